@@ -1,0 +1,124 @@
+// Package plan decides what has to change. It is pure: desired, observed, last
+// applied, acts and the time go in, an ordered Plan comes out; nothing here
+// calls, waits or reads a clock.
+package plan
+
+import (
+	"time"
+
+	"weir/sync/resource"
+)
+
+// Action is what a change does to a resource.
+type Action string
+
+// The actions.
+const (
+	None   Action = "none"
+	Create Action = "create"
+	Update Action = "update"
+	Delete Action = "delete"
+)
+
+// Reason says why a change is due.
+type Reason string
+
+// The reasons. "" stands for nothing due.
+const (
+	New      Reason = "new"      // declared, never applied by weir
+	Edited   Reason = "edited"   // the declaration changed, the cloud did not
+	Drifted  Reason = "drifted"  // the cloud changed, the declaration did not
+	Conflict Reason = "conflict" // both changed
+	Removed  Reason = "removed"  // left the source
+	Expired  Reason = "expired"  // what was applied has run out
+	Restart  Reason = "restart"  // a new restart token
+)
+
+// State is what weir knows of a resource at the time of the plan.
+type State string
+
+// The states.
+const (
+	InSync  State = "in-sync"
+	Pending State = "pending" // differs, and a change is due or under way
+	Differs State = "drifted" // the cloud was changed by someone else
+	Waiting State = "waiting" // a precondition is not met
+	Unknown State = "unknown" // cannot be read
+)
+
+// States lists every state, for metrics that are pre-filled.
+func States() []State { return []State{InSync, Pending, Differs, Waiting, Unknown} }
+
+// Act is something a change does that must not happen twice.
+type Act struct {
+	Name  string        `json:"name"`
+	Token string        `json:"token"`
+	Lasts time.Duration `json:"lasts,omitempty"`
+	// Repeatable says that the cloud itself makes a second one harmless (it
+	// answers "already done"), so that doubt is settled by doing it again.
+	Repeatable bool `json:"repeatable,omitempty"`
+}
+
+// Change is what is to be done to one resource, or why nothing is.
+type Change struct {
+	ID     resource.ID
+	Action Action
+	Reason Reason
+	State  State
+	Before resource.Spec // observed, or last applied where it cannot be read; "" for absent
+	After  resource.Spec // "" for absent
+	Fields []resource.Field
+	Acts   []Act
+	Epoch  string // see resource.Applied
+	Origin resource.Origin
+	Labels map[string]string
+	// Withheld says which policy keeps the change from being made, "" for none.
+	Withheld    string
+	Note        string // one sentence for people: why waiting, unknown or odd
+	Fingerprint string // of what was observed
+}
+
+// Due reports whether the change leads to something being done now.
+func (c Change) Due() bool { return c.Action != None && c.State != Waiting && c.Withheld == "" }
+
+// Hold is a guard's refusal: nothing of a held plan is applied.
+type Hold struct {
+	Guard   string `json:"guard"`
+	Message string `json:"message"`
+}
+
+// Plan is everything one pass found, ordered by ID: changes that are due,
+// those that wait, and resources with nothing to do.
+type Plan struct {
+	Revision string
+	Hash     string // over the revision and every due change
+	Changes  []Change
+	Held     []Hold
+	Next     time.Time // when time alone makes something due, zero for never
+}
+
+// Case is all that is known of one resource.
+type Case struct {
+	ID   resource.ID
+	Want *resource.Resource // in normal form; nil where it left the source
+	Last *resource.Applied  // nil where weir never applied it
+	Seen *resource.Observation
+	Acts []resource.Act
+	Now  time.Time
+}
+
+// Verdict is what a kind's Judge makes of a case.
+type Verdict struct {
+	Action Action
+	Reason Reason
+	State  State
+	Before resource.Spec
+	After  resource.Spec
+	Acts   []Act
+	Epoch  string
+	Note   string
+	Next   time.Time // when time alone changes the verdict, zero for never
+}
+
+// Judge decides about one resource of a kind. It is pure.
+type Judge func(Case) Verdict

@@ -1,0 +1,49 @@
+// Package provider says what a cloud must offer: its kinds with their normal
+// form, judgement and calls, how they are observed, and its quotas. The clouds
+// themselves are in the folders below, each passes the suite in providertest.
+package provider
+
+import (
+	"context"
+
+	"weir/sync/call"
+	"weir/sync/plan"
+	"weir/sync/resource"
+)
+
+// Provider is one cloud. It holds no account: requests carry the account's
+// name, and the Caller given to Observe leads to it.
+type Provider interface {
+	// Kinds returns the kinds by name. The map must not be changed.
+	Kinds() map[string]Kind
+	// Limits returns the documented quotas of every operation used, each for
+	// the whole account.
+	Limits() map[string][]call.Window
+	// Observe reads what the cloud holds of the resources in want, which are
+	// in normal form and of one account, with as few calls as the cloud
+	// allows. It returns one observation for each, in the same order; what
+	// could not be read says why. It fails only when ctx ends, and then
+	// returns what it has.
+	Observe(ctx context.Context, c call.Caller, want []resource.Resource) ([]resource.Observation, error)
+}
+
+// Kind is one kind of a cloud: an entry in its table plus these functions, all
+// pure.
+type Kind struct {
+	APIVersion string
+	// Normal returns spec in the form in which the cloud would answer, with
+	// every default written out.
+	Normal func(spec resource.Spec) (resource.Spec, error)
+	// Judge decides what is due.
+	Judge plan.Judge
+	// Calls returns the calls that carry out a change that is due, in order.
+	Calls func(plan.Change) ([]*call.Request, error)
+	// Verify returns, after a change was carried out, the reads that show what
+	// became of it (priced by the dry run), nil for none.
+	Verify func(plan.Change) []*call.Request
+	// Repair returns the calls still needed to make a change true when seen was
+	// read after its calls, nil for none; nil for kinds that never need any.
+	Repair func(c plan.Change, seen resource.Observation) []*call.Request
+	// Readable is false for kinds that are never "in sync": no read shows them.
+	Readable bool
+}

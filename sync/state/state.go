@@ -1,0 +1,86 @@
+// Package state is what weir remembers between passes and processes: what was
+// last applied, acts that must not happen twice, and the journal of calls.
+// Losing it loses nothing in the clouds: what is not in it is never removed.
+package state
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"weir/sync/resource"
+)
+
+// Store keeps weir's memory. Several processes on one machine may use one
+// store at the same time; every method is atomic and durable when it returns.
+// It has more than three methods because it is one thing with one transaction
+// log: a record, the acts behind it and the journal must never disagree.
+type Store interface {
+	// Applied returns every record, ordered by ID.
+	Applied(ctx context.Context) ([]resource.Applied, error)
+	// Save writes records, replacing those with the same ID.
+	Save(ctx context.Context, records ...resource.Applied) error
+	// Forget removes the record and the acts of each ID; unknown IDs are no error.
+	Forget(ctx context.Context, ids ...resource.ID) error
+
+	// Acts returns every act, ordered by ID and name.
+	Acts(ctx context.Context) ([]resource.Act, error)
+	// Begin writes that act a is about to happen. It fails with ErrInDoubt
+	// where the act of that ID, name and token was begun and not settled (by
+	// any process) unless a is Repeatable, with ErrDone where it is done. An
+	// act of the same name with another token is replaced.
+	Begin(ctx context.Context, a resource.Act) error
+	// Settle writes how an act that was begun ended: done at a time, or, with
+	// a zero time, that it did not happen and may begin again. It fails with
+	// ErrNoAct where no such act was begun.
+	Settle(ctx context.Context, a resource.Act) error
+
+	// Open writes the intent of a call and returns its entry's number.
+	Open(ctx context.Context, e Entry) (int64, error)
+	// Close writes the outcome of the call numbered n.
+	Close(ctx context.Context, n int64, o Outcome) error
+	// Journal returns entries that match q, newest first.
+	Journal(ctx context.Context, q Query) ([]Entry, error)
+}
+
+// The errors of Begin and Settle.
+var (
+	ErrInDoubt = errors.New("the act was begun before and nobody knows how it ended")
+	ErrDone    = errors.New("the act is done")
+	ErrNoAct   = errors.New("no such act was begun")
+)
+
+// Entry is one call in the journal: why it was made, and how it ended.
+type Entry struct {
+	Number    int64           `json:"number"` // given by Open
+	Opened    time.Time       `json:"opened"`
+	Account   string          `json:"account"`
+	Operation string          `json:"operation"`
+	Params    map[string]any  `json:"params,omitempty"`
+	Write     bool            `json:"write"`
+	Resource  string          `json:"resource,omitempty"`
+	Origin    resource.Origin `json:"origin"`
+	Revision  string          `json:"revision,omitempty"`
+	Plan      string          `json:"plan,omitempty"`
+	Process   string          `json:"process,omitempty"` // "host:pid", who made it
+	Outcome   Outcome         `json:"outcome"`
+}
+
+// Outcome is how a call ended; a zero Closed means that nobody wrote it down.
+type Outcome struct {
+	Closed    time.Time `json:"closed"`
+	Code      string    `json:"code"` // call.Code
+	CloudCode string    `json:"cloudCode,omitempty"`
+	Status    int       `json:"status,omitempty"`
+	RequestID string    `json:"requestId,omitempty"`
+	Message   string    `json:"message,omitempty"`
+}
+
+// Query selects journal entries; zero fields select all.
+type Query struct {
+	Account  string
+	Resource string
+	Since    time.Time
+	Writes   bool // only calls that have an effect
+	Limit    int  // at most this many, 0 for 1,000
+}
