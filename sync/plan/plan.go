@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"iter"
 	"time"
 
 	"weir/sync/resource"
@@ -73,8 +74,11 @@ type Change struct {
 	Origin resource.Origin
 	Labels map[string]string
 	// Withheld says which policy keeps the change from being made, "" for none.
-	Withheld    string
-	Note        string // one sentence for people: why waiting, unknown or odd
+	Withheld string
+	Note     string // one sentence for people: why waiting, unknown or odd
+	// Adopt says that nothing has to be called, but that the record of what
+	// was last applied has to be written: the cloud already is as declared.
+	Adopt       bool
 	Fingerprint string // of what was observed
 }
 
@@ -122,3 +126,53 @@ type Verdict struct {
 
 // Judge decides about one resource of a kind. It is pure.
 type Judge func(Case) Verdict
+
+// Due yields the changes that lead to something being done now.
+func (p *Plan) Due() iter.Seq[Change] {
+	return func(yield func(Change) bool) {
+		for _, c := range p.Changes {
+			if c.Due() && !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// Summary counts a plan's changes. Withheld ones count there and nowhere else.
+type Summary struct {
+	Create    int `json:"create"`
+	Update    int `json:"update"`
+	Delete    int `json:"delete"`
+	Unchanged int `json:"unchanged"` // seen, and as declared
+	Waiting   int `json:"waiting"`
+	Unknown   int `json:"unknown"`
+	Withheld  int `json:"withheld"`
+}
+
+// Summary counts the changes.
+func (p *Plan) Summary() Summary {
+	var s Summary
+	for _, c := range p.Changes {
+		s.add(c)
+	}
+	return s
+}
+
+func (s *Summary) add(c Change) {
+	switch {
+	case c.Withheld != "":
+		s.Withheld++
+	case c.State == Waiting:
+		s.Waiting++
+	case c.Action == Create:
+		s.Create++
+	case c.Action == Update:
+		s.Update++
+	case c.Action == Delete:
+		s.Delete++
+	case c.State == Unknown:
+		s.Unknown++
+	default:
+		s.Unchanged++
+	}
+}

@@ -1,0 +1,92 @@
+package plan
+
+import (
+	"time"
+
+	"weir/sync/resource"
+)
+
+// Lag is how long after a write a read that still shows the old value is taken
+// for the cloud's read-after-write lag and not for drift.
+const Lag = 60 * time.Second
+
+// lagPoll is when to look again while a write does not show yet.
+const lagPoll = 2 * time.Second
+
+// Compare is the judgement for kinds that can be read back: the cloud's answer
+// decides what is due, the record of what was last applied decides why.
+func Compare(c Case) Verdict {
+	if c.Want == nil {
+		return compareRemoved(c)
+	}
+	after := c.Want.Spec
+	if v, blind := unread(c, after); blind {
+		return v
+	}
+	v := Verdict{Action: None, State: InSync, Before: c.Seen.Spec, After: after}
+	if c.Seen.Spec.Equal(after) {
+		return v
+	}
+	if lagging(c) {
+		v.State, v.Note, v.Next = Pending, "applied, but the cloud does not show it yet", c.Now.Add(lagPoll)
+		return v
+	}
+	v.Reason, v.State = whyDiffers(c)
+	v.Action = Update
+	if !c.Seen.Exists {
+		v.Action = Create
+	}
+	return v
+}
+
+func compareRemoved(c Case) Verdict {
+	if v, blind := unread(c, ""); blind {
+		v.Before, v.Reason = c.lastSpec(), Removed
+		v.Note = "left the source; its removal waits for a fresh read: " + v.Note
+		return v
+	}
+	v := Verdict{Action: Delete, Reason: Removed, State: Pending, Before: c.Seen.Spec}
+	if !c.Seen.Exists {
+		v.Before, v.Note = "", "already gone from the cloud; only forgotten"
+	}
+	return v
+}
+
+// unread returns the verdict for a resource nothing is known of.
+func unread(c Case, after resource.Spec) (Verdict, bool) {
+	v := Verdict{Action: None, State: Unknown, After: after}
+	switch {
+	case c.Seen == nil:
+		v.Note = "not read yet"
+	case c.Seen.Unreadable != "":
+		v.Note = c.Seen.Unreadable
+	default:
+		return v, false
+	}
+	return v, true
+}
+
+// lagging reports whether what was seen may be older than weir's own write.
+func lagging(c Case) bool {
+	return c.Last != nil && !c.Last.Confirmed && c.Last.Spec.Equal(c.Want.Spec) && c.Now.Before(c.Last.At.Add(Lag))
+}
+
+func whyDiffers(c Case) (Reason, State) {
+	switch {
+	case c.Last == nil:
+		return New, Pending
+	case c.Last.Spec.Equal(c.Want.Spec):
+		return Drifted, Differs
+	case c.Last.Spec.Equal(c.Seen.Spec):
+		return Edited, Pending
+	default:
+		return Conflict, Pending
+	}
+}
+
+func (c Case) lastSpec() resource.Spec {
+	if c.Last == nil {
+		return ""
+	}
+	return c.Last.Spec
+}

@@ -1,0 +1,165 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"weir/sync/resource"
+)
+
+// Mode says what weir may do at all.
+type Mode string
+
+// The modes, from least to most.
+const (
+	Observe    Mode = "observe"
+	CreateOnly Mode = "create-only"
+	Upsert     Mode = "upsert"
+	Sync       Mode = "sync"
+)
+
+// Policy is what the operator chose.
+type Policy struct {
+	Mode       Mode
+	HealDrift  bool // false: drift is reported and left alone
+	MaxRemoved int  // removals in one plan beyond which it is held
+	MaxRemovedPercent,
+	MaxUpdatedPercent int
+}
+
+// Input is all that Diff looks at.
+type Input struct {
+	Revision string
+	Desired  resource.Set // in normal form
+	Last     map[resource.ID]resource.Applied
+	Seen     map[resource.ID]resource.Observation
+	Acts     map[resource.ID][]resource.Act
+	Now      time.Time
+	Policy   Policy
+	// Judge returns the judgement for the kind of id; nil where the account or
+	// kind is not configured here, and then the resource is left alone.
+	Judge func(id resource.ID) Judge
+	// Partial says that Desired is a selection: what it lacks has not left the
+	// source.
+	Partial bool
+}
+
+// Diff decides about every resource that is declared or was applied.
+func Diff(in Input) *Plan {
+	p := &Plan{Revision: in.Revision}
+	for _, id := range subjects(in) {
+		judge := in.Judge(id)
+		if judge == nil {
+			continue
+		}
+		c := caseOf(in, id)
+		v := judge(c)
+		p.Changes = append(p.Changes, changeOf(in.Policy, c, v))
+		p.Next = earliest(p.Next, v.Next)
+	}
+	p.Hash = hash(p)
+	return p
+}
+
+func subjects(in Input) []resource.ID {
+	ids := make([]resource.ID, 0, in.Desired.Len())
+	for r := range in.Desired.All() {
+		ids = append(ids, r.ID)
+	}
+	if in.Partial {
+		return ids
+	}
+	for id := range maps.Keys(in.Last) {
+		if _, declared := in.Desired.Get(id); !declared {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, resource.Compare)
+	return ids
+}
+
+func caseOf(in Input, id resource.ID) Case {
+	c := Case{ID: id, Acts: in.Acts[id], Now: in.Now}
+	if r, ok := in.Desired.Get(id); ok {
+		c.Want = &r
+	}
+	if l, ok := in.Last[id]; ok {
+		c.Last = &l
+	}
+	if s, ok := in.Seen[id]; ok {
+		c.Seen = &s
+	}
+	return c
+}
+
+func changeOf(p Policy, c Case, v Verdict) Change {
+	ch := Change{
+		ID: c.ID, Action: v.Action, Reason: v.Reason, State: v.State, Before: v.Before, After: v.After,
+		Acts: v.Acts, Epoch: v.Epoch, Note: v.Note, Fingerprint: Fingerprint(c.Seen),
+	}
+	switch {
+	case c.Want != nil:
+		ch.Origin, ch.Labels = c.Want.Origin, c.Want.Labels
+	case c.Last != nil:
+		ch.Origin = c.Last.Origin
+	}
+	if v.Action != None {
+		ch.Fields = resource.Fields(v.Before, v.After)
+		ch.Withheld = withheld(p, v)
+	}
+	ch.Adopt = v.State == InSync && p.Mode != Observe && stale(c)
+	return ch
+}
+
+// stale reports whether the record of c no longer says what holds.
+func stale(c Case) bool {
+	return c.Want != nil && (c.Last == nil || !c.Last.Confirmed ||
+		!c.Last.Spec.Equal(c.Want.Spec) || c.Last.Origin != c.Want.Origin)
+}
+
+func withheld(p Policy, v Verdict) string {
+	switch {
+	case p.Mode == Observe:
+		return "mode observe never calls"
+	case p.Mode == CreateOnly && v.Action != Create:
+		return "mode create-only only creates"
+	case p.Mode == Upsert && v.Action == Delete:
+		return "mode upsert never removes"
+	case v.Reason == Drifted && !p.HealDrift:
+		return "drift is reported only"
+	}
+	return ""
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
+
+// Fingerprint identifies what was observed of a resource, so that a plan made
+// from it can be refused once the resource has moved.
+func Fingerprint(o *resource.Observation) string {
+	if o == nil || o.Unreadable != "" {
+		return ""
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%t\n%t\n%s", o.Spec, o.Exists, o.Live, o.Epoch))
+	return hex.EncodeToString(sum[:8])
+}
+
+// hash identifies what p would do: its revision and every due change.
+func hash(p *Plan) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n", p.Revision)
+	for c := range p.Due() {
+		line, _ := json.Marshal([]any{c.ID, c.Action, c.Reason, c.Before, c.After, c.Acts})
+		h.Write(append(line, '\n'))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}

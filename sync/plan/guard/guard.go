@@ -1,0 +1,112 @@
+// Package guard holds the rules that keep a plan from being applied: each is
+// small, has a name that people and metrics see, and says in one sentence why
+// it refuses. A plan that trips one is held whole until a person consents to
+// exactly that plan.
+package guard
+
+import (
+	"fmt"
+
+	"weir/sync/plan"
+	"weir/sync/resource"
+)
+
+// updatesFloor is the number of resources up to which updates are not counted
+// in percent: among ten, one edit is ten percent.
+const updatesFloor = 10
+
+// Facts is what the rules look at.
+type Facts struct {
+	Plan     *plan.Plan
+	Policy   plan.Policy
+	Declared int // resources in the source
+	Owned    int // resources with a record of having been applied
+}
+
+// Rule is one guard.
+type Rule struct {
+	Name    string
+	Explain string // for `weir explain`
+	// Check returns why the plan is refused, "" where it is not.
+	Check func(Facts) string
+}
+
+// Rules lists the guards in the order in which they are reported.
+func Rules() []Rule {
+	return []Rule{
+		{"empty-source", explainEmpty, emptySource},
+		{"removals", explainRemovals, removals},
+		{"removals-percent", explainRemovals, removalsPercent},
+		{"updates-percent", explainUpdates, updatesPercent},
+	}
+}
+
+const (
+	explainEmpty = "The source declares nothing, yet resources applied by weir exist. An empty source is nearly always a\n" +
+		"wrong path, a wrong branch or a lost mount, so nothing is removed. Consent with `weir apply --consent HASH`."
+	explainRemovals = "The plan removes more than policy.maxRemovals resources, or more than policy.maxRemovalsPercent of\n" +
+		"those weir applied. Look at `weir diff`, then consent to exactly this plan with `weir apply --consent HASH`."
+	explainUpdates = "The plan changes more than policy.maxUpdatesPercent of more than ten resources, as a slip in a\n" +
+		"template would. Look at `weir diff`, then consent to exactly this plan with `weir apply --consent HASH`."
+)
+
+// Check applies every rule.
+func Check(f Facts) []plan.Hold {
+	var out []plan.Hold
+	for _, r := range Rules() {
+		if why := r.Check(f); why != "" {
+			out = append(out, plan.Hold{Guard: r.Name, Message: why})
+		}
+	}
+	return out
+}
+
+func emptySource(f Facts) string {
+	if f.Declared > 0 || countRemovals(f.Plan) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the source declares nothing, and %d applied resources would be removed", countRemovals(f.Plan))
+}
+
+func removals(f Facts) string {
+	n := countRemovals(f.Plan)
+	if n <= f.Policy.MaxRemoved {
+		return ""
+	}
+	return fmt.Sprintf("%d removals, policy.maxRemovals is %d", n, f.Policy.MaxRemoved)
+}
+
+func removalsPercent(f Facts) string {
+	n := countRemovals(f.Plan)
+	if n*100 <= f.Policy.MaxRemovedPercent*f.Owned {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d applied resources would be removed, policy.maxRemovalsPercent is %d",
+		n, f.Owned, f.Policy.MaxRemovedPercent)
+}
+
+func updatesPercent(f Facts) string {
+	n := 0
+	for c := range f.Plan.Due() {
+		if c.Action == plan.Update && c.Reason != plan.Expired && c.Reason != plan.Restart {
+			n++
+		}
+	}
+	if f.Declared <= updatesFloor || n*100 <= f.Policy.MaxUpdatedPercent*f.Declared {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d resources would be updated, policy.maxUpdatesPercent is %d",
+		n, f.Declared, f.Policy.MaxUpdatedPercent)
+}
+
+// countRemovals counts removals that take something out of a cloud; a resource
+// that is only forgotten is none.
+func countRemovals(p *plan.Plan) int {
+	n := 0
+	for c := range p.Due() {
+		if c.Action == plan.Delete && c.Before != resource.Spec("") {
+			n++
+		}
+	}
+	return n
+}
