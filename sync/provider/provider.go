@@ -44,6 +44,9 @@ type Kind struct {
 	// Repair returns the calls still needed to make a change true when seen was
 	// read after its calls, nil for none; nil for kinds that never need any.
 	Repair func(c plan.Change, seen resource.Observation) []*call.Request
+	// Independent says that the calls of one change do not build on each
+	// other, so that the rest go on after one has failed.
+	Independent bool
 	// Readable is false for kinds that are never "in sync": no read shows them.
 	Readable bool
 }

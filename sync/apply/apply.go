@@ -1,0 +1,179 @@
+// Package apply carries out a plan: one result a change, in two waves an
+// account (what creates and updates, then what removes), going on after every
+// failure. What must not happen twice is in the store before its call and
+// marked after it.
+package apply
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"weir/sync/call"
+	"weir/sync/plan"
+	"weir/sync/provider"
+	"weir/sync/resource"
+	"weir/sync/state"
+)
+
+// DefaultParallel is the number of changes of one account and kind in flight:
+// enough to fill 50 calls a second at a round trip of two seconds.
+const DefaultParallel = 128
+
+// Target is one account: its cloud, and the way to it with every wrapper on.
+type Target struct {
+	Provider provider.Provider
+	Caller   call.Caller
+}
+
+// Options says what an Applier works on. Accounts and Store are required.
+type Options struct {
+	Accounts map[string]Target
+	Store    state.Store
+	Parallel int // 0 for DefaultParallel
+	Logger   *slog.Logger
+	// Done is told of every finished change, from several goroutines at once;
+	// may be nil.
+	Done func(Result)
+}
+
+// Applier carries out plans.
+type Applier struct{ opts Options }
+
+// New returns an Applier.
+func New(opts Options) (*Applier, error) {
+	if len(opts.Accounts) == 0 {
+		return nil, fmt.Errorf("apply: Accounts is empty")
+	}
+	if opts.Store == nil {
+		return nil, fmt.Errorf("apply: Store is missing")
+	}
+	if opts.Parallel <= 0 {
+		opts.Parallel = DefaultParallel
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Done == nil {
+		opts.Done = func(Result) {}
+	}
+	return &Applier{opts}, nil
+}
+
+// Apply carries out every change of p that is due and writes down what already
+// was as declared. It returns an error only where the store could not be
+// written; failed calls are results. A held plan is refused whole.
+func (a *Applier) Apply(ctx context.Context, p *plan.Plan) (*Report, error) {
+	rep := &Report{Revision: p.Revision, Plan: p.Hash, Started: time.Now()}
+	if len(p.Held) > 0 {
+		rep.Results = refuse(p)
+		return rep.finish(), nil
+	}
+	if err := a.adopt(ctx, p); err != nil {
+		return rep.finish(), err
+	}
+	run := &run{Applier: a, plan: p}
+	run.all(ctx)
+	rep.Results = append(rep.Results, run.results...)
+	return rep.finish(), nil
+}
+
+// adopt records what the cloud already holds as declared.
+func (a *Applier) adopt(ctx context.Context, p *plan.Plan) error {
+	var records []resource.Applied
+	for _, c := range p.Changes {
+		if c.Adopt {
+			records = append(records, record(p, c, true))
+		}
+	}
+	if len(records) == 0 {
+		return nil
+	}
+	if err := a.opts.Store.Save(ctx, records...); err != nil {
+		return fmt.Errorf("record what is in sync: %w", err)
+	}
+	return nil
+}
+
+func record(p *plan.Plan, c plan.Change, confirmed bool) resource.Applied {
+	return resource.Applied{
+		ID: c.ID, Spec: c.After, Origin: c.Origin, Revision: p.Revision,
+		At: time.Now(), Epoch: c.Epoch, Confirmed: confirmed,
+	}
+}
+
+func refuse(p *plan.Plan) []Result {
+	var out []Result
+	for c := range p.Due() {
+		out = append(out, Result{ID: c.ID, Action: c.Action, Outcome: Refused, Error: "held by guard " + p.Held[0].Guard})
+	}
+	return out
+}
+
+// run is one Apply under way.
+type run struct {
+	*Applier
+	plan    *plan.Plan
+	mu      sync.Mutex
+	results []Result
+}
+
+// all runs the accounts side by side, so that none waits for another.
+func (r *run) all(ctx context.Context) {
+	accounts := map[string][]plan.Change{}
+	for _, c := range r.plan.Changes {
+		if c.Action != plan.None {
+			accounts[c.ID.Account] = append(accounts[c.ID.Account], c)
+		}
+	}
+	var wg sync.WaitGroup
+	for _, changes := range accounts {
+		wg.Go(func() { r.account(ctx, changes) })
+	}
+	wg.Wait()
+}
+
+// account makes creates and updates first and removals last: a renamed channel
+// has its new configuration before the old one goes.
+func (r *run) account(ctx context.Context, changes []plan.Change) {
+	var first, last []plan.Change
+	for _, c := range changes {
+		if c.Action == plan.Delete {
+			last = append(last, c)
+		} else {
+			first = append(first, c)
+		}
+	}
+	r.wave(ctx, first)
+	r.wave(ctx, last)
+}
+
+// wave runs the kinds side by side, each with its own places in flight, so
+// that a slow operation does not hold up another.
+func (r *run) wave(ctx context.Context, changes []plan.Change) {
+	places := map[string]chan struct{}{}
+	var wg sync.WaitGroup
+	for _, c := range changes {
+		place := places[c.ID.Kind]
+		if place == nil {
+			place = make(chan struct{}, r.opts.Parallel)
+			places[c.ID.Kind] = place
+		}
+		wg.Go(func() {
+			place <- struct{}{}
+			defer func() { <-place }()
+			r.one(ctx, c)
+		})
+	}
+	wg.Wait()
+}
+
+func (r *run) one(ctx context.Context, c plan.Change) {
+	res := r.change(ctx, c)
+	r.mu.Lock()
+	r.results = append(r.results, res)
+	r.mu.Unlock()
+	r.opts.Done(res)
+}
