@@ -54,6 +54,8 @@ type Error struct {
 	Attempts  int           // tries it took, set by Retry
 	RTT       time.Duration // from request written to answer, 0 where there was no answer
 	Err       error         // the cause in our process, may be nil
+
+	unsent bool // made by a wrapper here: nothing left this process
 }
 
 // Error returns operation, cloud code and message.

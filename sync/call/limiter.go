@@ -1,0 +1,210 @@
+package call
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"sync"
+	"time"
+)
+
+// defaultWindow is the quota of operations whose cloud documents none: half
+// of the smallest one that any operation used here has.
+func defaultWindow() Window { return Window{Limit: 5, Per: time.Second} }
+
+// LimiterOptions are one account's quotas.
+type LimiterOptions struct {
+	// Limits are the documented quotas by operation; a call counts against all
+	// windows of its operation. Operations that are not in it get five calls a
+	// second.
+	Limits map[string][]Window
+	// Share is the part of each limit that may be used, above 0 and at most 1;
+	// the rest stays for people and other tools. 0 stands for 1.
+	Share float64
+	// Overrides replace an operation's documented windows, before the share.
+	Overrides map[string]Window
+}
+
+// check names the first option that is wrong.
+func (o LimiterOptions) check() error {
+	if o.Share < 0 || o.Share > 1 || math.IsNaN(o.Share) {
+		return fmt.Errorf("Share: %v is not above 0 and at most 1", o.Share)
+	}
+	for operation, windows := range o.Limits {
+		for _, w := range windows {
+			if w.Limit < 1 || w.Per <= 0 {
+				return fmt.Errorf("Limits: %s: %d calls in %v is not a quota", operation, w.Limit, w.Per)
+			}
+		}
+	}
+	for operation, w := range o.Overrides {
+		if w.Limit < 1 || w.Per <= 0 {
+			return fmt.Errorf("Overrides: %s: %d calls in %v is not a quota", operation, w.Limit, w.Per)
+		}
+	}
+	return nil
+}
+
+// windows returns the effective windows of an operation: at least one call a
+// window, so that a small share never starves it.
+func (o LimiterOptions) windows(operation string) []Window {
+	windows := o.Limits[operation]
+	if w, ok := o.Overrides[operation]; ok {
+		windows = []Window{w}
+	}
+	if len(windows) == 0 {
+		windows = []Window{defaultWindow()}
+	}
+	share := o.Share
+	if share == 0 {
+		share = 1
+	}
+	effective := make([]Window, len(windows))
+	for i, w := range windows {
+		const rounding = 1e-9 // 0.29 * 100 is 28.999999999999996
+		effective[i] = Window{Limit: max(1, int(float64(w.Limit)*share+rounding)), Per: w.Per}
+	}
+	return effective
+}
+
+// Limiter keeps one account's calls below its quotas: of each operation at
+// most Limit calls in any sliding Per of each window, as the server sees it.
+// It knows the calls of its own process only; Share leaves room for others.
+type Limiter struct {
+	mu         sync.Mutex
+	options    LimiterOptions
+	operations map[string]*operation
+}
+
+// NewLimiter returns the limiter of one account.
+func NewLimiter(options LimiterOptions) (*Limiter, error) {
+	if err := options.check(); err != nil {
+		return nil, fmt.Errorf("limiter options: %w", err)
+	}
+	l := &Limiter{options: options, operations: map[string]*operation{}}
+	for operation := range options.Limits {
+		l.operation(operation)
+	}
+	for operation := range options.Overrides {
+		l.operation(operation)
+	}
+	return l, nil
+}
+
+// Set replaces the quotas, as after a reload of the config. Calls made before
+// go on counting, which a new Limiter would not know of.
+func (l *Limiter) Set(options LimiterOptions) error {
+	if err := options.check(); err != nil {
+		return fmt.Errorf("limiter options: %w", err)
+	}
+	l.mu.Lock()
+	l.options = options
+	operations := maps.Clone(l.operations)
+	l.mu.Unlock()
+	for name, o := range operations {
+		o.set(options.windows(name))
+	}
+	return nil
+}
+
+// operation returns the named operation's queue.
+func (l *Limiter) operation(name string) *operation {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	o, ok := l.operations[name]
+	if !ok {
+		o = &operation{}
+		o.set(l.options.windows(name))
+		l.operations[name] = o
+	}
+	return o
+}
+
+// Windows returns the effective windows of an operation now: documented or
+// overridden limit, times the share, less what throttles and outages took for
+// a while.
+func (l *Limiter) Windows(operation string) []Window {
+	return l.operation(operation).effective()
+}
+
+// Limits returns the effective windows of every operation known.
+func (l *Limiter) Limits() map[string][]Window {
+	l.mu.Lock()
+	operations := maps.Clone(l.operations)
+	l.mu.Unlock()
+	limits := make(map[string][]Window, len(operations))
+	for name, o := range operations {
+		limits[name] = o.effective()
+	}
+	return limits
+}
+
+// Ramp begins an operation's return after an outage: a tenth of its limit,
+// growing to the whole within a minute.
+func (l *Limiter) Ramp(operation string) { l.operation(operation).ramp() }
+
+// Limiters are the limiters by account.
+type Limiters map[string]*Limiter
+
+// Windows returns the effective windows of an account's operation; an unknown
+// account has those of an unknown operation.
+func (l Limiters) Windows(account, operation string) []Window {
+	if limiter, ok := l[account]; ok {
+		return limiter.Windows(operation)
+	}
+	return []Window{defaultWindow()}
+}
+
+// Ramp begins an operation's return after an outage.
+func (l Limiters) Ramp(account, operation string) {
+	if limiter, ok := l[account]; ok {
+		limiter.Ramp(operation)
+	}
+}
+
+// Limit keeps the calls below their account's quotas: it makes each wait for
+// its slots, first come first served, and ends with Canceled where ctx ends
+// before. A call of an account without a limiter is not made.
+func Limit(next Caller, limiters Limiters, metrics *Metrics) Caller {
+	return Func(func(ctx context.Context, req *Request) (*Response, error) {
+		limiter, ok := limiters[req.Account]
+		if !ok {
+			return nil, refusal(req, Internal, fmt.Sprintf("account %q has no limiter", req.Account), nil)
+		}
+		return limited(ctx, next, req, limiter.operation(req.Operation), metrics)
+	})
+}
+
+// limited makes a call when there is a slot for it.
+func limited(
+	ctx context.Context, next Caller, req *Request, o *operation, metrics *Metrics,
+) (resp *Response, err error) {
+	start := time.Now()
+	t, err := o.acquire(ctx)
+	metrics.waited(req, time.Since(start))
+	if err != nil {
+		return nil, refusal(req, Canceled, "gave up while waiting for quota", err)
+	}
+	end := ending{} // also what a panic leaves behind
+	defer func() { o.release(t, end) }()
+	resp, err = next.Call(ctx, req)
+	end = endingOf(resp, err)
+	return resp, err
+}
+
+// endingOf reads from an outcome what matters for the slot. Only a refusal of
+// the wrappers below means that nothing was sent for certain; where a client
+// says Canceled or Internal, the request may have left.
+func endingOf(resp *Response, err error) ending {
+	if err == nil {
+		return ending{answered: true, rtt: resp.RTT}
+	}
+	e := asError(err)
+	switch e.Code {
+	case Unknown, Unavailable, Canceled, Internal:
+		return ending{unsent: e.unsent, answered: e.RTT > 0 || e.Status > 0, rtt: e.RTT}
+	default:
+		return ending{unsent: e.unsent, answered: true, throttled: e.Code == Throttled, rtt: e.RTT}
+	}
+}

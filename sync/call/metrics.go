@@ -1,0 +1,161 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics are the metrics of calls. A nil *Metrics measures nothing.
+type Metrics struct {
+	calls     *prometheus.CounterVec
+	durations *prometheus.HistogramVec
+	retries   *prometheus.CounterVec
+	waits     *prometheus.CounterVec
+	throttled *prometheus.CounterVec
+	limits    *limitCollector
+}
+
+// NewMetrics registers the metrics of calls.
+func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
+	labels := []string{"account", "operation"}
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	m := &Metrics{
+		calls: counter("weir_calls_total",
+			"API calls made (each try), and calls that were not sent, by outcome.", append(labels, "code")...),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "weir_call_duration_seconds",
+			Help:    "Time from sending an API call to the end of its answer.",
+			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15},
+		}, labels),
+		retries:   counter("weir_call_retries_total", "API calls that were made again.", labels...),
+		waits:     counter("weir_quota_wait_seconds_total", "Time calls have waited for quota.", labels...),
+		throttled: counter("weir_throttled_total", "API calls the cloud refused as above a quota.", labels...),
+		limits:    newLimitCollector(),
+	}
+	var errs []error
+	for _, c := range []prometheus.Collector{m.calls, m.durations, m.retries, m.waits, m.throttled, m.limits} {
+		errs = append(errs, registerer.Register(c))
+	}
+	return m, errors.Join(errs...)
+}
+
+// Preset makes the series of an account's operations appear with zero, so that
+// the first failure is an increase that can be alerted on.
+func (m *Metrics) Preset(account string, operations []string) {
+	if m == nil {
+		return
+	}
+	for _, operation := range operations {
+		for _, code := range Codes() {
+			m.calls.WithLabelValues(account, operation, string(code))
+		}
+		m.durations.WithLabelValues(account, operation)
+		m.retries.WithLabelValues(account, operation)
+		m.waits.WithLabelValues(account, operation)
+		m.throttled.WithLabelValues(account, operation)
+	}
+}
+
+// Watch exposes an account's limits as they are at each scrape. A second call
+// for one account replaces the first; a nil limiter ends it.
+func (m *Metrics) Watch(account string, limiter *Limiter) {
+	if m != nil {
+		m.limits.watch(account, limiter)
+	}
+}
+
+// Meter counts and times every call that is sent.
+func Meter(next Caller, m *Metrics) Caller {
+	if m == nil {
+		return next
+	}
+	return Func(func(ctx context.Context, req *Request) (*Response, error) {
+		start := time.Now()
+		resp, err := next.Call(ctx, req)
+		code := CodeOf(err)
+		m.calls.WithLabelValues(req.Account, req.Operation, string(code)).Inc()
+		m.durations.WithLabelValues(req.Account, req.Operation).Observe(time.Since(start).Seconds())
+		if code == Throttled {
+			m.throttled.WithLabelValues(req.Account, req.Operation).Inc()
+		}
+		return resp, err
+	})
+}
+
+// MeterUnsent counts the calls that ended without being sent even once.
+func MeterUnsent(next Caller, m *Metrics) Caller {
+	if m == nil {
+		return next
+	}
+	return Func(func(ctx context.Context, req *Request) (*Response, error) {
+		resp, err := next.Call(ctx, req)
+		if err != nil {
+			if e := asError(err); e.unsent && e.Attempts == 0 {
+				m.calls.WithLabelValues(req.Account, req.Operation, string(e.Code)).Inc()
+			}
+		}
+		return resp, err
+	})
+}
+
+// waited counts a wait for quota.
+func (m *Metrics) waited(req *Request, d time.Duration) {
+	if m != nil {
+		m.waits.WithLabelValues(req.Account, req.Operation).Add(d.Seconds())
+	}
+}
+
+// retried counts a retry.
+func (m *Metrics) retried(req *Request) {
+	if m != nil {
+		m.retries.WithLabelValues(req.Account, req.Operation).Inc()
+	}
+}
+
+// limitCollector reads the limits from the limiters when it is asked, for
+// they change with throttles and outages.
+type limitCollector struct {
+	desc     *prometheus.Desc
+	mu       sync.Mutex
+	limiters Limiters
+}
+
+func newLimitCollector() *limitCollector {
+	return &limitCollector{
+		desc: prometheus.NewDesc("weir_quota_limit_per_second",
+			"Calls a second that may be made now: the quota times the share, less what throttles took.",
+			[]string{"account", "operation"}, nil),
+		limiters: Limiters{},
+	}
+}
+
+func (c *limitCollector) watch(account string, limiter *Limiter) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if limiter == nil {
+		delete(c.limiters, account)
+		return
+	}
+	c.limiters[account] = limiter
+}
+
+// Describe sends the one description.
+func (c *limitCollector) Describe(descs chan<- *prometheus.Desc) { descs <- c.desc }
+
+// Collect sends a gauge for each account and operation.
+func (c *limitCollector) Collect(metrics chan<- prometheus.Metric) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for account, limiter := range c.limiters {
+		for operation, windows := range limiter.Limits() {
+			metrics <- prometheus.MustNewConstMetric(
+				c.desc, prometheus.GaugeValue, perSecond(windows), account, operation)
+		}
+	}
+}

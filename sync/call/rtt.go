@@ -1,0 +1,69 @@
+package call
+
+import "time"
+
+// The parts of credit.
+const (
+	rttSpan     = 10 * time.Minute // how long a measurement counts
+	rttBuckets  = 10
+	rttSamples  = 16  // measurements before there is any credit
+	rttShare    = 0.9 // part of the shortest round trip that is believed
+	rttDoubtful = 4   // times the mean excess over the shortest is taken off
+)
+
+// roundTrips remembers the round trips of one operation for ten minutes, in
+// buckets of one minute. The zero value is ready.
+type roundTrips struct {
+	buckets [rttBuckets]rttBucket
+}
+
+// rttBucket is what one minute has shown.
+type rttBucket struct {
+	minute   int64 // since 1970, tells an old bucket from a current one
+	count    int64
+	sum      time.Duration
+	shortest time.Duration
+}
+
+// minuteOf numbers the bucket's minutes.
+func minuteOf(t time.Time) int64 { return t.Unix() / int64(rttSpan/rttBuckets/time.Second) }
+
+// add notes a round trip that ended at now.
+func (r *roundTrips) add(now time.Time, rtt time.Duration) {
+	minute := minuteOf(now)
+	b := &r.buckets[minute%rttBuckets]
+	if b.minute != minute {
+		*b = rttBucket{minute: minute, shortest: rtt}
+	}
+	b.count++
+	b.sum += rtt
+	b.shortest = min(b.shortest, rtt)
+}
+
+// credit returns the time that surely passes between a call's arrival at the
+// server and the end of its answer, plus that between sending the next call
+// and its arrival. Nine tenths of the shortest round trip measured would be
+// that if delays never changed. Where they jitter, the shortest of a few round
+// trips can be far above the shortest possible one, and believing it breaks
+// the quota: at 50 ms and 0-200 ms of jitter each way it did. So every bit by
+// which the mean exceeds the shortest counts four times against it: a steady
+// line has nearly the full credit, a jittery one none, and none is always safe.
+func (r *roundTrips) credit(now time.Time) time.Duration {
+	var all rttBucket
+	minute := minuteOf(now)
+	for _, b := range r.buckets {
+		if b.count == 0 || minute-b.minute >= rttBuckets {
+			continue
+		}
+		if all.count == 0 || b.shortest < all.shortest {
+			all.shortest = b.shortest
+		}
+		all.count += b.count
+		all.sum += b.sum
+	}
+	if all.count < rttSamples {
+		return 0
+	}
+	excess := all.sum/time.Duration(all.count) - all.shortest
+	return max(0, time.Duration(rttShare*float64(all.shortest))-rttDoubtful*excess)
+}
