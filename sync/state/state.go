@@ -30,27 +30,33 @@ type Store interface {
 	// any process) unless a is Repeatable, with ErrDone where it is done. An
 	// act of the same name with another token is replaced.
 	Begin(ctx context.Context, a resource.Act) error
-	// Settle writes how an act that was begun ended: done at a time, or, with
-	// a zero time, that it did not happen and may begin again. It fails with
-	// ErrNoAct where no such act was begun.
+	// Settle writes how an act that was begun ended: done at a time (Done and
+	// Ends are written as given), or, with a zero time, that it did not happen
+	// and may begin again. It fails with ErrNoAct where no such act was begun,
+	// and with ErrDone where it is to be taken back but is done.
 	Settle(ctx context.Context, a resource.Act) error
 
-	// Open writes the intent of a call and returns its entry's number.
+	// Open writes the intent of a call and returns its entry's number, which
+	// is greater than all before. An entry that has an Outcome is written with
+	// it: a call without effect needs one write only, after it.
 	Open(ctx context.Context, e Entry) (int64, error)
-	// Close writes the outcome of the call numbered n.
+	// Close writes the outcome of the call numbered n. It fails with
+	// ErrNoEntry where there is none.
 	Close(ctx context.Context, n int64, o Outcome) error
 	// Journal returns entries that match q, newest first.
 	Journal(ctx context.Context, q Query) ([]Entry, error)
 }
 
-// The errors of Begin and Settle.
+// The errors of Begin, Settle and Close.
 var (
 	ErrInDoubt = errors.New("the act was begun before and nobody knows how it ended")
 	ErrDone    = errors.New("the act is done")
 	ErrNoAct   = errors.New("no such act was begun")
+	ErrNoEntry = errors.New("the journal has no such entry")
 )
 
-// Entry is one call in the journal: why it was made, and how it ended.
+// Entry is one call in the journal: why it was made, and how it ended. A store
+// gives times back in UTC and numbers in Params as json.Number.
 type Entry struct {
 	Number    int64           `json:"number"` // given by Open
 	Opened    time.Time       `json:"opened"`

@@ -1,0 +1,104 @@
+package sqlitestate
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"weir/sync/resource"
+	"weir/sync/state"
+)
+
+const appliedColumns = `account, kind, key, spec, source, file, line, commit_hash, author,
+	revision, at, epoch, confirmed, checksum`
+
+const saveApplied = `INSERT OR REPLACE INTO applied (` + appliedColumns + `)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+// Applied returns every record, ordered by ID.
+func (s *Store) Applied(ctx context.Context) ([]resource.Applied, error) {
+	records, err := collect(ctx, s.read, scanApplied,
+		"SELECT "+appliedColumns+" FROM applied ORDER BY account, kind, key")
+	if err != nil {
+		return nil, s.fault(fmt.Errorf("read records: %w", err))
+	}
+	return records, nil
+}
+
+// Save writes records, all or none.
+func (s *Store) Save(ctx context.Context, records ...resource.Applied) error {
+	for _, r := range records {
+		if err := checkApplied(r); err != nil {
+			return fmt.Errorf("save record: %w", err)
+		}
+	}
+	return s.submit(ctx, "save records", func(t *tx) error {
+		for _, r := range records {
+			if _, err := t.exec(saveApplied, sealed(appliedRow(r))...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Forget removes the record and the acts of each ID, all or none.
+func (s *Store) Forget(ctx context.Context, ids ...resource.ID) error {
+	return s.submit(ctx, "forget records", func(t *tx) error {
+		for _, id := range ids {
+			if err := forget(t, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func forget(t *tx, id resource.ID) error {
+	for _, table := range []string{"applied", "acts"} {
+		query := "DELETE FROM " + table + " WHERE account = ? AND kind = ? AND key = ?"
+		if _, err := t.exec(query, id.Account, id.Kind, id.Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// submit has do carried out by the writer; nothing to do costs nothing.
+func (s *Store) submit(ctx context.Context, what string, do func(*tx) error) error {
+	if err := s.write.submit(ctx, do); err != nil {
+		return s.fault(fmt.Errorf("%s: %w", what, err))
+	}
+	return nil
+}
+
+func checkApplied(r resource.Applied) error {
+	if err := state.CheckID(r.ID); err != nil {
+		return err
+	}
+	return checkTimes(r.At)
+}
+
+func appliedRow(r resource.Applied) []any {
+	return []any{
+		r.ID.Account, r.ID.Kind, r.ID.Key, string(r.Spec),
+		r.Origin.Source, r.Origin.File, int64(r.Origin.Line), r.Origin.Commit, r.Origin.Author,
+		r.Revision, nanos(r.At), r.Epoch, number(r.Confirmed),
+	}
+}
+
+func scanApplied(rows *sql.Rows) (resource.Applied, error) {
+	var (
+		r   resource.Applied
+		at  sql.NullInt64
+		sum int64
+	)
+	err := rows.Scan(&r.ID.Account, &r.ID.Kind, &r.ID.Key, (*string)(&r.Spec),
+		&r.Origin.Source, &r.Origin.File, &r.Origin.Line, &r.Origin.Commit, &r.Origin.Author,
+		&r.Revision, &at, &r.Epoch, &r.Confirmed, &sum)
+	if err != nil {
+		return r, scanned(err)
+	}
+	r.At = moment(at)
+	return r, unsealed(r.ID, appliedRow(r), sum)
+}

@@ -1,0 +1,75 @@
+package sqlitestate
+
+import (
+	"context"
+	"errors"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"weir/sync/state"
+)
+
+// advice says what a person can do about a fault.
+func advice(f state.Fault) string {
+	switch f {
+	case state.Damaged:
+		return "move the file aside with its -wal and -shm files, or put a copy in its place, then start again: " +
+			"without it nothing counts as applied by weir, so nothing is removed, " +
+			"but acts that must not happen twice are forgotten"
+	case state.Foreign:
+		return "choose another path for the state or move that file away; weir leaves it as it is"
+	case state.Newer:
+		return "use the weir that wrote it or a newer one, or another path for the state"
+	case state.Full:
+		return "make room; nothing is applied until writing works again"
+	case state.Busy:
+		return "another process is writing for too long; look for one that hangs"
+	}
+	return ""
+}
+
+// fault makes a *state.Error of trouble with the file; contexts' errors and
+// what is one already pass through.
+func (s *Store) fault(err error) error {
+	var known *state.Error
+	if errors.As(err, &known) {
+		if known.Path == "" {
+			known.Path = s.path
+		}
+		return err
+	}
+	f := classify(err)
+	if f == "" {
+		return err
+	}
+	return &state.Error{Fault: f, Path: s.path, Advice: advice(f), Err: err}
+}
+
+// faulty makes a *state.Error whose path is filled in by fault.
+func faulty(f state.Fault, err error) error {
+	return &state.Error{Fault: f, Advice: advice(f), Err: err}
+}
+
+func damaged(err error) error { return faulty(state.Damaged, err) }
+
+// classify returns the fault that SQLite's code stands for, "" for none.
+func classify(err error) state.Fault {
+	var e *sqlite.Error
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &e) {
+		return state.FaultOf(err)
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR:
+		// SQLITE_ERROR: our statements are fixed, so only a schema that is not
+		// what was written can make one of them wrong.
+		return state.Damaged
+	case sqlite3.SQLITE_FULL:
+		return state.Full
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return state.Busy
+	case sqlite3.SQLITE_INTERRUPT:
+		return ""
+	}
+	return state.Unusable
+}

@@ -1,0 +1,175 @@
+package sqlitestate
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"weir/sync/state"
+)
+
+// schema returns the steps from an empty file to the newest format; step i
+// leads to format i+1. A step that was ever released is never changed.
+func schema() []string { return []string{format1} }
+
+// format1: records and acts are keyed by the parts of their ID, so that SQLite
+// orders them as resource.Compare does. Times are Unix nanoseconds, NULL for
+// none. Every column that answers "who asked for this call, and what came of
+// it" is plain, and the questions asked most have an index.
+const format1 = `
+CREATE TABLE applied (
+	account TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
+	spec TEXT NOT NULL,
+	source TEXT NOT NULL, file TEXT NOT NULL, line INTEGER NOT NULL, commit_hash TEXT NOT NULL, author TEXT NOT NULL,
+	revision TEXT NOT NULL, at INTEGER, epoch TEXT NOT NULL, confirmed INTEGER NOT NULL,
+	checksum INTEGER NOT NULL,
+	PRIMARY KEY (account, kind, key)
+) WITHOUT ROWID;
+
+CREATE TABLE acts (
+	account TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL,
+	token TEXT NOT NULL, begun INTEGER, done INTEGER, ends INTEGER, repeatable INTEGER NOT NULL,
+	checksum INTEGER NOT NULL,
+	PRIMARY KEY (account, kind, key, name)
+) WITHOUT ROWID;
+
+CREATE TABLE journal (
+	number INTEGER PRIMARY KEY AUTOINCREMENT,
+	opened INTEGER, account TEXT NOT NULL, operation TEXT NOT NULL, params TEXT NOT NULL, is_write INTEGER NOT NULL,
+	resource TEXT NOT NULL,
+	source TEXT NOT NULL, file TEXT NOT NULL, line INTEGER NOT NULL, commit_hash TEXT NOT NULL, author TEXT NOT NULL,
+	revision TEXT NOT NULL, plan TEXT NOT NULL, process TEXT NOT NULL,
+	closed INTEGER, code TEXT NOT NULL, cloud_code TEXT NOT NULL, status INTEGER NOT NULL,
+	request_id TEXT NOT NULL, message TEXT NOT NULL
+);
+CREATE INDEX journal_resource ON journal (resource);
+CREATE INDEX journal_opened ON journal (opened);
+CREATE INDEX journal_commit ON journal (commit_hash);
+CREATE INDEX journal_code ON journal (code);
+`
+
+// keptCopies is how many copies from before migrations are kept.
+const keptCopies = 3
+
+// migrate brings the file to the newest format, one transaction for all steps,
+// after a copy was made of what was there. Processes that open one file at the
+// same time do it once.
+func migrate(ctx context.Context, db *sql.DB, path string, steps []string) error {
+	version, err := formatOf(ctx, db)
+	if err != nil || version == int64(len(steps)) {
+		return err
+	}
+	if err := judgeVersion(version, len(steps)); err != nil {
+		return err
+	}
+	if err := refuseForeign(ctx, db, version); err != nil {
+		return err
+	}
+	spare, err := spareCopy(ctx, db, path, version)
+	if err != nil {
+		return fmt.Errorf("copy before migrating: %w", err)
+	}
+	if err := advance(ctx, db, version, steps); err != nil {
+		return errors.Join(err, removeIf(spare))
+	}
+	return keepCopy(spare, path, version)
+}
+
+func formatOf(ctx context.Context, db *sql.DB) (version int64, err error) {
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return 0, fmt.Errorf("read the format: %w", err)
+	}
+	return version, nil
+}
+
+// refuseForeign refuses to add tables to a database that holds others but has
+// no format of ours.
+func refuseForeign(ctx context.Context, db *sql.DB, version int64) error {
+	if version > 0 {
+		return nil
+	}
+	var tables int
+	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
+		return fmt.Errorf("list tables: %w", err)
+	}
+	if tables == 0 {
+		return nil
+	}
+	again, err := formatOf(ctx, db) // another process may just have created it
+	if err == nil && again == 0 {
+		err = faulty(state.Foreign, errors.New("the file is a database of another program"))
+	}
+	return err
+}
+
+// advance carries out the steps after version, unless another process did.
+func advance(ctx context.Context, db *sql.DB, version int64, steps []string) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
+	var now int64
+	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&now); err != nil || now != version {
+		return err
+	}
+	for i, step := range steps[version:] {
+		if _, err := tx.ExecContext(ctx, step); err != nil {
+			return fmt.Errorf("migrate to format %d: %w", version+int64(i)+1, err)
+		}
+	}
+	marks := fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d", applicationID, len(steps))
+	if _, err := tx.ExecContext(ctx, marks); err != nil {
+		return fmt.Errorf("mark format %d: %w", len(steps), err)
+	}
+	return tx.Commit()
+}
+
+// CopyPath returns where the copy of a store of an older format is kept.
+func CopyPath(path string, version int64) string { return fmt.Sprintf("%s.format%d", path, version) }
+
+// spareCopy writes a copy of the store beside it and returns its path, "" for
+// a store that is new.
+func spareCopy(ctx context.Context, db *sql.DB, path string, version int64) (string, error) {
+	if version == 0 {
+		return "", nil
+	}
+	// Made before SQLite fills it, for the mode; a name of its own, because
+	// another process may be doing the same.
+	f, err := os.CreateTemp(filepath.Dir(path), "weir-copy-*")
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
+		return "", errors.Join(err, removeIf(f.Name()))
+	}
+	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", f.Name()); err != nil {
+		return "", errors.Join(err, removeIf(f.Name()))
+	}
+	return f.Name(), nil
+}
+
+// keepCopy gives the copy its name, unless another process was first, and
+// removes the oldest beyond keptCopies.
+func keepCopy(spare, path string, version int64) error {
+	if spare == "" {
+		return nil
+	}
+	if err := os.Link(spare, CopyPath(path, version)); err != nil && !errors.Is(err, os.ErrExist) {
+		return errors.Join(err, removeIf(spare))
+	}
+	return errors.Join(removeIf(spare), removeIf(CopyPath(path, version-keptCopies)))
+}
+
+func removeIf(path string) error {
+	if path == "" {
+		return nil
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}

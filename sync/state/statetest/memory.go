@@ -1,0 +1,232 @@
+// Package statetest holds what every state.Store has to satisfy: Run is its
+// test suite, and Memory a store that passes it without a disk, for tests of
+// the packages above.
+package statetest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"weir/sync/resource"
+	"weir/sync/state"
+)
+
+// Memory is a state.Store that forgets with its process. It starts no
+// goroutine and waits for nothing but its own lock, so that it may be used in
+// a testing/synctest bubble. Its journal has no bound: it is for tests.
+type Memory struct {
+	mu      sync.Mutex
+	applied map[resource.ID]resource.Applied
+	acts    map[actKey]resource.Act
+	journal []memoryEntry // the entry numbered n is at n-1
+}
+
+type actKey struct {
+	id   resource.ID
+	name string
+}
+
+// memoryEntry keeps parameters as text, as a real store does: nothing handed
+// in or out can be changed through another's map.
+type memoryEntry struct {
+	state.Entry
+	params string
+}
+
+var _ state.Store = (*Memory)(nil)
+
+// NewMemory returns an empty store.
+func NewMemory() *Memory {
+	return &Memory{applied: map[resource.ID]resource.Applied{}, acts: map[actKey]resource.Act{}}
+}
+
+// Applied returns every record, ordered by ID.
+func (m *Memory) Applied(ctx context.Context) ([]resource.Applied, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []resource.Applied
+	for _, r := range m.applied {
+		out = append(out, r)
+	}
+	slices.SortFunc(out, func(a, b resource.Applied) int { return resource.Compare(a.ID, b.ID) })
+	return out, nil
+}
+
+// Save writes records, all or none.
+func (m *Memory) Save(ctx context.Context, records ...resource.Applied) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for _, r := range records {
+		if err := state.CheckID(r.ID); err != nil {
+			return fmt.Errorf("save record: %w", err)
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range records {
+		r.At = stored(r.At)
+		m.applied[r.ID] = r
+	}
+	return nil
+}
+
+// Forget removes the record and the acts of each ID.
+func (m *Memory) Forget(ctx context.Context, ids ...resource.ID) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	gone := map[resource.ID]bool{}
+	for _, id := range ids {
+		gone[id] = true
+		delete(m.applied, id)
+	}
+	maps.DeleteFunc(m.acts, func(k actKey, _ resource.Act) bool { return gone[k.id] })
+	return nil
+}
+
+// Acts returns every act, ordered by ID and name.
+func (m *Memory) Acts(ctx context.Context) ([]resource.Act, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []resource.Act
+	for _, a := range m.acts {
+		out = append(out, a)
+	}
+	slices.SortFunc(out, func(a, b resource.Act) int {
+		return cmp.Or(resource.Compare(a.ID, b.ID), cmp.Compare(a.Name, b.Name))
+	})
+	return out, nil
+}
+
+// Begin writes that act a is about to happen; see state.Store.
+func (m *Memory) Begin(ctx context.Context, a resource.Act) error {
+	if err := cmp.Or(ctx.Err(), state.CheckBegin(a)); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	last, found := m.acts[actKey{a.ID, a.Name}]
+	if found && last.Token == a.Token {
+		if !last.Done.IsZero() {
+			return fmt.Errorf("begin %q of %s: %w", a.Name, a.ID, state.ErrDone)
+		}
+		if !a.Repeatable {
+			return fmt.Errorf("begin %q of %s: %w", a.Name, a.ID, state.ErrInDoubt)
+		}
+	}
+	a.Begun, a.Done, a.Ends = stored(a.Begun), time.Time{}, stored(a.Ends)
+	m.acts[actKey{a.ID, a.Name}] = a
+	return nil
+}
+
+// Settle writes how an act ended; see state.Store.
+func (m *Memory) Settle(ctx context.Context, a resource.Act) error {
+	if err := cmp.Or(ctx.Err(), state.CheckAct(a)); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := actKey{a.ID, a.Name}
+	last, found := m.acts[key]
+	switch {
+	case !found || last.Token != a.Token:
+		return fmt.Errorf("settle %q of %s: %w", a.Name, a.ID, state.ErrNoAct)
+	case a.Done.IsZero() && !last.Done.IsZero():
+		return fmt.Errorf("settle %q of %s: %w", a.Name, a.ID, state.ErrDone)
+	case a.Done.IsZero():
+		delete(m.acts, key)
+		return nil
+	}
+	last.Done, last.Ends = stored(a.Done), stored(a.Ends)
+	m.acts[key] = last
+	return nil
+}
+
+// Open writes the intent of a call and returns its entry's number.
+func (m *Memory) Open(ctx context.Context, e state.Entry) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	params, err := state.EncodeParams(e.Params)
+	if err != nil {
+		return 0, fmt.Errorf("open entry: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e.Number, e.Params = int64(len(m.journal))+1, nil
+	e.Opened, e.Outcome.Closed = stored(e.Opened), stored(e.Outcome.Closed)
+	m.journal = append(m.journal, memoryEntry{e, params})
+	return e.Number, nil
+}
+
+// Close writes the outcome of the call numbered n.
+func (m *Memory) Close(ctx context.Context, n int64, o state.Outcome) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if n < 1 || n > int64(len(m.journal)) {
+		return fmt.Errorf("close entry %d: %w", n, state.ErrNoEntry)
+	}
+	o.Closed = stored(o.Closed)
+	m.journal[n-1].Outcome = o
+	return nil
+}
+
+// Journal returns entries that match q, newest first.
+func (m *Memory) Journal(ctx context.Context, q state.Query) ([]state.Entry, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if q.Limit <= 0 {
+		q.Limit = state.DefaultLimit
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []state.Entry
+	for _, e := range slices.Backward(m.journal) {
+		if len(out) == q.Limit {
+			break
+		}
+		if !matches(q, e.Entry) {
+			continue
+		}
+		params, err := state.DecodeParams(e.params)
+		if err != nil {
+			return nil, err
+		}
+		e.Params = params
+		out = append(out, e.Entry)
+	}
+	return out, nil
+}
+
+func matches(q state.Query, e state.Entry) bool {
+	return (q.Account == "" || q.Account == e.Account) &&
+		(q.Resource == "" || q.Resource == e.Resource) &&
+		(q.Since.IsZero() || !e.Opened.Before(q.Since)) &&
+		(!q.Writes || e.Write)
+}
+
+// stored is t as it comes back: in UTC, without a monotonic clock's reading.
+func stored(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return time.Unix(0, t.UnixNano()).UTC()
+}
