@@ -19,6 +19,9 @@ type Provider interface {
 	// Limits returns the documented quotas of every operation used, each for
 	// the whole account.
 	Limits() map[string][]call.Window
+	// Reads names the operations that have no effect: the only ones a dry run
+	// lets out.
+	Reads() []string
 	// Observe reads what the cloud holds of the resources in want, which are
 	// in normal form and of one account, with as few calls as the cloud
 	// allows. It returns one observation for each, in the same order; what
