@@ -53,6 +53,9 @@ func jsonType(contentType string) error {
 	return fmt.Errorf("content type is %s, not JSON", media)
 }
 
+// Clean makes a text of the answer fit to be shown: see the function Clean.
+func (a *Answer) Clean(text string) string { return Clean(text, a.key) }
+
 // Error returns the outcome of a call that the cloud refused, with its texts
 // cut and freed of secrets.
 func (a *Answer) Error(operation string, code call.Code, cloudCode, message string) *call.Error {

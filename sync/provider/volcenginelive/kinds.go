@@ -1,0 +1,23 @@
+package volcenginelive
+
+import (
+	"weir/sync/plan"
+	"weir/sync/provider"
+)
+
+// KindRelaySource is the name of the one kind.
+const KindRelaySource = "RelaySource"
+
+func kinds() map[string]provider.Kind {
+	return map[string]provider.Kind{
+		KindRelaySource: {
+			APIVersion: APIVersion,
+			Normal:     normal,
+			Judge:      plan.Compare,
+			Calls:      calls,
+			Verify:     verify,
+			Repair:     repair,
+			Readable:   true,
+		},
+	}
+}
