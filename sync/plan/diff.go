@@ -100,7 +100,7 @@ func caseOf(in Input, id resource.ID) Case {
 func changeOf(p Policy, c Case, v Verdict) Change {
 	ch := Change{
 		ID: c.ID, Action: v.Action, Reason: v.Reason, State: v.State, Before: v.Before, After: v.After,
-		Acts: v.Acts, Epoch: v.Epoch, Note: v.Note, Fingerprint: Fingerprint(c.Seen),
+		Acts: v.Acts, Epoch: v.Epoch, Note: v.Note, Fingerprint: Fingerprint(c.Seen), Next: v.Next,
 	}
 	switch {
 	case c.Want != nil:

@@ -79,7 +79,8 @@ type Change struct {
 	// Adopt says that nothing has to be called, but that the record of what
 	// was last applied has to be written: the cloud already is as declared.
 	Adopt       bool
-	Fingerprint string // of what was observed
+	Fingerprint string    // of what was observed
+	Next        time.Time // when time alone changes this verdict, zero for never
 }
 
 // Due reports whether the change leads to something being done now.
