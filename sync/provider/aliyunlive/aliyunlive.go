@@ -32,3 +32,10 @@ func (p *Provider) Kinds() map[string]provider.Kind { return p.kinds }
 
 // Limits returns the documented quotas of the operations used.
 func (p *Provider) Limits() map[string][]call.Window { return limits() }
+
+// Reads names the operations that have no effect. ResumeLiveStream and
+// RealTimeRecordCommand are not among them, though the cloud's own access
+// levels call them reads.
+func (p *Provider) Reads() []string {
+	return []string{opReadMultiStream, opMapping, opBlockList, opOnlineList}
+}

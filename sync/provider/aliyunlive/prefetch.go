@@ -1,6 +1,7 @@
 package aliyunlive
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -103,16 +104,24 @@ func (w *warming) verdict() plan.Verdict {
 	}
 	recorded := w.Last != nil && w.Last.Spec.Equal(w.Want.Spec)
 	if len(w.acts) == 0 && (recorded || len(w.doubts) > 0) {
+		v.Note = cmp.Or(v.Note, cannotBeRead)
 		return v
 	}
-	v.Action, v.Reason = plan.Update, w.reason(recorded)
-	if w.Last == nil {
-		v.Action = plan.Create
+	if len(w.acts) == 0 {
+		v.Note = cmp.Or(v.Note, writtenDown)
 	}
+	v.Action, v.Reason = w.action(), w.reason(recorded)
 	if len(w.doubts) == 0 {
 		v.State = plan.Pending
 	}
 	return v
+}
+
+func (w *warming) action() plan.Action {
+	if w.Last == nil {
+		return plan.Create
+	}
+	return plan.Update
 }
 
 func (w *warming) reason(recorded bool) plan.Reason {
@@ -136,9 +145,6 @@ func (w *warming) note() string {
 	}
 	if !w.ended.IsZero() {
 		parts = append(parts, "ended at "+w.ended.UTC().Format(timestampLayout))
-	}
-	if len(parts) == 0 && len(w.acts) == 0 {
-		parts = append(parts, cannotBeRead)
 	}
 	return strings.Join(parts, "; ")
 }

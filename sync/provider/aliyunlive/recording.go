@@ -8,8 +8,11 @@ import (
 	"weir/sync/resource"
 )
 
-// cannotBeRead is the note of a resource with nothing to do that no read shows.
-const cannotBeRead = "applied; cannot be read back"
+// The notes of resources that no read shows and that ask for no call.
+const (
+	cannotBeRead = "applied; cannot be read back"
+	writtenDown  = "nothing to call; only written down"
+)
 
 // session is a case of a recording, together with what is believed of it: no
 // operation says whether a stream is being recorded. A manual recording ends
@@ -149,7 +152,7 @@ func (s session) begunSince() bool {
 
 // writeDown is for a declaration that asks for no call: it is only recorded.
 func (s session) writeDown(v plan.Verdict) plan.Verdict {
-	v.Action, v.Reason, v.State, v.Note = s.action(), s.whyChanged(), plan.Pending, "nothing to call; only written down"
+	v.Action, v.Reason, v.State, v.Note = s.action(), s.whyChanged(), plan.Pending, writtenDown
 	return v
 }
 
