@@ -10,7 +10,9 @@ type Source interface {
 	// Next blocks until the tree differs from prev, or returns at once where
 	// prev is nil. It returns the context's error when ctx ends. Any other
 	// error is a problem that may pass (an *Error where it has a code): prev
-	// stays in force and Next may be called again.
+	// stays in force and Next may be called again. The first success after
+	// such an error is returned even where it is equal to prev, so that the
+	// caller sees that the problem has passed.
 	Next(ctx context.Context, prev *Snapshot) (*Snapshot, error)
 }
 
