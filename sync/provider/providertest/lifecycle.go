@@ -1,0 +1,156 @@
+package providertest
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"weir/sync/call"
+	"weir/sync/plan"
+	"weir/sync/provider"
+	"weir/sync/resource"
+)
+
+// repairRounds is how often leftovers are looked for, as when applying.
+const repairRounds = 2
+
+// lifecycle creates, edits and removes each sample on a fresh cloud. After each
+// step nothing is left to do: for kinds that can be read because the cloud
+// shows it, for the others because the acts are done.
+func (s Suite) lifecycle(t *testing.T) {
+	for _, one := range s.Samples {
+		t.Run(one.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := &life{T: t, suite: s, id: one.ID, provider: s.New(), caller: spaced(s.caller(t, s.Cloud()))}
+				l.kind = l.provider.Kinds()[one.ID.Kind]
+				l.declare(s.desired(t, one, one.Spec))
+				if one.Edited != "" {
+					l.declare(s.desired(t, one, one.Edited))
+				}
+				l.remove()
+			})
+		})
+	}
+}
+
+// life is one resource, and what weir remembers of it.
+type life struct {
+	*testing.T
+	suite    Suite
+	id       resource.ID
+	provider provider.Provider
+	kind     provider.Kind
+	caller   call.Caller
+	last     *resource.Applied
+	acts     []resource.Act
+}
+
+// declare makes want true and checks that nothing is left to do.
+func (l *life) declare(want resource.Resource) {
+	l.Helper()
+	c := l.look(&want)
+	v := l.kind.Judge(c)
+	if v.Action != plan.Create && v.Action != plan.Update {
+		l.Fatalf("declared %s: verdict %+v, want a create or an update", want.Spec, v)
+	}
+	l.carryOut(change(c, v))
+	l.last = &resource.Applied{ID: l.id, Spec: want.Spec, At: time.Now(), Epoch: v.Epoch}
+	after := l.look(&want)
+	v = l.kind.Judge(after)
+	if v.Action != plan.None {
+		l.Errorf("after %s was applied: verdict %+v, want nothing to do; seen %s", want.Spec, v, after.Seen.Spec)
+	}
+	if (v.State == plan.InSync) != l.kind.Readable {
+		l.Errorf("after %s was applied: state %s of a kind that is readable: %t", want.Spec, v.State, l.kind.Readable)
+	}
+}
+
+// remove takes the resource out of the source. What can be read is then shown
+// to be gone.
+func (l *life) remove() {
+	l.Helper()
+	c := l.look(nil)
+	v := l.kind.Judge(c)
+	if v.Action != plan.Delete && l.kind.Readable {
+		l.Fatalf("removed: verdict %+v, want a delete", v)
+	}
+	l.carryOut(change(c, v))
+	c = l.look(nil)
+	if !l.kind.Readable {
+		return
+	}
+	if c.Seen.Exists || c.Seen.Unreadable != "" {
+		l.Errorf("after the removal: %+v, want it absent", *c.Seen)
+	}
+	if reqs, err := l.kind.Calls(change(c, l.kind.Judge(c))); err != nil || len(reqs) != 0 {
+		l.Errorf("after the removal: calls %s, %v", encode(reqs), err)
+	}
+}
+
+// look observes the resource; want is nil where it left the source.
+func (l *life) look(want *resource.Resource) plan.Case {
+	l.Helper()
+	asked := resource.Resource{ID: l.id}
+	if want != nil {
+		asked.Spec = want.Spec
+	} else if l.last != nil {
+		asked.Spec = l.last.Spec
+	}
+	seen, err := l.provider.Observe(l.Context(), l.caller, []resource.Resource{asked})
+	if err != nil || len(seen) != 1 || seen[0].Unreadable != "" {
+		l.Fatalf("Observe: %+v, %v", seen, err)
+	}
+	return plan.Case{
+		ID: l.id, Want: want, Last: l.last, Seen: &seen[0], Acts: slices.Clone(l.acts), Now: time.Now(),
+	}
+}
+
+// carryOut makes the calls of a change as apply does, and repairs.
+func (l *life) carryOut(c plan.Change) {
+	l.Helper()
+	reqs, err := l.kind.Calls(c)
+	if err != nil {
+		l.Fatalf("calls of %+v: %v", c, err)
+	}
+	l.make(c, reqs)
+	if l.kind.Repair == nil || c.Action == plan.Delete {
+		return
+	}
+	for range repairRounds {
+		seen := l.look(&resource.Resource{ID: l.id, Spec: c.After}).Seen
+		if seen.Spec.Equal(c.After) {
+			return
+		}
+		l.make(c, l.kind.Repair(c, *seen))
+	}
+}
+
+func (l *life) make(c plan.Change, reqs []*call.Request) {
+	l.Helper()
+	for _, req := range reqs {
+		l.suite.request(l.T, l.provider, req)
+		_, err := l.caller.Call(l.Context(), req)
+		switch code := call.CodeOf(err); {
+		case code == call.OK, code == call.AlreadyDone, code == call.NotFound && c.Action == plan.Delete:
+		default:
+			l.Fatalf("%s %s: %v", req.Operation, encode(req.Params), err)
+		}
+		l.did(req)
+	}
+}
+
+// did remembers an act.
+func (l *life) did(req *call.Request) {
+	if req.Act.Name == "" {
+		return
+	}
+	a := resource.Act{
+		ID: l.id, Name: req.Act.Name, Token: req.Act.Token, Begun: time.Now(), Done: time.Now(),
+		Repeatable: req.Act.Repeatable,
+	}
+	if req.Act.Lasts > 0 {
+		a.Ends = a.Done.Add(req.Act.Lasts)
+	}
+	l.acts = append(slices.DeleteFunc(l.acts, func(old resource.Act) bool { return old.Name == a.Name }), a)
+}
