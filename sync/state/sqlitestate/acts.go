@@ -84,7 +84,7 @@ func begin(t *tx, a resource.Act) (answer, err error) {
 	case found && last.Token == a.Token && !a.Repeatable:
 		return state.ErrInDoubt, nil
 	}
-	_, err = t.exec(saveAct, sealed(actRow(begun(a)))...)
+	_, err = t.exec(saveAct, actRow(begun(a))...)
 	return nil, err
 }
 
@@ -107,7 +107,7 @@ func settle(t *tx, a resource.Act) (answer, err error) {
 		return nil, err
 	}
 	last.Done, last.Ends = a.Done, a.Ends
-	_, err = t.exec(saveAct, sealed(actRow(last))...)
+	_, err = t.exec(saveAct, actRow(last)...)
 	return nil, err
 }
 
@@ -124,7 +124,15 @@ func findAct(t *tx, a resource.Act) (last resource.Act, found bool, err error) {
 func actID(a resource.Act) []any { return []any{a.ID.Account, a.ID.Kind, a.ID.Key, a.Name} }
 
 func actRow(a resource.Act) []any {
-	return append(actID(a), a.Token, nanos(a.Begun), nanos(a.Done), nanos(a.Ends), number(a.Repeatable))
+	return append(actID(a), a.Token, nanos(a.Begun), nanos(a.Done), nanos(a.Ends), number(a.Repeatable), actSum(a))
+}
+
+func actSum(a resource.Act) int64 {
+	return digest{}.
+		texts(a.ID.Account, a.ID.Kind, a.ID.Key, a.Name, a.Token).
+		numbers(number(a.Repeatable)).
+		times(a.Begun, a.Done, a.Ends).
+		sum()
 }
 
 func scanAct(scan func(...any) error) (resource.Act, error) {
@@ -138,5 +146,5 @@ func scanAct(scan func(...any) error) (resource.Act, error) {
 		return a, scanned(err)
 	}
 	a.Begun, a.Done, a.Ends = moment(begun), moment(done), moment(ends)
-	return a, unsealed(a.ID, actRow(a), sum)
+	return a, verify(a.ID, actSum(a), sum)
 }

@@ -17,7 +17,7 @@ const saveApplied = `INSERT OR REPLACE INTO applied (` + appliedColumns + `)
 
 // Applied returns every record, ordered by ID.
 func (s *Store) Applied(ctx context.Context) ([]resource.Applied, error) {
-	records, err := collect(ctx, s.read, scanApplied,
+	records, err := collect(ctx, s.read, appliedScanner(),
 		"SELECT "+appliedColumns+" FROM applied ORDER BY account, kind, key")
 	if err != nil {
 		return nil, s.fault(fmt.Errorf("read records: %w", err))
@@ -34,7 +34,7 @@ func (s *Store) Save(ctx context.Context, records ...resource.Applied) error {
 	}
 	return s.submit(ctx, "save records", func(t *tx) error {
 		for _, r := range records {
-			if _, err := t.exec(saveApplied, sealed(appliedRow(r))...); err != nil {
+			if _, err := t.exec(saveApplied, appliedRow(r)...); err != nil {
 				return err
 			}
 		}
@@ -83,22 +83,51 @@ func appliedRow(r resource.Applied) []any {
 	return []any{
 		r.ID.Account, r.ID.Kind, r.ID.Key, string(r.Spec),
 		r.Origin.Source, r.Origin.File, int64(r.Origin.Line), r.Origin.Commit, r.Origin.Author,
-		r.Revision, nanos(r.At), r.Epoch, number(r.Confirmed),
+		r.Revision, nanos(r.At), r.Epoch, number(r.Confirmed), appliedSum(r),
 	}
 }
 
-func scanApplied(rows *sql.Rows) (resource.Applied, error) {
+func appliedSum(r resource.Applied) int64 {
+	return digest{}.
+		texts(r.ID.Account, r.ID.Kind, r.ID.Key, string(r.Spec), r.Revision, r.Epoch).
+		texts(r.Origin.Source, r.Origin.File, r.Origin.Commit, r.Origin.Author).
+		numbers(int64(r.Origin.Line), number(r.Confirmed)).
+		times(r.At).
+		sum()
+}
+
+// appliedScanner returns a function that reads one row after another. What
+// many rows have in common is kept once.
+func appliedScanner() func(*sql.Rows) (resource.Applied, error) {
 	var (
-		r   resource.Applied
-		at  sql.NullInt64
-		sum int64
+		r    resource.Applied
+		at   sql.NullInt64
+		sum  int64
+		kept = map[string]string{}
 	)
-	err := rows.Scan(&r.ID.Account, &r.ID.Kind, &r.ID.Key, (*string)(&r.Spec),
+	columns := []any{
+		&r.ID.Account, &r.ID.Kind, &r.ID.Key, (*string)(&r.Spec),
 		&r.Origin.Source, &r.Origin.File, &r.Origin.Line, &r.Origin.Commit, &r.Origin.Author,
-		&r.Revision, &at, &r.Epoch, &r.Confirmed, &sum)
-	if err != nil {
-		return r, scanned(err)
+		&r.Revision, &at, &r.Epoch, &r.Confirmed, &sum,
 	}
-	r.At = moment(at)
-	return r, unsealed(r.ID, appliedRow(r), sum)
+	return func(rows *sql.Rows) (resource.Applied, error) {
+		if err := rows.Scan(columns...); err != nil {
+			return r, scanned(err)
+		}
+		r.At = moment(at)
+		once(kept, &r.ID.Account, &r.ID.Kind, &r.Origin.Source, &r.Origin.File, &r.Origin.Commit, &r.Origin.Author, &r.Revision)
+		return r, verify(r.ID, appliedSum(r), sum)
+	}
+}
+
+// once replaces each text by the equal one in kept.
+func once(kept map[string]string, texts ...*string) {
+	for _, text := range texts {
+		first, ok := kept[*text]
+		if !ok {
+			first = *text
+			kept[first] = first
+		}
+		*text = first
+	}
 }

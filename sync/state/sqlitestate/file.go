@@ -18,8 +18,14 @@ const magic = "SQLite format 3\x00"
 // applicationID marks a SQLite file as weir's: "weir" in ASCII.
 const applicationID = 0x77656972
 
-// headerSize is the part of the file that holds the marks looked at here.
-const headerSize = 100
+// The part of the file that holds the marks looked at here, and where they
+// are: four bytes each, the highest first.
+const (
+	headerSize    = 100
+	schemaAt      = 40 // how often tables were made or changed
+	formatAt      = 60 // PRAGMA user_version
+	applicationAt = 68 // PRAGMA application_id
+)
 
 // secure creates the folder and the file where they are missing, and refuses
 // a file that somebody else could have put there or that is not ours. It reads
@@ -114,7 +120,26 @@ func ours(path string) error {
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return faulty(state.Unusable, err)
 	}
-	return judgeHeader(header[:n])
+	if err := judgeHeader(header[:n]); err != nil {
+		return err
+	}
+	return wholePages(f)
+}
+
+// wholePages refuses a file that was cut within a page, which SQLite would fill
+// up with zeros. Beside a write-ahead log the size has no meaning.
+func wholePages(f *os.File) error {
+	if _, err := os.Lstat(f.Name() + "-wal"); err == nil {
+		return nil
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return faulty(state.Unusable, err)
+	}
+	if info.Size()%pageSize != 0 {
+		return damaged(fmt.Errorf("the file ends within a page, after %d bytes", info.Size()))
+	}
+	return nil
 }
 
 // judgeHeader looks at the marks in the first bytes of a file that is not empty.
@@ -128,11 +153,16 @@ func judgeHeader(header []byte) error {
 	if string(header[:len(magic)]) != magic {
 		return faulty(state.Foreign, errors.New("the file is no SQLite database, or its first bytes are damaged"))
 	}
-	version := binary.BigEndian.Uint32(header[60:])
-	application := binary.BigEndian.Uint32(header[68:])
-	// Both are zero in a file that was created and holds only its first page.
-	if application != applicationID && (application != 0 || version != 0) {
+	version := binary.BigEndian.Uint32(header[formatAt:])
+	application := binary.BigEndian.Uint32(header[applicationAt:])
+	tables := binary.BigEndian.Uint32(header[schemaAt:])
+	switch {
+	case application == 0 && version == 0 && tables == 0: // created, and holds nothing
+		return nil
+	case application != applicationID:
 		return faulty(state.Foreign, fmt.Errorf("the file is the database of another program (mark %#x)", application))
+	case version == 0:
+		return damaged(errors.New("the file is marked as weir's, but has no format"))
 	}
 	return judgeVersion(int64(version), len(schema()))
 }

@@ -1,6 +1,7 @@
 package sqlitestate
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/binary"
@@ -13,29 +14,36 @@ import (
 	"weir/sync/resource"
 )
 
-// checksum is over the columns of a row: strings, int64s and nils.
-func checksum(row []any) int64 {
-	var b []byte
-	for _, v := range row {
-		switch v := v.(type) {
-		case string:
-			b = binary.AppendUvarint(append(b, 's'), uint64(len(v)))
-			b = append(b, v...)
-		case int64:
-			b = binary.AppendVarint(append(b, 'i'), v)
-		default:
-			b = append(b, 'n')
-		}
+// digest gathers what a row's checksum is over. It is fed from the value and
+// not from the columns, so that the checksum also covers the way through them.
+type digest []byte
+
+func (d digest) texts(values ...string) digest {
+	for _, v := range values {
+		d = append(binary.AppendUvarint(d, uint64(len(v))), v...)
 	}
-	return int64(crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
+	return d
 }
 
-// sealed is row with its checksum.
-func sealed(row []any) []any { return append(row, checksum(row)) }
+func (d digest) numbers(values ...int64) digest {
+	for _, v := range values {
+		d = binary.AppendVarint(d, v)
+	}
+	return d
+}
 
-// unsealed refuses a row that does not have the checksum it was written with.
-func unsealed(id resource.ID, row []any, sum int64) error {
-	if checksum(row) != sum {
+func (d digest) times(values ...time.Time) digest {
+	for _, v := range values {
+		d = binary.AppendVarint(append(d, byte(number(v.IsZero()))), v.UnixNano())
+	}
+	return d
+}
+
+func (d digest) sum() int64 { return int64(crc32.Checksum(d, crc32.MakeTable(crc32.Castagnoli))) }
+
+// verify refuses a row that does not have the checksum it was written with.
+func verify(id resource.ID, got, want int64) error {
+	if got != want {
 		return damaged(fmt.Errorf("what is kept of %q does not have the checksum it was written with", id))
 	}
 	return nil
@@ -76,13 +84,19 @@ func number(b bool) int64 {
 }
 
 // collect reads all rows of a query with scan.
-func collect[T any](ctx context.Context, db *sql.DB, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+func collect[T any](
+	ctx context.Context, db *sql.DB, scan func(*sql.Rows) (T, error), query string, args ...any,
+) (out []T, err error) {
+	defer func() {
+		if err != nil {
+			out, err = nil, cmp.Or(ctx.Err(), err) // an interrupted read says so in many ways
+		}
+	}()
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var out []T
 	for rows.Next() {
 		v, err := scan(rows)
 		if err != nil {

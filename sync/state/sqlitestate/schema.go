@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"weir/sync/state"
 )
@@ -51,9 +49,6 @@ CREATE INDEX journal_commit ON journal (commit_hash);
 CREATE INDEX journal_code ON journal (code);
 `
 
-// keptCopies is how many copies from before migrations are kept.
-const keptCopies = 3
-
 // migrate brings the file to the newest format, one transaction for all steps,
 // after a copy was made of what was there. Processes that open one file at the
 // same time do it once.
@@ -65,17 +60,15 @@ func migrate(ctx context.Context, db *sql.DB, path string, steps []string) error
 	if err := judgeVersion(version, len(steps)); err != nil {
 		return err
 	}
-	if err := refuseForeign(ctx, db, version); err != nil {
+	if version == 0 {
+		err = refuseForeign(ctx, db)
+	} else {
+		err = keepCopy(ctx, db, path, version)
+	}
+	if err != nil {
 		return err
 	}
-	spare, err := spareCopy(ctx, db, path, version)
-	if err != nil {
-		return fmt.Errorf("copy before migrating: %w", err)
-	}
-	if err := advance(ctx, db, version, steps); err != nil {
-		return errors.Join(err, removeIf(spare))
-	}
-	return keepCopy(spare, path, version)
+	return advance(ctx, db, version, steps)
 }
 
 func formatOf(ctx context.Context, db *sql.DB) (version int64, err error) {
@@ -86,23 +79,19 @@ func formatOf(ctx context.Context, db *sql.DB) (version int64, err error) {
 }
 
 // refuseForeign refuses to add tables to a database that holds others but has
-// no format of ours.
-func refuseForeign(ctx context.Context, db *sql.DB, version int64) error {
-	if version > 0 {
-		return nil
-	}
-	var tables int
-	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
+// no format of ours. The header has shown this before, unless the tables are
+// still in a write-ahead log.
+func refuseForeign(ctx context.Context, db *sql.DB) error {
+	var version, tables int
+	err := db.QueryRowContext(ctx, "SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version").
+		Scan(&version, &tables)
+	if err != nil {
 		return fmt.Errorf("list tables: %w", err)
 	}
-	if tables == 0 {
-		return nil
+	if version == 0 && tables > 0 {
+		return faulty(state.Foreign, errors.New("the file is a database of another program"))
 	}
-	again, err := formatOf(ctx, db) // another process may just have created it
-	if err == nil && again == 0 {
-		err = faulty(state.Foreign, errors.New("the file is a database of another program"))
-	}
-	return err
+	return nil // new, or another process has just created it
 }
 
 // advance carries out the steps after version, unless another process did.
@@ -126,50 +115,4 @@ func advance(ctx context.Context, db *sql.DB, version int64, steps []string) err
 		return fmt.Errorf("mark format %d: %w", len(steps), err)
 	}
 	return tx.Commit()
-}
-
-// CopyPath returns where the copy of a store of an older format is kept.
-func CopyPath(path string, version int64) string { return fmt.Sprintf("%s.format%d", path, version) }
-
-// spareCopy writes a copy of the store beside it and returns its path, "" for
-// a store that is new.
-func spareCopy(ctx context.Context, db *sql.DB, path string, version int64) (string, error) {
-	if version == 0 {
-		return "", nil
-	}
-	// Made before SQLite fills it, for the mode; a name of its own, because
-	// another process may be doing the same.
-	f, err := os.CreateTemp(filepath.Dir(path), "weir-copy-*")
-	if err != nil {
-		return "", err
-	}
-	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
-		return "", errors.Join(err, removeIf(f.Name()))
-	}
-	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", f.Name()); err != nil {
-		return "", errors.Join(err, removeIf(f.Name()))
-	}
-	return f.Name(), nil
-}
-
-// keepCopy gives the copy its name, unless another process was first, and
-// removes the oldest beyond keptCopies.
-func keepCopy(spare, path string, version int64) error {
-	if spare == "" {
-		return nil
-	}
-	if err := os.Link(spare, CopyPath(path, version)); err != nil && !errors.Is(err, os.ErrExist) {
-		return errors.Join(err, removeIf(spare))
-	}
-	return errors.Join(removeIf(spare), removeIf(CopyPath(path, version-keptCopies)))
-}
-
-func removeIf(path string) error {
-	if path == "" {
-		return nil
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
 }

@@ -139,10 +139,11 @@ func (s *Store) open(ctx context.Context) error {
 func (s *Store) prepare(ctx context.Context) (*sql.DB, error) {
 	db := sql.OpenDB(s.connector(s.writePragmas()))
 	db.SetMaxOpenConns(1)
-	if err := check(ctx, db); err != nil {
-		return nil, errors.Join(err, db.Close())
+	err := check(ctx, db)
+	if err == nil {
+		err = migrate(ctx, db, s.path, schema())
 	}
-	if err := migrate(ctx, db, s.path, schema()); err != nil {
+	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
@@ -163,7 +164,7 @@ func (s *Store) Shut() error {
 // Check reads the whole file and reports any damage, in the journal and the
 // indexes too; it takes seconds where the journal is long.
 func (s *Store) Check(ctx context.Context) error {
-	if err := integrity(ctx, s.read, "integrity_check"); err != nil {
+	if err := integrity(ctx, s.read, "integrity_check(1)"); err != nil {
 		return s.fault(err)
 	}
 	return nil

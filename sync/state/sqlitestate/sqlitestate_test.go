@@ -1,11 +1,14 @@
 package sqlitestate
 
 import (
+	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 
+	"weir/sync/resource"
 	"weir/sync/state"
 	"weir/sync/state/statetest"
 )
@@ -43,3 +46,33 @@ func TestSuite(t *testing.T) {
 }
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func records(t testing.TB, s *Store) []resource.Applied {
+	t.Helper()
+	got, err := s.Applied(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func must(t testing.TB, errs ...error) {
+	t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// refused opens the store at path and expects the fault and words of its
+// message.
+func refused(t *testing.T, path string, want state.Fault, words string) {
+	t.Helper()
+	s, err := Open(t.Context(), path, Options{})
+	if err == nil {
+		shut(t, s)
+		t.Fatalf("opened, want %s", want)
+	}
+	if state.FaultOf(err) != want || !strings.Contains(err.Error(), words) || !strings.Contains(err.Error(), path) {
+		t.Errorf("got  %v\nwant %s with %q and the path", err, want, words)
+	}
+}
