@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
@@ -41,7 +42,7 @@ func Check(apiVersion, kind string, doc map[string]any) []Violation {
 
 func (k *kind) check(doc any) []Violation {
 	b := bounds{left: maxValues}
-	if v := b.walk(nil, doc); v != nil {
+	if v := b.walk(make([]string, 0, 16), doc); v != nil {
 		return []Violation{*v}
 	}
 	err := validate(k.compiled, doc)
@@ -111,7 +112,7 @@ func (b *bounds) items(path []string, items []any) *Violation {
 		b.left = 0
 	}
 	for i, sub := range items {
-		if bad := b.walk(append(path, fmt.Sprint(i)), sub); bad != nil {
+		if bad := b.walk(append(path, strconv.Itoa(i)), sub); bad != nil {
 			return bad
 		}
 	}
