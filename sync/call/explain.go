@@ -20,8 +20,8 @@ documented: find the other tool, lower quota.share, or set the operation's limit
 		Unavailable: `The cloud could not be reached or failed by itself, and the call had no effect.
 weir tries up to 5 times with growing pauses; when an operation fails 5 times in a row it rests for 5 to 60 seconds.
 If it lasts, look at the cloud's status page, and at DNS, proxy and firewall of this machine.`,
-		Unknown: `There was no answer that can be trusted: a time-out, a broken connection, or something that is not the API's.
-The call may have had its effect or not.
+		Unknown: `There was no answer that can be trusted: a time-out, a broken connection, or something that is not the
+API's. The call may have had its effect or not.
 weir repeats reads and calls whose repetition changes nothing. It does not repeat others: it reads back what can be
 read, and otherwise shows the resource as unknown.
 If it stays unknown, look at the resource in the cloud's console. If it keeps happening, look for a proxy in between.`,
@@ -31,7 +31,8 @@ The cloud's message names the parameter; correct the manifest. If weir validate 
 		NotFound: `What the call names does not exist in the account: a domain, vhost, app or stream.
 weir counts a removal as done and any other change as failed, and tries again in a later pass.
 Check the name in the manifest, and whether the account is the right one.`,
-		Exists: `What the call was to create exists already. Some clouds answer this with HTTP status 429; it is no throttling.
+		Exists: `What the call was to create exists already. Some clouds answer this with HTTP status 429; it is no
+throttling.
 weir reads what is there and goes on from that.
 If it comes again and again, two manifests or two tools are managing the same thing.`,
 		AlreadyDone: `What the call asks for is so already.
@@ -51,21 +52,22 @@ changes requests.`,
 weir stops all calls of the account for 1 to 10 minutes at a time; other accounts go on.
 Settle the account in the cloud's console.`,
 		Clock: `The cloud refused the time in the call's signature: this machine's clock is off.
-weir corrects itself once by the time in the cloud's answer and tries again; if that does not help it stops the account.
+weir corrects itself once by the time in the cloud's answer and tries again; if that does not help it stops the
+account.
 Have the machine's clock set by NTP.`,
 		Unsupported: `The cloud does not know the operation or its version any more, or not at this endpoint.
 weir rests the operation for 1 to 10 minutes at a time.
 Check region and endpoint of the account, and whether there is a newer weir.`,
 		Withheld: `The call was not sent because this is a dry run.
 weir lets only known reads out in a dry run. Run without --dry-run, or weir apply, to make the call.`,
-		Stopped: `The call was not sent, because calls before it have shown that it would not succeed: the operation is down, or the
-account's key or bill was refused. The message quotes the first of them.
+		Stopped: `The call was not sent, because calls before it have shown that it would not succeed: the operation is
+down, or the account's key or bill was refused. The message quotes the first of them.
 weir sends a single call after a while to see whether that has changed, and then goes on by itself.
 Look up the code of the outcome that it quotes.`,
 		Canceled: `weir gave the call up before it was sent, because it was stopping or its time had run out.
 The change is still due and is carried out in a later pass. There is nothing to do.`,
-		Internal: `weir itself failed: the call could not be built, or its intent could not be written to the journal, without which
-weir sends nothing.
+		Internal: `weir itself failed: the call could not be built, or its intent could not be written to the journal,
+without which weir sends nothing.
 If the message is about the state store, look at its disk and permissions. Otherwise please report it.`,
 	}
 }

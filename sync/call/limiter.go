@@ -29,18 +29,18 @@ type LimiterOptions struct {
 // check names the first option that is wrong.
 func (o LimiterOptions) check() error {
 	if o.Share < 0 || o.Share > 1 || math.IsNaN(o.Share) {
-		return fmt.Errorf("Share: %v is not above 0 and at most 1", o.Share)
+		return fmt.Errorf("share: %v is not above 0 and at most 1", o.Share)
 	}
 	for operation, windows := range o.Limits {
 		for _, w := range windows {
 			if w.Limit < 1 || w.Per <= 0 {
-				return fmt.Errorf("Limits: %s: %d calls in %v is not a quota", operation, w.Limit, w.Per)
+				return fmt.Errorf("limits: %s: %d calls in %v is not a quota", operation, w.Limit, w.Per)
 			}
 		}
 	}
 	for operation, w := range o.Overrides {
 		if w.Limit < 1 || w.Per <= 0 {
-			return fmt.Errorf("Overrides: %s: %d calls in %v is not a quota", operation, w.Limit, w.Per)
+			return fmt.Errorf("overrides: %s: %d calls in %v is not a quota", operation, w.Limit, w.Per)
 		}
 	}
 	return nil

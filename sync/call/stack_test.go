@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,21 +19,30 @@ import (
 // script is a client that answers with its outcomes in turn, and with success
 // when there are none left.
 type script struct {
+	mu       sync.Mutex
 	outcomes []error
 	sent     []time.Time
 }
 
-func (s *script) Call(_ context.Context, req *call.Request) (*call.Response, error) {
+func (s *script) Call(context.Context, *call.Request) (*call.Response, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.sent = append(s.sent, time.Now())
-	if len(s.outcomes) == 0 {
-		return &call.Response{RequestID: "R", Status: 200, RTT: time.Millisecond}, nil
+	var outcome error
+	if len(s.outcomes) > 0 {
+		outcome, s.outcomes = s.outcomes[0], s.outcomes[1:]
 	}
-	err := s.outcomes[0]
-	s.outcomes = s.outcomes[1:]
-	if err == nil {
-		return &call.Response{RequestID: "R", Status: 200, RTT: time.Millisecond}, nil
+	if outcome != nil {
+		return nil, outcome
 	}
-	return nil, err
+	return &call.Response{RequestID: "R", Status: 200, RTT: time.Millisecond}, nil
+}
+
+// tries returns how many calls it got.
+func (s *script) tries() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sent)
 }
 
 // fails returns n outcomes of the given code.
