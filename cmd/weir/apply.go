@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"weir/sync/apply"
+	"weir/sync/plan"
+	"weir/sync/reconcile"
+)
+
+type applyFlags struct {
+	yes      bool
+	consent  string
+	selector []string
+}
+
+func (a *app) applyCmd() *cobra.Command {
+	var f applyFlags
+	cmd := &cobra.Command{
+		Use:   "apply",
+		Short: "Make the accounts as declared, after showing the plan and asking",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return a.apply(cmd.Context(), f) },
+	}
+	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
+	cmd.Flags().StringVar(&f.consent, "consent", "", "let the held plan with this `hash` through, and only that")
+	cmd.Flags().StringSliceVar(&f.selector, "selector", nil, "only resources with these labels, `k=v`")
+	return cmd
+}
+
+func (a *app) apply(ctx context.Context, f applyFlags) error {
+	if err := a.format(); err != nil {
+		return err
+	}
+	ctx, stop := untilSignal(ctx)
+	defer stop()
+	one, err := a.oneShot(ctx, f.selector, false)
+	if err != nil {
+		return err
+	}
+	defer one.close()
+	doc, err := one.rec.Document(one.plan, false)
+	if err != nil {
+		return err
+	}
+	if a.output == "text" {
+		printPlan(a.out, doc, style(a.colored(a.out)))
+	}
+	if err := a.permit(one.plan, f); err != nil {
+		return err
+	}
+	rep, err := a.carryOut(ctx, one, doc)
+	if rep != nil {
+		err = errors.Join(err, a.printReport(rep))
+	}
+	if err == nil && rep.Failed() {
+		return exitError(exitFailed)
+	}
+	return err
+}
+
+// permit asks whoever is there, and lets a held plan through only on its hash.
+func (a *app) permit(p *plan.Plan, f applyFlags) error {
+	switch {
+	case f.consent != "" && f.consent != p.Hash:
+		return fmt.Errorf("consent is for plan %s, but the plan is now %s; look at it again", f.consent, p.Hash)
+	case len(p.Held) > 0 && f.consent == "":
+		return fmt.Errorf("the plan is held by guard %s: %s; to let it through: weir apply --consent %s",
+			p.Held[0].Guard, p.Held[0].Message, p.Hash)
+	case f.consent != "":
+		p.Held = nil
+		return nil
+	case f.yes || !hasDue(p):
+		return nil
+	case terminal(a.in) == 0 || terminal(a.out) == 0:
+		return errors.New("nobody is there to ask; say --yes to apply without asking")
+	}
+	fmt.Fprint(a.errs, "Apply? Only \"yes\" is taken for yes: ")
+	line, err := bufio.NewReader(a.in).ReadString('\n')
+	if err != nil || strings.TrimSpace(line) != "yes" {
+		return errors.New("not applied")
+	}
+	return nil
+}
+
+func hasDue(p *plan.Plan) bool {
+	for range p.Due() {
+		return true
+	}
+	return false
+}
+
+// carryOut applies the plan with a bar on a terminal.
+func (a *app) carryOut(ctx context.Context, one *oneShot, doc reconcile.PlanDocument) (*apply.Report, error) {
+	s := doc.Summary
+	bar := a.progress(s.Create+s.Update+s.Delete, time.Duration(doc.Cost.Seconds*float64(time.Second)))
+	defer bar.end()
+	one.done = bar.step
+	return one.rec.Apply(ctx, one.plan)
+}
+
+func (a *app) printReport(rep *apply.Report) error {
+	if a.output == "json" {
+		return a.printJSON(reconcile.Report(rep))
+	}
+	s := style(a.colored(a.out))
+	for _, r := range rep.Results {
+		if r.Outcome != apply.Done {
+			fmt.Fprintf(a.out, "  %s %s: %s\n", s.paint(red, string(r.Outcome)), r.ID, r.Error)
+		}
+	}
+	calls := 0
+	for _, r := range rep.Results {
+		calls += len(r.Calls)
+	}
+	n := rep.Summary
+	fmt.Fprintf(a.out, "%s %d applied, %d failed, %d waiting, %d withheld, %d refused; %s in %s.\n", s.paint(bold, "Done:"),
+		n[apply.Done], n[apply.Failed], n[apply.Waiting], n[apply.Withheld], n[apply.Refused],
+		plural(calls, "call"), rep.Took.Round(time.Millisecond))
+	return nil
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"time"
+
+	"weir/sync/apply"
+	"weir/sync/call"
+	"weir/sync/config"
+	"weir/sync/daemon"
+	"weir/sync/manifest"
+	"weir/sync/provider"
+	"weir/sync/provider/aliyunlive"
+	"weir/sync/provider/volcenginelive"
+	"weir/sync/reconcile"
+	"weir/sync/source/dirsource"
+	"weir/sync/state/sqlitestate"
+)
+
+// lingerWrite is how long a call under way may take after the process was told
+// to stop: all of it has ten seconds.
+const lingerWrite = 8 * time.Second
+
+// builder turns configurations into running parts. What must outlive a reload
+// (the limiters, which know of calls just made, and the metrics) is in it.
+type builder struct {
+	log       *slog.Logger
+	dryRun    bool
+	limiters  call.Limiters
+	calls     *call.Metrics
+	loop      *reconcile.Metrics
+	transport http.RoundTripper // nil for the network
+	selector  map[string]string
+	applied   func(apply.Result)
+	reading   func(done, total int)
+}
+
+// cloud is what the program knows of a provider.
+type cloud struct {
+	provider   provider.Provider
+	apiVersion string
+	client     func(b *builder, a config.Account) (call.Caller, error)
+}
+
+// clouds are the providers of the config, by name.
+func clouds() map[string]cloud {
+	return map[string]cloud{
+		"aliyun": {aliyunlive.New(), "aliyun/v1", func(b *builder, a config.Account) (call.Caller, error) {
+			return aliyunlive.NewClient(aliyunlive.ClientOptions{
+				Account: a.Name, Endpoint: a.Endpoint, Region: a.Region, Keys: a.Keys.Read, Transport: b.transport,
+			})
+		}},
+		"volcengine": {volcenginelive.New(), "volcengine/v1", func(b *builder, a config.Account) (call.Caller, error) {
+			return volcenginelive.NewClient(volcenginelive.ClientOptions{
+				Account: a.Name, Endpoint: a.Endpoint, Region: a.Region, Keys: a.Keys.Read, Transport: b.transport,
+			})
+		}},
+	}
+}
+
+// build opens everything cfg names. What it opened is closed again when
+// something fails.
+func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.Setup, err error) {
+	var closers []func() error
+	closeAll := func() error {
+		var errs []error
+		for i := len(closers) - 1; i >= 0; i-- {
+			errs = append(errs, closers[i]())
+		}
+		return errors.Join(errs...)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, closeAll())
+		}
+	}()
+	store, err := sqlitestate.Open(ctx, cfg.StatePath, sqlitestate.Options{})
+	if err != nil {
+		return setup, err
+	}
+	closers = append(closers, store.Shut)
+	feeds, closeFeeds, err := b.feeds(cfg)
+	closers = append(closers, closeFeeds)
+	if err != nil {
+		return setup, err
+	}
+	targets, err := b.targets(cfg, apply.NewRecorder(store))
+	if err != nil {
+		return setup, err
+	}
+	setup.Close = closeAll
+	setup.Reconcile = reconcile.Options{
+		Feeds: feeds, Accounts: targets, Store: store, Windows: b.limiters.Windows, Policy: cfg.Policy,
+		Interval: cfg.Interval, DryRun: b.dryRun, Selector: b.selector, Logger: b.log, Metrics: b.loop,
+		Applied: b.applied, Reading: b.reading,
+	}
+	return setup, nil
+}
+
+func (b *builder) feeds(cfg *config.Config) ([]reconcile.Feed, func() error, error) {
+	var feeds []reconcile.Feed
+	var opened []*dirsource.Source
+	closeAll := func() error {
+		var errs []error
+		for _, s := range opened {
+			errs = append(errs, s.Close())
+		}
+		return errors.Join(errs...)
+	}
+	for _, s := range cfg.Sources {
+		src, err := dirsource.New(dirsource.Options{
+			Name: s.Name, Path: s.Directory, Logger: b.log,
+			Limits: dirsource.Limits{FileBytes: cfg.Limits.FileBytes, Files: cfg.Limits.Files, TotalBytes: cfg.Limits.TotalBytes},
+		})
+		if err != nil {
+			return nil, closeAll, fmt.Errorf("source %s: %w", s.Name, err)
+		}
+		opened = append(opened, src)
+		feeds = append(feeds, reconcile.Feed{Name: s.Name, Source: src, Loader: manifest.New(manifestOptions(cfg))})
+	}
+	return feeds, closeAll, nil
+}
+
+// manifestOptions says which accounts a manifest may name.
+func manifestOptions(cfg *config.Config) manifest.Options {
+	accounts := map[string][]string{}
+	for _, c := range clouds() {
+		accounts[c.apiVersion] = []string{}
+	}
+	for _, a := range cfg.Accounts {
+		v := clouds()[a.Provider].apiVersion
+		accounts[v] = append(accounts[v], a.Name)
+	}
+	return manifest.Options{Accounts: accounts, Limits: manifest.Limits{FileBytes: int(cfg.Limits.FileBytes)}}
+}
+
+// targets puts the wrappers round each account's client.
+func (b *builder) targets(cfg *config.Config, recorder call.Recorder) (map[string]apply.Target, error) {
+	clients := call.ByAccount{}
+	providers := map[string]provider.Provider{}
+	var reads []string
+	for _, a := range cfg.Accounts {
+		c, ok := clouds()[a.Provider]
+		if !ok {
+			return nil, fmt.Errorf("account %s: provider %q is not known", a.Name, a.Provider)
+		}
+		client, err := c.client(b, a)
+		if err != nil {
+			return nil, fmt.Errorf("account %s: %w", a.Name, err)
+		}
+		clients[a.Name], providers[a.Name] = call.Linger(client, lingerWrite), c.provider
+		reads = append(reads, c.provider.Reads()...)
+		if err := b.limit(a, c.provider); err != nil {
+			return nil, fmt.Errorf("account %s: %w", a.Name, err)
+		}
+	}
+	stack := call.Stack(clients, call.StackOptions{
+		Limiters: b.limiters, DryRun: b.dryRun || cfg.Policy.Mode == "observe", Reads: reads,
+		Recorder: recorder, Metrics: b.calls, Logger: b.log,
+	})
+	targets := map[string]apply.Target{}
+	for name, p := range providers {
+		targets[name] = apply.Target{Provider: p, Caller: stack}
+	}
+	return targets, nil
+}
+
+// limit gives the account its limiter, or the one it has new limits.
+func (b *builder) limit(a config.Account, p provider.Provider) error {
+	opts := call.LimiterOptions{Limits: p.Limits(), Share: a.Share, Overrides: map[string]call.Window{}}
+	for op, n := range a.Limits {
+		if _, known := opts.Limits[op]; !known {
+			return fmt.Errorf("quota.limits: %s is no operation weir uses", op)
+		}
+		opts.Overrides[op] = call.Window{Limit: n, Per: time.Second}
+	}
+	if old, ok := b.limiters[a.Name]; ok {
+		return old.Set(opts)
+	}
+	l, err := call.NewLimiter(opts)
+	if err != nil {
+		return err
+	}
+	b.limiters[a.Name] = l
+	if b.calls != nil {
+		b.calls.Preset(a.Name, slices.Sorted(maps.Keys(p.Limits())))
+		b.calls.Watch(a.Name, l)
+	}
+	return nil
+}
+
+// readConfig reads the config file and prints what is wrong with it.
+func (a *app) readConfig() (*config.Config, error) {
+	cfg, problems, err := config.Read(a.config)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("there is no %s; name the configuration with --config, or try `weir demo`", a.config)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range problems {
+		fmt.Fprintln(a.errs, p)
+	}
+	if cfg == nil {
+		return nil, fmt.Errorf("the configuration has %s", plural(len(problems), "problem"))
+	}
+	return cfg, nil
+}

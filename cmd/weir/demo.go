@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"weir/examples"
+	"weir/sync/daemon"
+	"weir/sync/emulator"
+)
+
+// The addresses of the quickstart's files; the demo replaces them where they
+// are taken.
+const (
+	demoEmulator = "127.0.0.1:8181"
+	demoListen   = "127.0.0.1:8180"
+)
+
+func (a *app) demoCmd() *cobra.Command {
+	var once bool
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Show it: the emulator, the daemon and five kinds to edit, no account needed",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context(), dir, once) },
+	}
+	cmd.Flags().BoolVar(&once, "once", false, "apply once, print the report and exit")
+	cmd.Flags().StringVar(&dir, "dir", "", "`directory` for the copy of the quickstart (default: a new temporary one)")
+	return cmd
+}
+
+func (a *app) demo(ctx context.Context, dir string, once bool) error {
+	if dir == "" {
+		tmp, err := os.MkdirTemp("", "weir-demo-")
+		if err != nil {
+			return err
+		}
+		dir = tmp
+	}
+	if once {
+		defer os.RemoveAll(dir)
+	}
+	clouds, err := startDemoClouds()
+	if err != nil {
+		return err
+	}
+	defer clouds.close()
+	if err := copyQuickstart(dir, clouds.addr); err != nil {
+		return err
+	}
+	a.config = filepath.Join(dir, "weir.yaml")
+	if once {
+		return a.apply(ctx, applyFlags{yes: true})
+	}
+	log, err := a.logger("info")
+	if err != nil {
+		return err
+	}
+	return a.serve(ctx, log, false, func(d *daemon.Daemon) { a.explainDemo(d.Addr(), clouds.addr, dir) })
+}
+
+// startDemoClouds serves the demo's world: the example's streams are on air.
+func startDemoClouds() (*served, error) {
+	world := demoWorld()
+	clouds, err := serveEmulator(demoEmulator, world)
+	if err == nil {
+		return clouds, nil
+	}
+	return serveEmulator("127.0.0.1:0", world)
+}
+
+func demoWorld() emulator.World {
+	world := emulator.DefaultWorld()
+	for _, stream := range []string{"main", "test"} {
+		world.Streams = append(world.Streams, emulator.Stream{
+			Domain: "live.example.com", App: "live", Stream: stream, Online: true,
+		})
+	}
+	return world
+}
+
+// copyQuickstart writes the embedded quickstart into dir and points it at the
+// addresses that are free.
+func copyQuickstart(dir, emulatorAddr string) error {
+	files, err := fs.Sub(examples.Quickstart, "quickstart")
+	if err != nil {
+		return err
+	}
+	if err := os.CopyFS(dir, files); err != nil {
+		return fmt.Errorf("copy the quickstart: %w", err)
+	}
+	path := filepath.Join(dir, "weir.yaml")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	listen := demoListen
+	if l, err := net.Listen("tcp", listen); err != nil {
+		listen = "127.0.0.1:0"
+	} else {
+		err = errors.Join(err, l.Close())
+		if err != nil {
+			return err
+		}
+	}
+	text := strings.NewReplacer(demoEmulator, emulatorAddr, demoListen, listen).Replace(string(b))
+	return os.WriteFile(path, []byte(text), 0o600)
+}
+
+func (a *app) explainDemo(addr, emulatorAddr, dir string) {
+	fmt.Fprintf(a.out, `
+weir keeps two emulated accounts as the files in %[3]s/live say.
+
+  page      http://%[1]s/        metrics   http://%[1]s/metrics
+  clouds    http://%[2]s/_emulator/world   calls   http://%[2]s/_emulator/calls
+
+Try, in another terminal:
+
+  edit      sed -i 's/enabled: true/enabled: false/' %[3]s/live/multistream.yaml
+  break     sed -i 's/\[SHH, SG, NO\]/[SHH, SG, NOR]/' %[3]s/live/prefetch.yaml
+  console   curl -X PATCH http://%[2]s/_emulator/world -d '%[4]s'
+  dry run   weir diff --config %[3]s/weir.yaml        (here: go run ./cmd/weir diff --config ...)
+
+Ctrl-C ends it.
+
+`, addr, emulatorAddr, dir, demoConsole)
+}
+
+// demoConsole is what somebody does in the console behind weir's back.
+const demoConsole = `{"relaySources":[{"vhost":"push.example.com","app":"live","deleted":true}]}`

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"weir/sync/apply"
+	"weir/sync/call"
+	"weir/sync/config"
+	"weir/sync/plan"
+	"weir/sync/reconcile"
+)
+
+type diffFlags struct {
+	exitCode      bool
+	out           string
+	selector      []string
+	showUnchanged bool
+}
+
+func (a *app) diffCmd() *cobra.Command {
+	var f diffFlags
+	cmd := &cobra.Command{
+		Use:   "diff",
+		Short: "Show what would change, why, by which calls and how long that takes",
+		Long: "diff reads the sources and the accounts and shows what `weir apply` would do. It sends no call that has\n" +
+			"an effect: the dry run lets only an explicit list of reads out. It may run beside the daemon.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.diff(cmd.Context(), f) },
+	}
+	cmd.Flags().BoolVar(&f.exitCode, "exit-code", false, "exit with 2 where there are changes")
+	cmd.Flags().StringVar(&f.out, "out", "", "also save the plan in a `file`")
+	cmd.Flags().StringSliceVar(&f.selector, "selector", nil, "only resources with these labels, `k=v`")
+	cmd.Flags().BoolVar(&f.showUnchanged, "show-unchanged", false, "also list resources with nothing to do")
+	return cmd
+}
+
+func (a *app) diff(ctx context.Context, f diffFlags) error {
+	if err := a.format(); err != nil {
+		return err
+	}
+	one, err := a.oneShot(ctx, f.selector, true)
+	if err != nil {
+		return err
+	}
+	defer one.close()
+	doc, err := one.rec.Document(one.plan, f.showUnchanged)
+	if err != nil {
+		return err
+	}
+	if f.out != "" {
+		if err := savePlan(f.out, doc); err != nil {
+			return err
+		}
+	}
+	if err := a.printDocument(doc); err != nil {
+		return err
+	}
+	s := doc.Summary
+	if f.exitCode && s.Create+s.Update+s.Delete > 0 {
+		return exitError(exitChanges)
+	}
+	return nil
+}
+
+func (a *app) printDocument(doc reconcile.PlanDocument) error {
+	if a.output == "json" {
+		return a.printJSON(doc)
+	}
+	printPlan(a.out, doc, style(a.colored(a.out)))
+	return nil
+}
+
+func savePlan(path string, doc reconcile.PlanDocument) error {
+	b, err := json.MarshalIndent(doc, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(b, '\n'), 0o600)
+}
+
+// oneShot is a configuration, read and planned once.
+type oneShot struct {
+	rec   *reconcile.Reconciler
+	cfg   *config.Config
+	plan  *plan.Plan
+	done  func(apply.Result) // told of each finished change; may be set late
+	close func()
+}
+
+// oneShot reads config, sources and accounts and makes the plan.
+func (a *app) oneShot(ctx context.Context, selector []string, dryRun bool) (*oneShot, error) {
+	cfg, err := a.readConfig()
+	if err != nil {
+		return nil, err
+	}
+	log, err := a.logger()
+	if err != nil {
+		return nil, err
+	}
+	one := &oneShot{cfg: cfg, done: func(apply.Result) {}}
+	b := &builder{
+		log: log, dryRun: dryRun, limiters: call.Limiters{}, reading: a.reading(),
+		applied: func(r apply.Result) { one.done(r) },
+	}
+	if b.selector, err = labels(selector); err != nil {
+		return nil, err
+	}
+	setup, err := b.build(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	one.close = func() { _ = setup.Close() }
+	if one.rec, err = reconcile.New(setup.Reconcile); err == nil {
+		one.plan, err = a.planOnce(ctx, one.rec)
+	}
+	if err != nil {
+		one.close()
+		return nil, err
+	}
+	return one, nil
+}
+
+func (a *app) planOnce(ctx context.Context, rec *reconcile.Reconciler) (*plan.Plan, error) {
+	problems, err := rec.Fetch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if a.printProblems(problems) {
+		return nil, errors.New("the source has problems, nothing was read or changed")
+	}
+	return rec.Plan(ctx)
+}
+
+// labels parses k=v selectors; none is nil.
+func labels(list []string) (map[string]string, error) {
+	var out map[string]string
+	for _, kv := range list {
+		k, v, ok := strings.Cut(kv, "=")
+		if !ok || k == "" {
+			return nil, fmt.Errorf("--selector %q: want k=v", kv)
+		}
+		if out == nil {
+			out = map[string]string{}
+		}
+		out[k] = v
+	}
+	return out, nil
+}
+
+// readingPause keeps the line about reading quiet for quick reads.
+const readingPause = 500 * time.Millisecond
+
+// reading returns what shows on a terminal how far reading the accounts is.
+func (a *app) reading() func(done, total int) {
+	if terminal(a.errs) == 0 || a.output == "json" {
+		return nil
+	}
+	began := time.Now()
+	return func(done, total int) {
+		if time.Since(began) > readingPause {
+			fmt.Fprintf(a.errs, "\rread %d of %d resources\x1b[K", done, total)
+			if done == total {
+				fmt.Fprintln(a.errs)
+			}
+		}
+	}
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"weir/schema"
+	"weir/sync/call"
+	"weir/sync/manifest"
+	"weir/sync/plan/guard"
+	"weir/sync/source"
+)
+
+func (a *app) explainCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain CODE|KIND",
+		Short: "Say what a code means and what to do, or what a kind's fields are",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			text, err := explain(args[0])
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(a.out, strings.TrimRight(text, "\n"))
+			return err
+		},
+	}
+}
+
+// explain finds name among the codes of every stage and among the kinds.
+func explain(name string) (string, error) {
+	for _, ref := range schema.Kinds() {
+		if strings.EqualFold(ref.Kind, name) {
+			return explainKind(ref)
+		}
+	}
+	for _, find := range explainers() {
+		if text, ok := find(name); ok {
+			return name + "\n\n" + text, nil
+		}
+	}
+	err := fmt.Errorf("there is no code or kind %q", name)
+	if near := schema.Nearest(name, append(kindNames(), manifest.Codes()...)); near != "" {
+		err = fmt.Errorf("%w; did you mean %s?", err, near)
+	}
+	return "", err
+}
+
+func explainers() []func(string) (string, bool) {
+	return []func(string) (string, bool){
+		manifest.Explain,
+		func(name string) (string, bool) {
+			e, ok := source.Explain(name)
+			return e.Means + "\n" + e.Remedy, ok
+		},
+		func(name string) (string, bool) { return call.Explain(call.Code(name)) },
+		func(name string) (string, bool) {
+			for _, r := range guard.Rules() {
+				if r.Name == name {
+					return r.Explain, true
+				}
+			}
+			return "", false
+		},
+	}
+}
+
+// fieldDoc is what a schema says of a field.
+type fieldDoc struct {
+	Title       string              `json:"title"`
+	Description string              `json:"description"`
+	Type        any                 `json:"type"`
+	Enum        []any               `json:"enum"`
+	Default     any                 `json:"default"`
+	Properties  map[string]fieldDoc `json:"properties"`
+	Items       *fieldDoc           `json:"items"`
+	Required    []string            `json:"required"`
+}
+
+// explainKind lists the fields of a kind as its schema describes them.
+func explainKind(ref schema.Ref) (string, error) {
+	text, _ := schema.Source(ref.APIVersion, ref.Kind)
+	var doc fieldDoc
+	if err := json.Unmarshal(text, &doc); err != nil {
+		return "", fmt.Errorf("schema of %s: %w", ref.Kind, err)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s: %s\n", ref.APIVersion, ref.Kind, doc.Description)
+	fields := doc
+	if spec, ok := doc.Properties["spec"]; ok {
+		fields = spec
+		fmt.Fprintf(&b, "identity: <account>/%s/<%s>\n\nspec:\n", ref.Kind,
+			strings.Join(schema.Identity(ref.APIVersion, ref.Kind), ">/<"))
+	}
+	writeFields(&b, fields, "  ")
+	return b.String(), nil
+}
+
+func writeFields(b *strings.Builder, doc fieldDoc, indent string) {
+	for _, name := range slices.Sorted(maps.Keys(doc.Properties)) {
+		f := doc.Properties[name]
+		need := ""
+		if slices.Contains(doc.Required, name) {
+			need = ", required"
+		}
+		if f.Default != nil {
+			need += fmt.Sprintf(", default %v", f.Default)
+		}
+		fmt.Fprintf(b, "%s%s (%v%s): %s\n", indent, name, f.Type, need, f.Description)
+		if len(f.Enum) > 0 {
+			fmt.Fprintf(b, "%s  one of %v\n", indent, f.Enum)
+		}
+		writeFields(b, f, indent+"  ")
+		if f.Items != nil {
+			writeFields(b, *f.Items, indent+"  - ")
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"weir/sync/resource"
+	"weir/sync/state/sqlitestate"
+)
+
+func (a *app) settleCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "settle ID done|again",
+		Short: "Say how an act ended whose outcome weir cannot know",
+		Long: "An act that must not happen twice (a prefetch, a restart) and whose answer was lost is left alone until\n" +
+			"a person has looked: `done` says that it happened, `again` that it did not and may be done.",
+		Args:      cobra.ExactArgs(2),
+		ValidArgs: []string{"done", "again"},
+		RunE:      func(cmd *cobra.Command, args []string) error { return a.settle(cmd.Context(), args[0], args[1]) },
+	}
+}
+
+func (a *app) settle(ctx context.Context, name, how string) error {
+	id, err := resource.ParseID(name)
+	if err != nil {
+		return err
+	}
+	if how != "done" && how != "again" {
+		return fmt.Errorf("%q: want done or again", how)
+	}
+	cfg, err := a.readConfig()
+	if err != nil {
+		return err
+	}
+	store, err := sqlitestate.Open(ctx, cfg.StatePath, sqlitestate.Options{})
+	if err != nil {
+		return err
+	}
+	defer store.Shut()
+	acts, err := store.Acts(ctx)
+	if err != nil {
+		return err
+	}
+	settled := 0
+	for _, act := range acts {
+		if act.ID != id || !act.InDoubt() {
+			continue
+		}
+		if how == "done" {
+			act.Done = time.Now()
+		}
+		if err := store.Settle(ctx, act); err != nil {
+			return fmt.Errorf("act %q: %w", act.Name, err)
+		}
+		settled++
+		fmt.Fprintf(a.out, "%s: %s is settled as %s\n", id, act.Name, how)
+	}
+	if settled == 0 {
+		return fmt.Errorf("%s has no act in doubt", id)
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"weir/sync/reconcile"
+)
+
+// statusTimeout bounds the question to the daemon, statusBody its answer.
+const (
+	statusTimeout = 5 * time.Second
+	statusBody    = 16 << 20
+)
+
+// statusAnswer is what /api/v1/status says.
+type statusAnswer struct {
+	Version string           `json:"version"`
+	Status  reconcile.Status `json:"status"`
+}
+
+func (a *app) statusCmd() *cobra.Command {
+	var address string
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Ask the running daemon how it is",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context(), address) },
+	}
+	cmd.Flags().StringVar(&address, "address", "", "`host:port` of the daemon, instead of the config's listen")
+	return cmd
+}
+
+func (a *app) status(ctx context.Context, address string) error {
+	if err := a.format(); err != nil {
+		return err
+	}
+	if address == "" {
+		cfg, err := a.readConfig()
+		if err != nil {
+			return err
+		}
+		address = cfg.Listen
+	}
+	ans, err := askStatus(ctx, address)
+	if err != nil {
+		return fmt.Errorf("ask the daemon on %s: %w", address, err)
+	}
+	if a.output == "json" {
+		err = a.printJSON(ans)
+	} else {
+		printStatus(a.out, ans, style(a.colored(a.out)))
+	}
+	if err == nil && !ans.Status.Ready {
+		return exitError(exitFailed)
+	}
+	return err
+}
+
+func askStatus(ctx context.Context, address string) (ans statusAnswer, err error) {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/api/v1/status", nil)
+	if err != nil {
+		return ans, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return ans, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return ans, fmt.Errorf("HTTP %s", resp.Status)
+	}
+	return ans, json.NewDecoder(io.LimitReader(resp.Body, statusBody)).Decode(&ans)
+}
+
+func printStatus(w io.Writer, ans statusAnswer, s style) {
+	st := ans.Status
+	ready := s.paint(green, "ready")
+	if !st.Ready {
+		ready = s.paint(red, "not ready")
+	}
+	fmt.Fprintf(w, "weir %s is %s; mode %s, %d passes, last %s\n", ans.Version, ready, st.Mode, st.Passes, since(st.LastPass.Started))
+	for _, src := range st.Sources {
+		fmt.Fprintf(w, "source %s: %s in force, %d documents, last success %s\n", src.Name, src.InForce, src.Documents, since(src.LastSuccess))
+		if src.Error != "" {
+			fmt.Fprintf(w, "  %s\n", s.paint(red, src.Error))
+		}
+		for _, p := range src.Problems {
+			fmt.Fprintf(w, "  %s %s\n", s.paint(red, string(p.Severity)), p)
+		}
+	}
+	for _, h := range st.Plan.Held {
+		fmt.Fprintf(w, "%s by %s: %s; consent: weir apply --consent %s\n", s.paint(red, "held"), h.Guard, h.Message, st.Plan.Hash)
+	}
+	for _, c := range st.Counts {
+		fmt.Fprintf(w, "%-12s %-14s %-9s %d\n", c.Account, c.Kind, c.State, c.Count)
+	}
+	for _, f := range st.Failures {
+		fmt.Fprintf(w, "%s %s: %s\n", s.paint(red, "failed"), f.ID, f.Error)
+	}
+	for _, u := range st.Unread {
+		fmt.Fprintf(w, "%s %s: %s\n", s.paint(yellow, "unreadable"), u.ID, u.Why)
+	}
+	if st.Error != "" {
+		fmt.Fprintf(w, "%s\n", s.paint(red, st.Error))
+	}
+}
+
+func since(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return time.Since(t).Round(time.Second).String() + " ago"
+}

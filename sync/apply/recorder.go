@@ -1,0 +1,52 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"weir/sync/call"
+	"weir/sync/resource"
+	"weir/sync/state"
+)
+
+// Recorder writes calls into a store's journal.
+type Recorder struct {
+	store   state.Store
+	process string
+}
+
+var _ call.Recorder = (*Recorder)(nil)
+
+// NewRecorder returns the recorder of this process.
+func NewRecorder(store state.Store) *Recorder {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return &Recorder{store: store, process: fmt.Sprintf("%s:%d", host, os.Getpid())}
+}
+
+// Open writes that req is about to be sent.
+func (r *Recorder) Open(ctx context.Context, req *call.Request) (int64, error) {
+	return r.store.Open(ctx, state.Entry{
+		Opened: time.Now(), Account: req.Account, Operation: req.Operation, Params: req.Params, Write: req.Write,
+		Resource: req.Cause.Resource, Revision: req.Cause.Revision, Plan: req.Cause.Plan, Process: r.process,
+		Origin: resource.Origin{
+			File: req.Cause.File, Line: req.Cause.Line, Commit: req.Cause.Commit, Author: req.Cause.Author,
+		},
+	})
+}
+
+// Close writes how the call of entry n ended.
+func (r *Recorder) Close(ctx context.Context, n int64, resp *call.Response, err error) error {
+	out := state.Outcome{Closed: time.Now(), Code: string(call.CodeOf(err))}
+	if resp != nil {
+		out.Status, out.RequestID = resp.Status, resp.RequestID
+	}
+	if e := asError(err); e != nil {
+		out.Status, out.RequestID, out.CloudCode, out.Message = e.Status, e.RequestID, e.CloudCode, e.Message
+	}
+	return r.store.Close(ctx, n, out)
+}

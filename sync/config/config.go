@@ -1,0 +1,118 @@
+// Package config reads weir.yaml as strictly as a manifest, with the same
+// messages, and turns it into values that need no further checking.
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"weir/sync/manifest"
+	"weir/sync/plan"
+	"weir/sync/secret"
+)
+
+// The defaults of what may be left out.
+const (
+	DefaultListen            = "127.0.0.1:8180"
+	DefaultInterval          = 5 * time.Minute
+	DefaultState             = "weir.db"
+	DefaultShare             = 0.9
+	DefaultRegion            = "cn-shanghai"
+	DefaultMaxRemovals       = 5
+	DefaultMaxRemovalsShare  = 10 // percent
+	DefaultMaxUpdatesPercent = 30
+)
+
+// maxBytes bounds the config file.
+const maxBytes = 1 << 20
+
+// Config is weir.yaml with every default filled in and every path absolute or
+// relative to the process, no longer to the file.
+type Config struct {
+	File      string
+	Sources   []Source
+	Accounts  []Account
+	Policy    plan.Policy
+	Interval  time.Duration
+	StatePath string
+	Listen    string
+	Insecure  bool // allows a Listen that others can reach, without TLS and authentication
+	Limits    Limits
+}
+
+// Source is one place manifests come from.
+type Source struct {
+	Name      string
+	Directory string
+}
+
+// Account is one cloud account.
+type Account struct {
+	Name     string
+	Provider string // "aliyun" or "volcengine"
+	Region   string
+	Endpoint string // "" for the cloud's own
+	Keys     secret.KeyRef
+	Share    float64        // of each documented quota, above 0 and at most 1
+	Limits   map[string]int // calls a second by operation, instead of the documented ones
+}
+
+// Limits bound what is read from a source; 0 stands for the reader's default.
+type Limits struct {
+	FileBytes  int64 `json:"fileBytes"`
+	Files      int   `json:"files"`
+	TotalBytes int64 `json:"totalBytes"`
+}
+
+// Read reads the file at path. It returns nil and the problems where the file
+// has an error, and an error only where it cannot be read at all.
+func Read(path string) (*Config, []manifest.Problem, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if info.Size() > maxBytes || !info.Mode().IsRegular() {
+		return nil, nil, fmt.Errorf("%s is no regular file of at most %d bytes", path, maxBytes)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg, problems := Parse(path, data)
+	return cfg, problems, nil
+}
+
+// Parse reads data as the config file at path, which paths in it are relative
+// to.
+func Parse(path string, data []byte) (*Config, []manifest.Problem) {
+	value, place, problems := manifest.Document(path, data, "weir/v1", "Config")
+	if failed(problems) || value == nil {
+		return nil, problems
+	}
+	var f file
+	b, err := json.Marshal(value)
+	if err == nil {
+		err = json.Unmarshal(b, &f)
+	}
+	if err != nil {
+		p := place.Problem(nil, false, "internal", err.Error(), manifest.Error)
+		return nil, append(problems, p)
+	}
+	return f.config(path), problems
+}
+
+func failed(problems []manifest.Problem) bool {
+	return slices.ContainsFunc(problems, func(p manifest.Problem) bool { return p.Severity == manifest.Error })
+}
+
+// below makes a path of the config relative to the config's folder.
+func below(file, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(file), path)
+}

@@ -1,0 +1,117 @@
+package config
+
+import (
+	"time"
+
+	"weir/sync/plan"
+	"weir/sync/secret"
+)
+
+// file is weir.yaml as written. The schema has checked it: what is missing may
+// be missing, and every text has its form.
+type file struct {
+	Sources []struct {
+		Name      string `json:"name"`
+		Directory struct {
+			Path string `json:"path"`
+		} `json:"directory"`
+	} `json:"sources"`
+	Accounts []fileAccount `json:"accounts"`
+	Policy   struct {
+		Mode              plan.Mode `json:"mode"`
+		Drift             string    `json:"drift"`
+		MaxRemovals       *int      `json:"maxRemovals"`
+		MaxRemovalsShare  *int      `json:"maxRemovalsPercent"`
+		MaxUpdatesPercent *int      `json:"maxUpdatesPercent"`
+	} `json:"policy"`
+	Interval string `json:"interval"`
+	State    struct {
+		SQLite struct {
+			Path string `json:"path"`
+		} `json:"sqlite"`
+	} `json:"state"`
+	Listen   string `json:"listen"`
+	Insecure bool   `json:"insecure"`
+	Limits   Limits `json:"limits"`
+}
+
+type fileAccount struct {
+	Name        string `json:"name"`
+	Provider    string `json:"provider"`
+	Region      string `json:"region"`
+	Endpoint    string `json:"endpoint"`
+	Credentials struct {
+		IDEnv      string `json:"accessKeyIdEnv"`
+		IDFile     string `json:"accessKeyIdFile"`
+		SecretEnv  string `json:"accessKeySecretEnv"`
+		SecretFile string `json:"accessKeySecretFile"`
+		TokenEnv   string `json:"sessionTokenEnv"`
+		TokenFile  string `json:"sessionTokenFile"`
+	} `json:"credentials"`
+	Quota struct {
+		Share  float64        `json:"share"`
+		Limits map[string]int `json:"limits"`
+	} `json:"quota"`
+}
+
+func (f file) config(path string) *Config {
+	cfg := &Config{
+		File: path, Listen: or(f.Listen, DefaultListen), Insecure: f.Insecure, Limits: f.Limits,
+		StatePath: below(path, or(f.State.SQLite.Path, DefaultState)),
+		Interval:  DefaultInterval,
+		Policy: plan.Policy{
+			Mode: f.Policy.Mode, HealDrift: f.Policy.Drift != "report",
+			MaxRemoved:        orInt(f.Policy.MaxRemovals, DefaultMaxRemovals),
+			MaxRemovedPercent: orInt(f.Policy.MaxRemovalsShare, DefaultMaxRemovalsShare),
+			MaxUpdatedPercent: orInt(f.Policy.MaxUpdatesPercent, DefaultMaxUpdatesPercent),
+		},
+	}
+	if d, err := time.ParseDuration(f.Interval); err == nil {
+		cfg.Interval = d
+	}
+	for _, s := range f.Sources {
+		cfg.Sources = append(cfg.Sources, Source{Name: s.Name, Directory: below(path, s.Directory.Path)})
+	}
+	for _, a := range f.Accounts {
+		cfg.Accounts = append(cfg.Accounts, a.account(path))
+	}
+	return cfg
+}
+
+func (a fileAccount) account(path string) Account {
+	ref := func(env, file string) secret.Ref {
+		if file != "" {
+			file = below(path, file)
+		}
+		return secret.Ref{Env: env, File: file}
+	}
+	c := a.Credentials
+	out := Account{
+		Name: a.Name, Provider: a.Provider, Region: a.Region, Endpoint: a.Endpoint,
+		Share: a.Quota.Share, Limits: a.Quota.Limits,
+		Keys: secret.KeyRef{
+			ID: ref(c.IDEnv, c.IDFile), Secret: ref(c.SecretEnv, c.SecretFile), Token: ref(c.TokenEnv, c.TokenFile),
+		},
+	}
+	if out.Share == 0 {
+		out.Share = DefaultShare
+	}
+	if out.Region == "" && out.Provider == "aliyun" {
+		out.Region = DefaultRegion
+	}
+	return out
+}
+
+func or(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}
+
+func orInt(n *int, def int) int {
+	if n == nil {
+		return def
+	}
+	return *n
+}

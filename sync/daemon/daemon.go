@@ -1,0 +1,197 @@
+// Package daemon is the process as a value: New does everything that may fail,
+// Start runs it, Reload takes over a new configuration or keeps the old one,
+// Stop ends it with nothing lost.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"weir/sync/reconcile"
+)
+
+// The time limits of the HTTP server.
+const (
+	headerTimeout = 5 * time.Second
+	readTimeout   = 10 * time.Second
+	writeTimeout  = 30 * time.Second
+	idleTimeout   = 60 * time.Second
+	maxHeader     = 16 << 10
+)
+
+// Setup is one configuration, made ready: opening what it names has succeeded.
+type Setup struct {
+	Reconcile reconcile.Options
+	Close     func() error // closes sources and store; may be nil
+}
+
+// Options says how to run. Listen and Load are required.
+type Options struct {
+	Listen   string // host:port; loopback unless Insecure
+	Insecure bool   // allows a wider Listen without TLS and authentication
+	// Load reads the configuration anew and opens what it names.
+	Load     func(context.Context) (Setup, error)
+	Registry *prometheus.Registry // served on /metrics
+	Version  string
+	Logger   *slog.Logger
+}
+
+// Daemon is a running weir.
+type Daemon struct {
+	opts     Options
+	listener net.Listener
+	server   *http.Server
+
+	mu      sync.Mutex // guards what a reload replaces
+	current *loop
+	serving sync.WaitGroup
+	failed  error
+}
+
+// loop is a reconciler under one configuration.
+type loop struct {
+	*reconcile.Reconciler
+	close func() error
+	stop  context.CancelFunc
+	ended chan struct{}
+}
+
+// New loads the configuration and binds the listener.
+func New(ctx context.Context, opts Options) (*Daemon, error) {
+	if opts.Load == nil {
+		return nil, errors.New("daemon: Load is missing")
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Registry == nil {
+		opts.Registry = prometheus.NewRegistry()
+	}
+	if err := CheckListen(opts.Listen, opts.Insecure); err != nil {
+		return nil, err
+	}
+	d := &Daemon{opts: opts}
+	next, err := d.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.current = next
+	if d.listener, err = net.Listen("tcp", opts.Listen); err != nil {
+		return nil, errors.Join(fmt.Errorf("listen: %w", err), next.closeAll())
+	}
+	d.server = &http.Server{
+		Handler: d.routes(), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
+		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(opts.Logger.Handler(), slog.LevelDebug),
+	}
+	return d, nil
+}
+
+// CheckListen refuses an address that others can reach, since the page and the
+// API have neither TLS nor authentication of their own.
+func CheckListen(addr string, insecure bool) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("listen %q: %w", addr, err)
+	}
+	ip := net.ParseIP(host)
+	if insecure || host == "localhost" || (ip != nil && ip.IsLoopback()) {
+		return nil
+	}
+	return fmt.Errorf("listen %q is not a loopback address, and there is neither TLS nor authentication: "+
+		"use 127.0.0.1, or say `insecure: true` in the config", addr)
+}
+
+func (d *Daemon) load(ctx context.Context) (*loop, error) {
+	setup, err := d.opts.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l := &loop{close: setup.Close, stop: func() {}, ended: make(chan struct{})}
+	if l.Reconciler, err = reconcile.New(setup.Reconcile); err != nil {
+		return nil, errors.Join(err, l.closeAll())
+	}
+	return l, nil
+}
+
+func (l *loop) closeAll() error {
+	if l.close == nil {
+		return nil
+	}
+	return l.close()
+}
+
+func (l *loop) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	l.stop = cancel
+	go func() {
+		defer close(l.ended)
+		_ = l.Run(ctx) // ends only with ctx
+	}()
+}
+
+// end stops the loop, waits for what is in flight and closes what it used.
+func (l *loop) end() error {
+	l.stop()
+	<-l.ended
+	return l.closeAll()
+}
+
+// Start begins to serve and to reconcile.
+func (d *Daemon) Start() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.current.start()
+	d.serving.Go(func() {
+		if err := d.server.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
+			d.opts.Logger.Error("HTTP server ended", "error", err)
+		}
+	})
+}
+
+// Addr returns the address that is listened on.
+func (d *Daemon) Addr() string { return d.listener.Addr().String() }
+
+// Reload loads the configuration anew and goes on with it. Where that fails the
+// old one stays in force and the error says why. The listener stays.
+func (d *Daemon) Reload(ctx context.Context) error {
+	next, err := d.load(ctx)
+	if err != nil {
+		return fmt.Errorf("reload: the old configuration stays in force: %w", err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	old := d.current
+	if err := old.end(); err != nil {
+		d.opts.Logger.Warn("closing the old configuration", "error", err)
+	}
+	d.current = next
+	next.start()
+	return nil
+}
+
+// Stop ends the loop after what is in flight, then the server.
+func (d *Daemon) Stop(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	err := d.current.end()
+	if serr := d.server.Shutdown(ctx); serr != nil {
+		err = errors.Join(err, d.server.Close())
+	}
+	d.serving.Wait()
+	return err
+}
+
+func (d *Daemon) reconciler() *reconcile.Reconciler {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.current.Reconciler
+}

@@ -1,0 +1,233 @@
+package reconcile
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"weir/sync/manifest"
+	"weir/sync/resource"
+	"weir/sync/source"
+)
+
+// feed is a source with what came of its revisions.
+type feed struct {
+	Feed
+	latest      *source.Snapshot // newest delivered
+	loaded      *source.Snapshot // newest that went through load
+	good        manifest.Result  // of the revision in force
+	inForce     string           // its revision, "" before the first
+	problems    []manifest.Problem
+	documents   int
+	err         error // of the source, nil while it delivers
+	lastSuccess time.Time
+	errorsTotal int
+}
+
+func (f *feed) arrive(s *source.Snapshot, now time.Time) {
+	f.latest, f.err, f.lastSuccess = s, nil, now
+}
+
+// declared is what the feeds ask for, in normal form.
+type declared struct {
+	ready    bool
+	revision string
+	set      resource.Set
+	raw      map[resource.ID]resource.Resource // before normal form, to normalise only what changed
+	changed  map[resource.ID]bool              // since the last plan
+}
+
+// load takes over new revisions. A revision with an error is refused whole:
+// what was in force stays in force.
+func (r *Reconciler) load(tell func(f *feed, accepted bool)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fresh := false
+	for _, f := range r.feeds {
+		if f.latest != nil && f.latest != f.loaded {
+			accepted := r.loadFeed(f)
+			tell(f, accepted)
+			fresh = accepted || fresh
+		}
+	}
+	if fresh {
+		r.merge()
+	}
+}
+
+// loadFeed loads the newest revision of f and reports whether it is accepted.
+func (r *Reconciler) loadFeed(f *feed) bool {
+	f.loaded = f.latest
+	res := f.Loader.Load(f.latest)
+	res.Problems = append(res.Problems, r.normalProblems(res.Set)...)
+	f.problems, f.documents = res.Problems, res.Documents
+	if failing(res.Problems) {
+		return false
+	}
+	f.good, f.inForce = res, f.latest.Revision
+	return true
+}
+
+// announce logs what became of a feed's newest revision.
+func (r *Reconciler) announce(f *feed, accepted bool) {
+	if accepted {
+		r.opts.Logger.Info("revision accepted", "source", f.Name, "revision", f.inForce, "documents", f.documents)
+		return
+	}
+	r.opts.Logger.Error("revision refused; the last good one stays in force", "source", f.Name,
+		"revision", f.loaded.Revision, "in_force", f.inForce, "problems", len(f.problems),
+		"first", firstError(f.problems))
+}
+
+func failing(problems []manifest.Problem) bool {
+	return slices.ContainsFunc(problems, func(p manifest.Problem) bool { return p.Severity == manifest.Error })
+}
+
+func firstError(problems []manifest.Problem) string {
+	for _, p := range problems {
+		if p.Severity == manifest.Error {
+			return p.String()
+		}
+	}
+	return ""
+}
+
+// normalProblems finds resources that pass the schema and yet have no normal
+// form, so that they are refused with their place like any other.
+func (r *Reconciler) normalProblems(set resource.Set) []manifest.Problem {
+	var out []manifest.Problem
+	for res := range set.All() {
+		if _, err := r.normal(res); err != nil {
+			out = append(out, manifest.Problem{
+				File: res.Origin.File, Line: res.Origin.Line, Column: 1, Path: "spec",
+				Code: "no-normal-form", Message: err.Error(), Severity: manifest.Error,
+			})
+		}
+	}
+	return out
+}
+
+// normal returns res with its spec in normal form, from memory where the
+// declaration is the one of the last time.
+func (r *Reconciler) normal(res resource.Resource) (resource.Resource, error) {
+	if raw, ok := r.desired.raw[res.ID]; ok && raw.Spec == res.Spec {
+		if old, ok := r.desired.set.Get(res.ID); ok {
+			res.Spec = old.Spec
+			return res, nil
+		}
+	}
+	account, ok := r.opts.Accounts[res.ID.Account]
+	if !ok {
+		return res, fmt.Errorf("account %q is not configured", res.ID.Account)
+	}
+	kind, ok := account.Provider.Kinds()[res.ID.Kind]
+	if !ok {
+		return res, fmt.Errorf("account %q has no kind %s", res.ID.Account, res.ID.Kind)
+	}
+	spec, err := kind.Normal(res.Spec)
+	res.Spec = spec
+	return res, err
+}
+
+// merge puts the accepted revisions of all feeds together. Nothing is in force
+// until every feed has one, since what a silent feed declares is not known.
+func (r *Reconciler) merge() {
+	if !r.joinable() {
+		return
+	}
+	var list, raws []resource.Resource
+	var revisions []string
+	for _, f := range r.feeds {
+		revisions = append(revisions, f.inForce)
+		for res := range f.good.Set.All() {
+			n, err := r.normal(res)
+			if err != nil || !r.selected(res) {
+				continue // an error was reported by loadFeed already
+			}
+			list, raws = append(list, n), append(raws, res)
+		}
+	}
+	set, err := resource.NewSet(list)
+	if err != nil {
+		r.opts.Logger.Error("sources cannot be put together; what was in force stays", "error", err)
+		return
+	}
+	next := declared{ready: true, revision: strings.Join(revisions, ","), set: set, changed: r.desired.changed}
+	next.raw = make(map[resource.ID]resource.Resource, len(raws))
+	for _, res := range raws {
+		next.raw[res.ID] = res
+	}
+	next.note(r.desired)
+	r.desired = next
+}
+
+func (r *Reconciler) selected(res resource.Resource) bool {
+	for k, v := range r.opts.Selector {
+		if res.Labels[k] != v {
+			return false
+		}
+	}
+	return true
+}
+
+// note remembers which resources differ from the set in force before. The
+// first set is left to the first scan, which an edit may interrupt.
+func (d *declared) note(before declared) {
+	if !before.ready {
+		return
+	}
+	if d.changed == nil {
+		d.changed = map[resource.ID]bool{}
+	}
+	for res := range d.set.All() {
+		if old, ok := before.set.Get(res.ID); !ok || !old.Spec.Equal(res.Spec) {
+			d.changed[res.ID] = true
+		}
+	}
+	for old := range before.set.All() {
+		if _, ok := d.set.Get(old.ID); !ok {
+			d.changed[old.ID] = true
+		}
+	}
+}
+
+// joinable reports whether every feed has a revision and no two declare the
+// same. Where two do, both stay as they were: weir cannot know who is right.
+func (r *Reconciler) joinable() bool {
+	var sets []resource.Set
+	for _, f := range r.feeds {
+		if f.inForce == "" {
+			return false
+		}
+		sets = append(sets, f.good.Set)
+	}
+	_, twice := manifest.Join(sets...)
+	if len(twice) == 0 {
+		return true
+	}
+	for _, f := range r.feeds {
+		f.problems = append(f.problems, twice...)
+	}
+	r.opts.Logger.Error("two sources declare one resource; what was in force stays", "first", twice[0].String())
+	return false
+}
+
+// Problems returns what stands against the newest revision of each feed.
+func (r *Reconciler) Problems() []manifest.Problem {
+	var out []manifest.Problem
+	for _, f := range r.feeds {
+		out = append(out, f.problems...)
+	}
+	return out
+}
+
+// sourceCode returns the code of a source's error, for logs and status.
+func sourceCode(err error) string {
+	var e *source.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return "source-failed"
+}

@@ -1,0 +1,124 @@
+package reconcile
+
+import (
+	"fmt"
+	"slices"
+
+	"weir/sync/apply"
+	"weir/sync/call"
+	"weir/sync/plan"
+	"weir/sync/resource"
+)
+
+// The formats of the machine-readable documents.
+const (
+	PlanFormat   = "weir.plan/v1"
+	ReportFormat = "weir.report/v1"
+)
+
+// PlanDocument is a plan as `weir diff --output json` prints it and as it is
+// saved: with the exact calls and their price.
+type PlanDocument struct {
+	Format   string           `json:"format"`
+	Revision string           `json:"revision"`
+	Hash     string           `json:"hash"`
+	Held     []plan.Hold      `json:"held"`
+	Changes  []ChangeDocument `json:"changes"`
+	Summary  plan.Summary     `json:"summary"`
+	Cost     call.Bill        `json:"cost"`
+}
+
+// ChangeDocument is one change of a PlanDocument.
+type ChangeDocument struct {
+	ID          string           `json:"id"`
+	Action      plan.Action      `json:"action"`
+	Reason      plan.Reason      `json:"reason"`
+	State       plan.State       `json:"state"`
+	Origin      resource.Origin  `json:"origin"`
+	Fields      []resource.Field `json:"fields"`
+	Calls       []CallDocument   `json:"calls"`
+	Fingerprint string           `json:"fingerprint"`
+	Withheld    string           `json:"withheld,omitempty"`
+	Note        string           `json:"note,omitempty"`
+}
+
+// CallDocument is one call as it would be made.
+type CallDocument struct {
+	Operation string         `json:"operation"`
+	Params    map[string]any `json:"params"`
+	Verify    bool           `json:"verify,omitempty"` // a read that shows what became of the write
+}
+
+// Document renders p. With all it holds unchanged resources too.
+func (r *Reconciler) Document(p *plan.Plan, all bool) (PlanDocument, error) {
+	doc := PlanDocument{
+		Format: PlanFormat, Revision: p.Revision, Hash: p.Hash, Summary: p.Summary(),
+		Held: append([]plan.Hold{}, p.Held...), Changes: []ChangeDocument{},
+	}
+	var priced []*call.Request
+	for _, c := range p.Changes {
+		if c.Action == plan.None && !all {
+			continue
+		}
+		reqs, verify, err := r.calls(c)
+		if err != nil {
+			return doc, err
+		}
+		doc.Changes = append(doc.Changes, changeDocument(c, reqs, verify))
+		priced = append(append(priced, reqs...), verify...)
+	}
+	doc.Cost = call.Cost(priced, r.opts.Windows)
+	return doc, nil
+}
+
+// calls returns the calls of a change that is due, addressed to its account.
+func (r *Reconciler) calls(c plan.Change) (reqs, verify []*call.Request, err error) {
+	if !c.Due() {
+		return nil, nil, nil
+	}
+	account := r.opts.Accounts[c.ID.Account]
+	kind := account.Provider.Kinds()[c.ID.Kind]
+	if reqs, err = kind.Calls(c); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", c.ID, err)
+	}
+	if kind.Verify != nil && c.Action != plan.Delete {
+		verify = kind.Verify(c)
+	}
+	for _, req := range slices.Concat(reqs, verify) {
+		req.Account = c.ID.Account
+	}
+	return reqs, verify, nil
+}
+
+func changeDocument(c plan.Change, reqs, verify []*call.Request) ChangeDocument {
+	doc := ChangeDocument{
+		ID: c.ID.String(), Action: c.Action, Reason: c.Reason, State: c.State, Origin: c.Origin,
+		Fields: append([]resource.Field{}, c.Fields...), Calls: []CallDocument{},
+		Fingerprint: c.Fingerprint, Withheld: c.Withheld, Note: c.Note,
+	}
+	for _, req := range reqs {
+		doc.Calls = append(doc.Calls, CallDocument{Operation: req.Operation, Params: req.Params})
+	}
+	for _, req := range verify {
+		doc.Calls = append(doc.Calls, CallDocument{Operation: req.Operation, Params: req.Params, Verify: true})
+	}
+	return doc
+}
+
+// ReportDocument is a report as `weir apply --output json` prints it.
+type ReportDocument struct {
+	Format   string                `json:"format"`
+	Revision string                `json:"revision"`
+	Plan     string                `json:"plan"`
+	Seconds  float64               `json:"seconds"`
+	Results  []apply.Result        `json:"results"`
+	Summary  map[apply.Outcome]int `json:"summary"`
+}
+
+// Report renders rep.
+func Report(rep *apply.Report) ReportDocument {
+	return ReportDocument{
+		Format: ReportFormat, Revision: rep.Revision, Plan: rep.Plan, Seconds: rep.Took.Seconds(),
+		Results: append([]apply.Result{}, rep.Results...), Summary: rep.Summary,
+	}
+}

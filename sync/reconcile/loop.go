@@ -1,0 +1,111 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"weir/sync/source"
+)
+
+// pauseAfterError keeps a loop whose store fails from spinning, and is the
+// least time between two wakes by time alone.
+const (
+	pauseAfterError = 2 * time.Second
+	leastPause      = 50 * time.Millisecond
+)
+
+// Run watches the feeds and runs passes until ctx ends. Feeds, time, leases
+// and MarkDirty only leave a token; this loop alone decides to run.
+func (r *Reconciler) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for _, f := range r.feeds {
+		wg.Go(func() { r.watch(ctx, f) })
+	}
+	defer wg.Wait()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	<-timer.C
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.dirty:
+		case <-timer.C:
+		}
+		timer.Reset(r.turn(ctx))
+	}
+	return nil
+}
+
+// turn runs one pass and returns how long to sleep. What was touched comes
+// first, so that an edit never waits for a scan.
+func (r *Reconciler) turn(ctx context.Context) time.Duration {
+	full := r.fullDue(time.Now())
+	err := r.step(ctx, false)
+	if full && err == nil {
+		err = r.step(ctx, true)
+	}
+	if err != nil && ctx.Err() == nil {
+		r.opts.Logger.Error("pass failed", "error", err)
+		r.publish(func(s *Status) { s.Error = err.Error() })
+		return pauseAfterError
+	}
+	if !r.desired.ready {
+		return r.opts.Interval
+	}
+	return max(leastPause, time.Until(r.nextWake(time.Now())))
+}
+
+// fullDue reports whether the next pass reads everything, and begins a scan
+// where none is under way.
+func (r *Reconciler) fullDue(now time.Time) bool {
+	r.mu.Lock()
+	asked := r.full
+	r.full = false
+	r.mu.Unlock()
+	due := !now.Before(r.scan.finish.Add(r.opts.Interval))
+	if asked || (due && r.scan.since.IsZero()) {
+		r.scan.since = now
+	}
+	return !r.scan.since.IsZero()
+}
+
+// watch hands the revisions of one feed to the loop until ctx ends. A feed
+// paces its own retries.
+func (r *Reconciler) watch(ctx context.Context, f *feed) {
+	for ctx.Err() == nil {
+		snap, err := f.Source.Next(ctx, f.newest(&r.mu))
+		if err != nil && errors.Is(err, ctx.Err()) {
+			return
+		}
+		r.mu.Lock()
+		if err != nil {
+			f.err = err
+			f.errorsTotal++
+		} else {
+			f.arrive(snap, time.Now())
+		}
+		r.mu.Unlock()
+		if err != nil {
+			r.sourceFailed(f.Name, err)
+			continue
+		}
+		r.MarkDirty()
+	}
+}
+
+func (f *feed) newest(mu *sync.Mutex) *source.Snapshot {
+	mu.Lock()
+	defer mu.Unlock()
+	return f.latest
+}
+
+func (r *Reconciler) sourceFailed(name string, err error) {
+	r.opts.Logger.Error("source failed; the last good revision stays in force",
+		"source", name, "code", sourceCode(err), "error", err)
+	if r.opts.Metrics != nil {
+		r.opts.Metrics.sourceErrors.WithLabelValues(name).Inc()
+	}
+}

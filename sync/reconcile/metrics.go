@@ -1,0 +1,214 @@
+package reconcile
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"weir/sync/apply"
+	"weir/sync/plan"
+	"weir/sync/resource"
+)
+
+// Metrics are the loop's, named in the contract.
+type Metrics struct {
+	revision     *prometheus.GaugeVec
+	lastSource   *prometheus.GaugeVec
+	sourceErrors *prometheus.CounterVec
+	documents    *prometheus.GaugeVec
+	problems     *prometheus.GaugeVec
+	duration     prometheus.Histogram
+	success      prometheus.Gauge
+	attempt      prometheus.Gauge
+	resources    *prometheus.GaugeVec
+	changes      *prometheus.GaugeVec
+	drift        *prometheus.CounterVec
+	refused      prometheus.Counter
+	age          *ages
+}
+
+// NewMetrics registers the metrics on reg.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+		reg.MustRegister(g)
+		return g
+	}
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+		reg.MustRegister(c)
+		return c
+	}
+	m := &Metrics{
+		revision:     gauge("weir_source_revision_info", "Revision in force, 1 a source.", "source", "revision"),
+		lastSource:   gauge("weir_source_last_success_timestamp_seconds", "When a source last delivered.", "source"),
+		sourceErrors: counter("weir_source_sync_errors_total", "Times a source could not be read.", "source"),
+		documents:    gauge("weir_manifest_documents", "Documents in the newest revision.", "source"),
+		problems:     gauge("weir_manifest_problems", "Problems in the newest revision.", "source"),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "weir_reconcile_duration_seconds", Help: "How long passes took.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 12),
+		}),
+		success:   gauge("weir_reconcile_last_success_timestamp_seconds", "When a pass last ended without a failure.").WithLabelValues(),
+		attempt:   gauge("weir_reconcile_last_attempt_timestamp_seconds", "When a pass last ended.").WithLabelValues(),
+		resources: gauge("weir_resources", "Resources by state.", "account", "kind", "state"),
+		changes:   gauge("weir_plan_changes", "Changes in the newest plan by action.", "action"),
+		drift:     counter("weir_drift_detected_total", "Times a resource was found changed behind weir's back.", "account", "kind"),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "weir_removals_refused_total", Help: "Removals that a guard or the policy did not let happen.",
+		}),
+		age: newAges(),
+	}
+	reg.MustRegister(m.duration, m.refused, m.age)
+	return m
+}
+
+// preset fills in the labels that are known before anything happens, so that a
+// rate over them has a beginning.
+func (r *Reconciler) preset() {
+	m := r.opts.Metrics
+	for _, f := range r.opts.Feeds {
+		m.sourceErrors.WithLabelValues(f.Name)
+		m.problems.WithLabelValues(f.Name)
+		m.documents.WithLabelValues(f.Name)
+	}
+	for name, a := range r.opts.Accounts {
+		for kind := range a.Provider.Kinds() {
+			m.drift.WithLabelValues(name, kind)
+			for _, s := range plan.States() {
+				m.resources.WithLabelValues(name, kind, string(s))
+			}
+		}
+	}
+	for _, a := range []plan.Action{plan.Create, plan.Update, plan.Delete} {
+		m.changes.WithLabelValues(string(a))
+	}
+}
+
+// meter brings the metrics up to the pass that just ended.
+func (r *Reconciler) meter(p *plan.Plan, rep *apply.Report, t passTimes, counts []Count, err error) {
+	drifted := r.newlyDrifted(p)
+	m := r.opts.Metrics
+	if m == nil {
+		return
+	}
+	m.duration.Observe(time.Since(t.began).Seconds())
+	m.attempt.SetToCurrentTime()
+	if err == nil && (rep == nil || !rep.Failed()) {
+		m.success.SetToCurrentTime()
+	}
+	m.resources.Reset()
+	m.changes.Reset()
+	r.preset()
+	for _, c := range counts {
+		m.resources.WithLabelValues(c.Account, c.Kind, string(c.State)).Set(float64(c.Count))
+	}
+	for c := range p.Due() {
+		m.changes.WithLabelValues(string(c.Action)).Inc()
+	}
+	for _, c := range drifted {
+		m.drift.WithLabelValues(c.ID.Account, c.ID.Kind).Inc()
+	}
+	m.refused.Add(float64(removalsRefused(p, rep)))
+	r.meterSources()
+	r.meterAges(p)
+}
+
+func removalsRefused(p *plan.Plan, rep *apply.Report) int {
+	n := 0
+	for _, c := range p.Changes {
+		if c.Action == plan.Delete && (c.Withheld != "" || (rep != nil && len(p.Held) > 0)) {
+			n++
+		}
+	}
+	return n
+}
+
+// newlyDrifted returns the changes that are drift and were none at the last pass.
+func (r *Reconciler) newlyDrifted(p *plan.Plan) []plan.Change {
+	var out []plan.Change
+	for _, c := range p.Changes {
+		is := c.Reason == plan.Drifted || c.Reason == plan.Conflict
+		if is && !r.drifted[c.ID] {
+			out = append(out, c)
+			r.opts.Logger.Warn("drift: changed behind weir's back", "resource", c.ID.String(),
+				"reason", string(c.Reason), "fields", paths(c.Fields))
+		}
+		if is {
+			r.drifted[c.ID] = true
+		} else {
+			delete(r.drifted, c.ID)
+		}
+	}
+	return out
+}
+
+func paths(fields []resource.Field) string {
+	names := make([]string, 0, len(fields))
+	for _, f := range fields {
+		names = append(names, f.Path)
+	}
+	return strings.Join(names, " ")
+}
+
+func (r *Reconciler) meterSources() {
+	m := r.opts.Metrics
+	if m == nil {
+		return
+	}
+	m.revision.Reset()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range r.feeds {
+		m.revision.WithLabelValues(f.Name, f.inForce).Set(1)
+		m.lastSource.WithLabelValues(f.Name).Set(float64(f.lastSuccess.UnixMilli()) / 1000)
+		m.documents.WithLabelValues(f.Name).Set(float64(f.documents))
+		m.problems.WithLabelValues(f.Name).Set(float64(len(f.problems)))
+	}
+}
+
+func (r *Reconciler) meterAges(p *plan.Plan) {
+	oldest := map[accountKind]time.Time{}
+	for _, c := range p.Changes {
+		o, ok := r.seen[c.ID]
+		k := accountKind{c.ID.Account, c.ID.Kind}
+		if old, have := oldest[k]; ok && (!have || o.At.Before(old)) {
+			oldest[k] = o.At
+		}
+	}
+	r.opts.Metrics.age.set(oldest)
+}
+
+type accountKind struct{ account, kind string }
+
+// ages reports, at each scrape, how old the oldest observation is by then.
+type ages struct {
+	desc   *prometheus.Desc
+	mu     sync.Mutex
+	oldest map[accountKind]time.Time
+}
+
+func newAges() *ages {
+	return &ages{desc: prometheus.NewDesc("weir_observation_age_seconds",
+		"Age of the oldest observation.", []string{"account", "kind"}, nil)}
+}
+
+func (a *ages) set(oldest map[accountKind]time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.oldest = oldest
+}
+
+// Describe sends the one description.
+func (a *ages) Describe(ch chan<- *prometheus.Desc) { ch <- a.desc }
+
+// Collect sends an age for each account and kind.
+func (a *ages) Collect(ch chan<- prometheus.Metric) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for k, at := range a.oldest {
+		ch <- prometheus.MustNewConstMetric(a.desc, prometheus.GaugeValue, time.Since(at).Seconds(), k.account, k.kind)
+	}
+}

@@ -1,0 +1,157 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"weir/sync/plan"
+	"weir/sync/plan/guard"
+	"weir/sync/resource"
+)
+
+// fresh is the age up to which an observation may lead to a write.
+const fresh = 10 * time.Second
+
+// memory is what the store remembers.
+type memory struct {
+	last map[resource.ID]resource.Applied
+	acts map[resource.ID][]resource.Act
+}
+
+func (r *Reconciler) remember(ctx context.Context) (memory, error) {
+	m := memory{last: map[resource.ID]resource.Applied{}, acts: map[resource.ID][]resource.Act{}}
+	records, err := r.opts.Store.Applied(ctx)
+	if err != nil {
+		return m, fmt.Errorf("read what was last applied: %w", err)
+	}
+	for _, rec := range records {
+		m.last[rec.ID] = rec
+	}
+	acts, err := r.opts.Store.Acts(ctx)
+	if err != nil {
+		return m, fmt.Errorf("read acts: %w", err)
+	}
+	for _, a := range acts {
+		m.acts[a.ID] = append(m.acts[a.ID], a)
+	}
+	return m, nil
+}
+
+// everything returns all that is declared, and what was applied and has left
+// the source, as resources to read.
+func (r *Reconciler) everything(m memory) []resource.Resource {
+	out := slices.Collect(r.desired.set.All())
+	if r.opts.Selector != nil {
+		return out
+	}
+	for id, last := range m.last {
+		if _, declared := r.desired.set.Get(id); !declared && r.judge(id) != nil {
+			out = append(out, resource.Resource{ID: id, Spec: last.Spec, Origin: last.Origin})
+		}
+	}
+	return out
+}
+
+// observe reads the resources in want, every account beside the others, and
+// keeps what was read. What could be read before ctx ended is kept as well.
+func (r *Reconciler) observe(ctx context.Context, want []resource.Resource) error {
+	if len(want) == 0 {
+		return nil
+	}
+	byAccount := map[string][]resource.Resource{}
+	for _, res := range want {
+		byAccount[res.ID.Account] = append(byAccount[res.ID.Account], res)
+	}
+	var done atomic.Int64
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for name, list := range byAccount {
+		wg.Go(func() {
+			for chunk := range slices.Chunk(list, observeChunk) {
+				seen, err := r.opts.Accounts[name].Provider.Observe(ctx, r.opts.Accounts[name].Caller, chunk)
+				mu.Lock()
+				r.keep(seen, err)
+				mu.Unlock()
+				r.reading(int(done.Add(int64(len(chunk)))), len(want))
+				if ctx.Err() != nil {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return ctx.Err()
+}
+
+// observeChunk is how many resources one Observe is asked for: enough that a
+// bulk read serves all it can, small enough that an interrupted scan loses
+// little.
+const observeChunk = 20_000
+
+// keep stores observations; of an interrupted read only what really was read.
+func (r *Reconciler) keep(seen []resource.Observation, err error) {
+	for _, o := range seen {
+		if err != nil && (o.At.IsZero() || o.Unreadable != "") {
+			continue
+		}
+		r.seen[o.ID] = o
+	}
+}
+
+func (r *Reconciler) reading(done, total int) {
+	if r.opts.Reading != nil {
+		r.opts.Reading(done, total)
+	}
+}
+
+// decide makes the plan from what is known and lets the guards look at it.
+func (r *Reconciler) decide(m memory, now time.Time) *plan.Plan {
+	p := plan.Diff(plan.Input{
+		Revision: r.desired.revision, Desired: r.desired.set, Last: m.last, Seen: r.seen, Acts: m.acts,
+		Now: now, Policy: r.opts.Policy, Judge: r.judge, Partial: r.opts.Selector != nil,
+	})
+	p.Held = guard.Check(guard.Facts{
+		Plan: p, Policy: r.opts.Policy, Declared: r.desired.set.Len(), Owned: r.owned(m),
+	})
+	return p
+}
+
+func (r *Reconciler) owned(m memory) int {
+	n := 0
+	for id := range maps.Keys(m.last) {
+		if r.judge(id) != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// staleDue returns the resources that p would change on an observation too old
+// to write by.
+func (r *Reconciler) staleDue(p *plan.Plan, m memory, now time.Time) []resource.Resource {
+	var out []resource.Resource
+	for c := range p.Due() {
+		if r.seen[c.ID].At.After(now.Add(-fresh)) {
+			continue
+		}
+		if res, ok := r.lookup(c.ID, m); ok {
+			out = append(out, res)
+		}
+	}
+	return out
+}
+
+// lookup returns what to read for id: the declared resource, or the applied
+// one where it has left the source.
+func (r *Reconciler) lookup(id resource.ID, m memory) (resource.Resource, bool) {
+	if res, ok := r.desired.set.Get(id); ok {
+		return res, true
+	}
+	last, ok := m.last[id]
+	return resource.Resource{ID: id, Spec: last.Spec, Origin: last.Origin}, ok && r.judge(id) != nil
+}

@@ -1,0 +1,204 @@
+package reconcile
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"weir/sync/apply"
+	"weir/sync/call"
+	"weir/sync/plan"
+	"weir/sync/resource"
+)
+
+// confirmAfter is when a write is read back to see that the cloud shows it.
+const confirmAfter = time.Second
+
+// The waits before a failed change is tried again: doubled each time.
+const (
+	retryFirst = 5 * time.Second
+	retryMost  = 5 * time.Minute
+)
+
+// scan is a full read under way; it survives interruption by an edit.
+type scan struct {
+	since  time.Time // what was read before is to be read again; zero: none under way
+	finish time.Time // when the last one was complete
+}
+
+// failure is what keeps a change from being tried at every pass.
+type failure struct {
+	spec  resource.Spec // what was to be applied; another spec is tried at once
+	count int
+	until time.Time
+}
+
+// step looks at what was touched: it reads it, plans everything, and applies
+// what is due. With full it first reads all that the scan under way still lacks.
+func (r *Reconciler) step(ctx context.Context, full bool) error {
+	began := time.Now()
+	r.load(r.announce)
+	if !r.desired.ready {
+		r.publish(func(s *Status) { s.Ready = false })
+		r.meterSources()
+		return nil
+	}
+	m, err := r.remember(ctx)
+	if err != nil {
+		return err
+	}
+	interrupted := r.read(ctx, m, full)
+	p := r.decide(m, time.Now())
+	if stale := r.staleDue(p, m, time.Now()); len(stale) > 0 {
+		if err := r.observe(ctx, stale); err != nil {
+			return err
+		}
+		p = r.decide(m, time.Now())
+	}
+	rep, err := r.carryOut(ctx, p)
+	r.settle(p, rep, began)
+	r.finish(p, rep, m, passTimes{began: began, full: full && !interrupted}, err)
+	return err
+}
+
+// read observes what the step needs and reports whether a full read was
+// interrupted by news from a feed.
+func (r *Reconciler) read(ctx context.Context, m memory, full bool) bool {
+	if err := r.observe(ctx, r.touched(m, time.Now())); err != nil || !full {
+		return full
+	}
+	ctx, stop := r.untilDirty(ctx)
+	defer stop()
+	if r.observe(ctx, r.unscanned(m)) != nil {
+		return true
+	}
+	r.scan = scan{finish: time.Now()}
+	return false
+}
+
+// untilDirty returns a context that ends when something marks r dirty; the
+// token stays for the loop.
+func (r *Reconciler) untilDirty(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-r.dirty:
+			r.MarkDirty()
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(); <-ended }
+}
+
+// touched returns what has to be read before anything can be said: what was
+// edited, and what is due to be looked at again.
+func (r *Reconciler) touched(m memory, now time.Time) []resource.Resource {
+	var out []resource.Resource
+	take := func(id resource.ID) {
+		if res, ok := r.lookup(id, m); ok {
+			out = append(out, res)
+		}
+	}
+	for id := range r.desired.changed {
+		if r.seen[id].At.Before(now.Add(-fresh)) {
+			take(id)
+		}
+	}
+	for id, at := range r.wake {
+		if !at.After(now) && !r.desired.changed[id] {
+			take(id)
+		}
+	}
+	return out
+}
+
+// unscanned returns what the scan under way has not read yet.
+func (r *Reconciler) unscanned(m memory) []resource.Resource {
+	var out []resource.Resource
+	for _, res := range r.everything(m) {
+		if o, ok := r.seen[res.ID]; !ok || o.At.Before(r.scan.since) {
+			out = append(out, res)
+		}
+	}
+	return out
+}
+
+// carryOut applies p, leaving out what failed a moment ago.
+func (r *Reconciler) carryOut(ctx context.Context, p *plan.Plan) (*apply.Report, error) {
+	if r.opts.DryRun {
+		return nil, nil
+	}
+	now := time.Now()
+	trimmed := *p
+	trimmed.Changes = make([]plan.Change, 0, len(p.Changes))
+	for _, c := range p.Changes {
+		f, failed := r.failures[c.ID]
+		if failed && f.spec == c.After && f.until.After(now) && c.Due() {
+			continue
+		}
+		trimmed.Changes = append(trimmed.Changes, c)
+	}
+	return r.applier.Apply(ctx, &trimmed)
+}
+
+// settle remembers when to look at each resource again. Wakes that were not
+// due when the pass began stay.
+func (r *Reconciler) settle(p *plan.Plan, rep *apply.Report, began time.Time) {
+	r.desired.changed = nil
+	maps.DeleteFunc(r.wake, func(_ resource.ID, at time.Time) bool { return !at.After(began) })
+	for _, c := range p.Changes {
+		if !c.Next.IsZero() {
+			r.wake[c.ID] = c.Next
+		}
+	}
+	for id, f := range r.failures {
+		r.wake[id] = f.until
+	}
+	if rep == nil {
+		return
+	}
+	after := map[resource.ID]resource.Spec{}
+	for _, c := range p.Changes {
+		if c.Due() {
+			after[c.ID] = c.After
+		}
+	}
+	for _, res := range rep.Results {
+		r.settleResult(res, after[res.ID], time.Now())
+	}
+}
+
+func (r *Reconciler) settleResult(res apply.Result, after resource.Spec, now time.Time) {
+	switch {
+	case res.Outcome == apply.Done:
+		delete(r.failures, res.ID)
+		delete(r.seen, res.ID)
+		r.wake[res.ID] = now.Add(confirmAfter)
+	case res.Outcome == apply.Failed || (res.Outcome == apply.Refused && res.Code == call.Stopped):
+		f := r.failures[res.ID]
+		if f.spec != after {
+			f = failure{spec: after}
+		}
+		f.until = now.Add(min(retryFirst<<min(f.count, 10), retryMost))
+		f.count++
+		r.failures[res.ID] = f
+		r.wake[res.ID] = f.until
+	}
+}
+
+// nextWake returns when the loop has to run again by itself.
+func (r *Reconciler) nextWake(now time.Time) time.Time {
+	next := r.scan.finish.Add(r.opts.Interval)
+	if !r.scan.since.IsZero() {
+		next = now
+	}
+	for _, at := range r.wake {
+		if at.Before(next) {
+			next = at
+		}
+	}
+	return next
+}

@@ -1,0 +1,167 @@
+// Package reconcile runs one pass from source to report, and the loop that
+// decides when a pass is due. It is the only place that knows all stages; each
+// stage knows none of the others.
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"weir/sync/apply"
+	"weir/sync/call"
+	"weir/sync/manifest"
+	"weir/sync/plan"
+	"weir/sync/resource"
+	"weir/sync/source"
+	"weir/sync/state"
+)
+
+// DefaultInterval is the time between full passes.
+const DefaultInterval = 5 * time.Minute
+
+// Feed is a source and what reads its files.
+type Feed struct {
+	Name   string
+	Source source.Source
+	Loader *manifest.Loader
+}
+
+// Options says what a Reconciler works on. Feeds, Accounts, Store, Windows
+// and Policy.Mode are required.
+type Options struct {
+	Feeds    []Feed
+	Accounts map[string]apply.Target
+	Store    state.Store
+	Policy   plan.Policy
+	// Windows returns the quotas weir keeps to now; it prices plans.
+	Windows  func(account, operation string) []call.Window
+	Interval time.Duration // between full passes, 0 for DefaultInterval
+	DryRun   bool          // observe and plan, apply nothing
+	// Selector keeps the resources that carry all of these labels; what it
+	// leaves out has not left the source.
+	Selector map[string]string
+	Logger   *slog.Logger
+	Metrics  *Metrics // may be nil
+	// Applied is told of each finished change; may be nil.
+	Applied func(apply.Result)
+	// Reading is told how many of how many resources have been read; may be nil.
+	Reading func(done, total int)
+}
+
+// Reconciler keeps the accounts as the feeds declare.
+type Reconciler struct {
+	opts    Options
+	applier *apply.Applier
+	dirty   chan struct{} // capacity one: a token means "look again"
+
+	mu       sync.Mutex // guards feeds, full and status
+	feeds    []*feed
+	full     bool // a full pass was asked for
+	state    Status
+	lastPlan *plan.Plan
+
+	// What follows belongs to the one goroutine that runs passes.
+	desired  declared
+	seen     map[resource.ID]resource.Observation
+	wake     map[resource.ID]time.Time // when to read and judge again
+	failures map[resource.ID]failure
+	drifted  map[resource.ID]bool
+	scan     scan
+}
+
+// New checks opts by field name and returns a Reconciler.
+func New(opts Options) (*Reconciler, error) {
+	switch {
+	case len(opts.Feeds) == 0:
+		return nil, fmt.Errorf("reconcile: Feeds is empty")
+	case opts.Windows == nil:
+		return nil, fmt.Errorf("reconcile: Windows is missing")
+	case opts.Policy.Mode == "":
+		return nil, fmt.Errorf("reconcile: Policy.Mode is missing")
+	case opts.Interval < 0:
+		return nil, fmt.Errorf("reconcile: Interval is negative")
+	}
+	if opts.Interval == 0 {
+		opts.Interval = DefaultInterval
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	r := &Reconciler{
+		opts: opts, dirty: make(chan struct{}, 1),
+		seen: map[resource.ID]resource.Observation{}, wake: map[resource.ID]time.Time{},
+		failures: map[resource.ID]failure{}, drifted: map[resource.ID]bool{},
+	}
+	for _, f := range opts.Feeds {
+		r.feeds = append(r.feeds, &feed{Feed: f})
+	}
+	var err error
+	r.applier, err = apply.New(apply.Options{
+		Accounts: opts.Accounts, Store: opts.Store, Logger: opts.Logger, Done: opts.Applied,
+	})
+	return r, err
+}
+
+// judge returns the judgement of id's kind, nil where its account or kind is
+// not configured.
+func (r *Reconciler) judge(id resource.ID) plan.Judge {
+	account, ok := r.opts.Accounts[id.Account]
+	if !ok {
+		return nil
+	}
+	return account.Provider.Kinds()[id.Kind].Judge
+}
+
+// MarkDirty asks for a look at what has changed.
+func (r *Reconciler) MarkDirty() {
+	select {
+	case r.dirty <- struct{}{}:
+	default:
+	}
+}
+
+// MarkFull asks for a full pass, which reads everything again.
+func (r *Reconciler) MarkFull() {
+	r.mu.Lock()
+	r.full = true
+	r.mu.Unlock()
+	r.MarkDirty()
+}
+
+// Fetch reads every feed once and loads what it holds. It returns the problems
+// of all feeds; where one is an error, nothing is in force.
+func (r *Reconciler) Fetch(ctx context.Context) ([]manifest.Problem, error) {
+	for _, f := range r.feeds {
+		snap, err := f.Source.Next(ctx, nil)
+		if err != nil {
+			return nil, fmt.Errorf("source %s: %w", f.Name, err)
+		}
+		f.arrive(snap, time.Now())
+	}
+	r.load(func(*feed, bool) {})
+	return r.Problems(), nil
+}
+
+// Plan reads everything declared or applied and says what is due. Fetch comes
+// first.
+func (r *Reconciler) Plan(ctx context.Context) (*plan.Plan, error) {
+	if !r.desired.ready {
+		return nil, fmt.Errorf("no revision is in force")
+	}
+	memory, err := r.remember(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.observe(ctx, r.everything(memory)); err != nil {
+		return nil, err
+	}
+	return r.decide(memory, time.Now()), nil
+}
+
+// Apply carries out p, a plan made by Plan.
+func (r *Reconciler) Apply(ctx context.Context, p *plan.Plan) (*apply.Report, error) {
+	return r.applier.Apply(ctx, p)
+}

@@ -1,0 +1,232 @@
+package reconcile
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"weir/sync/apply"
+	"weir/sync/call"
+	"weir/sync/manifest"
+	"weir/sync/plan"
+	"weir/sync/resource"
+)
+
+// failuresShown bounds the failures a Status lists.
+const failuresShown = 50
+
+// Status is what the loop can say of itself. It is a value: a reader may keep it.
+type Status struct {
+	Ready    bool           `json:"ready"` // a full pass was completed, source and store can be used
+	Mode     plan.Mode      `json:"mode"`
+	DryRun   bool           `json:"dryRun"`
+	Revision string         `json:"revision"`
+	Sources  []SourceStatus `json:"sources"`
+	Passes   int            `json:"passes"`
+	LastPass PassStatus     `json:"lastPass"`
+	LastFull time.Time      `json:"lastFullPass"`
+	Counts   []Count        `json:"resources"`
+	Plan     PlanStatus     `json:"plan"`
+	Failures []Failure      `json:"failures"`
+	Unread   []Unread       `json:"unreadable"`      // could be read, but were not
+	Error    string         `json:"error,omitempty"` // why the last pass could not be made
+}
+
+// SourceStatus is what is in force of a source, and what stands against its
+// newest revision.
+type SourceStatus struct {
+	Name        string             `json:"name"`
+	Revision    string             `json:"revision"` // newest seen
+	InForce     string             `json:"inForce"`  // newest accepted
+	LastSuccess time.Time          `json:"lastSuccess"`
+	Documents   int                `json:"documents"`
+	Problems    []manifest.Problem `json:"problems"`
+	Error       string             `json:"error,omitempty"`
+}
+
+// PassStatus is the last pass.
+type PassStatus struct {
+	Started time.Time             `json:"started"`
+	Seconds float64               `json:"seconds"`
+	Full    bool                  `json:"full"`
+	Results map[apply.Outcome]int `json:"results,omitempty"`
+}
+
+// PlanStatus is the last plan.
+type PlanStatus struct {
+	Hash    string       `json:"hash"`
+	Held    []plan.Hold  `json:"held"`
+	Summary plan.Summary `json:"summary"`
+}
+
+// Count is how many resources of an account and kind are in a state.
+type Count struct {
+	Account string     `json:"account"`
+	Kind    string     `json:"kind"`
+	State   plan.State `json:"state"`
+	Count   int        `json:"count"`
+}
+
+// Failure is a change that could not be made.
+type Failure struct {
+	ID      string    `json:"id"`
+	Code    call.Code `json:"code"`
+	Error   string    `json:"error"`
+	Retries time.Time `json:"nextTry"`
+}
+
+// Unread is a resource of a readable kind that could not be read.
+type Unread struct {
+	ID  string `json:"id"`
+	Why string `json:"why"`
+}
+
+// Status returns the newest status.
+func (r *Reconciler) Status() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.state
+	s.Mode, s.DryRun, s.Sources = r.opts.Policy.Mode, r.opts.DryRun, r.sources()
+	for _, src := range s.Sources {
+		if src.Error != "" {
+			s.Ready = false
+		}
+	}
+	return s
+}
+
+// LastPlan returns the newest plan, nil before the first. It must not be changed.
+func (r *Reconciler) LastPlan() *plan.Plan {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lastPlan
+}
+
+func (r *Reconciler) sources() []SourceStatus {
+	var out []SourceStatus
+	for _, f := range r.feeds {
+		s := SourceStatus{
+			Name: f.Name, InForce: f.inForce, LastSuccess: f.lastSuccess,
+			Documents: f.documents, Problems: slices.Clone(f.problems),
+		}
+		if f.latest != nil {
+			s.Revision = f.latest.Revision
+		}
+		if f.err != nil {
+			s.Error = f.err.Error()
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func (r *Reconciler) publish(set func(*Status)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	set(&r.state)
+}
+
+type passTimes struct {
+	began time.Time
+	full  bool
+}
+
+// finish publishes what a pass found and did.
+func (r *Reconciler) finish(p *plan.Plan, rep *apply.Report, m memory, t passTimes, err error) {
+	counts, unread := r.count(p), r.unread(p)
+	pass := PassStatus{Started: t.began, Seconds: time.Since(t.began).Seconds(), Full: t.full}
+	failures := r.failureList(rep)
+	if rep != nil {
+		pass.Results = rep.Summary
+	}
+	r.publish(func(s *Status) {
+		s.Passes++
+		s.Revision, s.LastPass, s.Counts = p.Revision, pass, counts
+		s.Plan = PlanStatus{Hash: p.Hash, Held: p.Held, Summary: p.Summary()}
+		if rep != nil {
+			s.Failures = failures
+		}
+		s.Unread, s.Error = unread, ""
+		if err != nil {
+			s.Error = err.Error()
+		}
+		if t.full {
+			s.LastFull = time.Now()
+		}
+		s.Ready = !s.LastFull.IsZero() && err == nil
+		r.lastPlan = p
+	})
+	r.logPass(p, rep, t)
+	r.meter(p, rep, t, counts, err)
+}
+
+func (r *Reconciler) count(p *plan.Plan) []Count {
+	n := map[Count]int{}
+	for _, c := range p.Changes {
+		n[Count{Account: c.ID.Account, Kind: c.ID.Kind, State: c.State}]++
+	}
+	out := make([]Count, 0, len(n))
+	for c, k := range maps.All(n) {
+		c.Count = k
+		out = append(out, c)
+	}
+	slices.SortFunc(out, func(a, b Count) int {
+		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.State, b.State))
+	})
+	return out
+}
+
+// unread lists what could not be read though its kind can.
+func (r *Reconciler) unread(p *plan.Plan) []Unread {
+	out := []Unread{}
+	for _, c := range p.Changes {
+		kind := r.opts.Accounts[c.ID.Account].Provider.Kinds()[c.ID.Kind]
+		if c.State == plan.Unknown && kind.Readable && r.seen[c.ID].Unreadable != "" && len(out) < failuresShown {
+			out = append(out, Unread{c.ID.String(), c.Note})
+		}
+	}
+	return out
+}
+
+// failureList keeps failures that still stand and takes over new ones.
+func (r *Reconciler) failureList(rep *apply.Report) []Failure {
+	if rep == nil {
+		return nil
+	}
+	known := map[resource.ID]Failure{}
+	for _, f := range r.state.Failures {
+		id, _ := resource.ParseID(f.ID)
+		if _, still := r.failures[id]; still {
+			known[id] = f
+		}
+	}
+	for _, res := range rep.Results {
+		if f, ok := r.failures[res.ID]; ok && res.Error != "" {
+			known[res.ID] = Failure{ID: res.ID.String(), Code: res.Code, Error: res.Error, Retries: f.until}
+		}
+	}
+	out := slices.SortedFunc(maps.Values(known), func(a, b Failure) int { return cmp.Compare(a.ID, b.ID) })
+	return out[:min(len(out), failuresShown)]
+}
+
+func (r *Reconciler) logPass(p *plan.Plan, rep *apply.Report, t passTimes) {
+	s := p.Summary()
+	attrs := []any{
+		"revision", p.Revision, "seconds", time.Since(t.began).Seconds(), "full", t.full,
+		"unchanged", s.Unchanged, "waiting", s.Waiting, "unknown", s.Unknown, "withheld", s.Withheld,
+	}
+	for _, h := range p.Held {
+		r.opts.Logger.Warn("plan held", "guard", h.Guard, "reason", h.Message, "plan", p.Hash,
+			"consent", "weir apply --consent "+p.Hash)
+	}
+	switch {
+	case rep != nil && len(rep.Results) > 0:
+		r.opts.Logger.Info("pass applied changes", append(attrs, "applied", rep.Summary[apply.Done],
+			"failed", rep.Summary[apply.Failed], "refused", rep.Summary[apply.Refused])...)
+	case t.full:
+		r.opts.Logger.Info("full pass", attrs...)
+	default:
+		r.opts.Logger.Debug("pass", attrs...)
+	}
+}
