@@ -106,16 +106,26 @@ func (e *Emulator) streamsJSON(body []byte) error {
 // the APIs' callers: each entry replaces the one with its key, or removes it
 // when it says deleted. Settings and quotas stay as they are.
 func (e *Emulator) Patch(w World) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	w.Settings, w.Quotas = e.held.settings, e.held.quotas
+	return e.patch(w)
+}
+
+// patch enters all of w, settings and quotas too, or nothing.
+func (e *Emulator) patch(w World) error {
+	before := e.held.settings
 	if err := w.Check(); err != nil {
 		return err
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.held.settings = w.Settings
 	if err := e.held.refers(&w); err != nil {
+		e.held.settings = before
 		return err
 	}
 	now := time.Now()
 	e.held.merge(w, now, now)
+	e.held.quotas = w.Quotas
 	return nil
 }
 
@@ -153,21 +163,25 @@ func (e *Emulator) patchJSON(body []byte) error {
 	if err := strict(body, &w); err != nil {
 		return err
 	}
-	settings := e.World().Settings
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	w.World.Settings = e.held.settings
 	if len(w.Settings) > 0 {
-		if err := strict(w.Settings, &settings); err != nil {
+		if err := strict(w.Settings, &w.World.Settings); err != nil {
 			return err
 		}
 	}
-	if err := e.Patch(w.World); err != nil {
+	anew := w.Quotas != nil
+	if !anew {
+		w.Quotas = e.held.quotas
+	}
+	if err := e.patch(w.World); err != nil {
 		return err
 	}
-	if w.Quotas != nil {
-		if err := e.SetQuotas(w.Quotas...); err != nil {
-			return err
-		}
+	if anew {
+		e.quotas = newQuotas(e.ops, w.Quotas)
 	}
-	return e.SetSettings(settings)
+	return nil
 }
 
 // SetFaults puts faults in place of those in force. Runs with equal seeds,

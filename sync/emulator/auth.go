@@ -74,8 +74,12 @@ const maxNonces = 1_000_000
 
 // use says whether a nonce is new, and remembers it.
 func (n *nonces) use(nonce string, now time.Time) bool {
-	if n.young == nil || now.Sub(n.since) > 2*clockTolerance || len(n.young) >= maxNonces {
+	const taken = 2 * clockTolerance
+	if age := now.Sub(n.since); n.young == nil || age > taken || len(n.young) >= maxNonces {
 		n.young, n.old, n.since = map[string]struct{}{}, n.young, now
+		if age > 2*taken {
+			n.old = nil
+		}
 	}
 	_, young := n.young[nonce]
 	_, old := n.old[nonce]

@@ -23,7 +23,7 @@ import (
 // client signs as the vendors' SDKs do. It is written for these tests alone.
 type client struct {
 	key, secret, token string
-	host               string
+	host, version      string
 	now                func() time.Time
 	transport          http.RoundTripper
 	nonce              atomic.Int64
@@ -31,7 +31,7 @@ type client struct {
 
 func newClient(e *emulator.Emulator) *client {
 	return &client{
-		key: "weir-emulator", secret: "weir-emulator", host: "live.example.net:8181",
+		key: "weir-emulator", secret: "weir-emulator", host: "live.example.net:8181", version: "2016-11-01",
 		now: time.Now, transport: e.Transport(),
 	}
 }
@@ -100,7 +100,7 @@ func (c *client) v3(method, action string, params ...string) *http.Request {
 	query := encoded(pairs(params))
 	r := request(method, "http://"+c.host+"/?"+query, "")
 	headers := map[string]string{
-		"host": c.host, "x-acs-action": action, "x-acs-version": "2016-11-01",
+		"host": c.host, "x-acs-action": action, "x-acs-version": c.version,
 		"x-acs-date": c.now().UTC().Format("2006-01-02T15:04:05Z"), "x-acs-content-sha256": sum(""),
 		"x-acs-signature-nonce": fmt.Sprint("n", c.nonce.Add(1)),
 	}
@@ -130,7 +130,7 @@ func (c *client) v3(method, action string, params ...string) *http.Request {
 func (c *client) rpc(method, action, format string, params ...string) *http.Request {
 	v := pairs(params)
 	common := []string{
-		"Action", action, "Version", "2016-11-01", "AccessKeyId", c.key, "SignatureMethod", "HMAC-SHA1",
+		"Action", action, "Version", c.version, "AccessKeyId", c.key, "SignatureMethod", "HMAC-SHA1",
 		"SignatureVersion", "1.0", "SignatureNonce", fmt.Sprint("r", c.nonce.Add(1)),
 		"Timestamp", c.now().UTC().Format("2006-01-02T15:04:05Z"), "Format", format, "SecurityToken", c.token,
 	}

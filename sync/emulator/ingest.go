@@ -35,7 +35,9 @@ func (h *held) forbid(main string, key streamKey, b block, m moment) {
 // cutOff ends the push that is going on; the encoder has to push again.
 func (h *held) cutOff(main string, key streamKey, m moment) {
 	if p, known := h.streams[main].get(key, m.at); known && p.online {
-		h.setStream(Stream{Domain: main, App: key.app, Stream: key.stream}, m)
+		p.online = false
+		h.interrupt(streamRef{main, key}, m.wall)
+		h.streams.in(main).put(key, p, m.at)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -14,11 +13,22 @@ import (
 // not say whether in all or for each group; here in all.
 const maxServers = 10
 
-// The names' rules (api/volcengine-live.md 1.2).
-var (
-	vhostName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,60}$`)
-	appName   = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,30}$`)
+// How long names may be (api/volcengine-live.md 1.2).
+const (
+	maxVhost = 60
+	maxApp   = 30
 )
+
+// isName says whether a name has 1 to most characters, all of A-Za-z0-9_.-
+func isName(name string, most int) bool {
+	for _, r := range name {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		if !letter && !strings.ContainsRune("_.-", r) {
+			return false
+		}
+	}
+	return name != "" && len(name) <= most
+}
 
 // relayRequest is the body of the three operations; Describe and Delete leave
 // most of it out.
@@ -67,9 +77,9 @@ func readRelay(h *held, c *apiCall) (*relayRequest, *failure) {
 	switch {
 	case req.Vhost == "":
 		return nil, volcengineFailure("InvalidParam.BindError", "Vhost is missing")
-	case !vhostName.MatchString(req.Vhost):
+	case !isName(req.Vhost, maxVhost):
 		return nil, volcengineFailure("InvalidParam", "Vhost is no name of a domain space")
-	case req.App != "" && !appName.MatchString(req.App):
+	case req.App != "" && !isName(req.App, maxApp):
 		return nil, volcengineFailure("InvalidParam", "App is no name of an app")
 	}
 	return req, h.vhostOf(req.Vhost, c.account)

@@ -14,6 +14,7 @@ import (
 type push struct {
 	online bool
 	since  time.Time // by the cloud's clock
+	ingest string    // the domain that it is pushed to
 }
 
 // setStream lets an encoder begin or end to push. A stream that is online
@@ -24,7 +25,10 @@ func (h *held) setStream(s Stream, m moment) {
 	main := h.main(s.Domain)
 	key := streamKey{s.App, s.Stream}
 	before, _ := h.streams.in(main).get(key, m.at)
-	after := push{online: s.Online && !s.Deleted, since: before.since}
+	after := push{online: s.Online && !s.Deleted, since: before.since, ingest: s.Domain}
+	if !h.is(s.Domain, typeIngest) || s.Domain == main {
+		after.ingest = h.ingest(main)
+	}
 	switch {
 	case !s.PublishTime.IsZero():
 		after.since = s.PublishTime
@@ -114,16 +118,15 @@ func (h *held) onlineStreams(c *apiCall, main string) []online {
 	if c.param("StreamType") == "trans" {
 		return all
 	}
-	ingest := h.ingest(main)
 	for key := range h.streams[main].each(c.view) {
 		p, live := h.live(main, key, c.seen())
 		if !live || !matches(c, "AppName", key.app) || !matches(c, "StreamName", key.stream) {
 			continue
 		}
 		all = append(all, online{
-			AppName: key.app, StreamName: key.stream, DomainName: main, PublishDomain: ingest,
+			AppName: key.app, StreamName: key.stream, DomainName: main, PublishDomain: p.ingest,
 			PublishTime: p.since.UTC().Format(signature.AliyunTime), PublishType: "edge", Transcoded: "no",
-			PublishURL: "rtmp://" + ingest + "/" + key.app + "/" + key.stream,
+			PublishURL: "rtmp://" + p.ingest + "/" + key.app + "/" + key.stream,
 		})
 	}
 	slices.SortFunc(all, func(a, b online) int {
