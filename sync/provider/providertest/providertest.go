@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -23,7 +24,7 @@ import (
 // echoes them must not make them visible.
 const Leak = "@LEAK@"
 
-// Suite is what a provider's test supplies. Every field is required.
+// Suite is what a provider's test supplies. Every field but Lag is required.
 type Suite struct {
 	New func() provider.Provider
 	// Client returns the provider's raw caller for Account.
@@ -39,6 +40,8 @@ type Suite struct {
 	// as in "GroupDetails[].Servers[].RelaySourceDomain"; "X.*" allows any name
 	// below X.
 	Params map[string][]string
+	// Lag is how old the state is with which Cloud answers reads; usually 0.
+	Lag time.Duration
 }
 
 // Sample is a resource as somebody declares it.
@@ -72,6 +75,10 @@ func Run(t *testing.T, s Suite) {
 	t.Run("Observe", s.observe)
 	t.Run("Client", s.client)
 }
+
+// RunLifecycle runs only the lives of the samples, for clouds that behave
+// oddly in time (Lag).
+func RunLifecycle(t *testing.T, s Suite) { s.lifecycle(t) }
 
 // complete holds the fixture against the provider: a kind without a sample
 // would pass every check.

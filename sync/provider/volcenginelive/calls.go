@@ -121,24 +121,32 @@ func removeGroup(id resource.ID, r RelaySource, group string) *call.Request {
 	return write(id, opDelete, map[string]any{"Vhost": r.Vhost, "App": r.App, "Group": group})
 }
 
-// leftover returns the names of held groups that are not wanted.
+// leftover returns the names of held groups that are not wanted. A group
+// without a name stays: a removal that names no group takes the whole app.
 func leftover(want, held []Group) []string {
 	var out []string
 	for _, h := range held {
-		if !slices.ContainsFunc(want, func(w Group) bool { return w.Name == h.Name }) {
+		if h.Name != "" && !named(want, h.Name) && !slices.Contains(out, h.Name) {
 			out = append(out, h.Name)
 		}
 	}
 	return out
 }
 
+func named(groups []Group, name string) bool {
+	return slices.ContainsFunc(groups, func(g Group) bool { return g.Name == name })
+}
+
 // outOfPlace returns the wanted groups that must go and come back for the order
 // to be right: all but the longest beginning of want that held already has in
-// that order. It returns none where something wanted is missing or differs,
-// since then the update did not work and removing would make it worse.
+// that order. It returns none where something wanted is missing, differs or is
+// there twice, since then the update did not work and removing would make it
+// worse. A read that still shows the old order leads to the same calls; they
+// end right then too.
 func outOfPlace(want, held []Group) []string {
 	for _, w := range want {
-		if !slices.ContainsFunc(held, func(h Group) bool { return equalGroups(w, h) }) {
+		at := slices.IndexFunc(held, func(h Group) bool { return h.Name == w.Name })
+		if at < 0 || !equalGroups(w, held[at]) || named(held[at+1:], w.Name) {
 			return nil
 		}
 	}
@@ -148,7 +156,7 @@ func outOfPlace(want, held []Group) []string {
 		switch {
 		case kept < len(want) && h.Name == want[kept].Name:
 			kept++
-		case slices.ContainsFunc(want, func(w Group) bool { return w.Name == h.Name }):
+		case named(want, h.Name):
 			out = append(out, h.Name)
 		}
 	}

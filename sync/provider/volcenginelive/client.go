@@ -94,8 +94,8 @@ func (c *Client) body(req *call.Request) ([]byte, error) {
 	if c.opt.Account != "" && req.Account != c.opt.Account {
 		return refuse(call.Internal, "the request is for another account")
 	}
-	if app, _ := req.Params["App"].(string); req.Operation == opDelete && global(app) {
-		return refuse(call.Invalid, "a removal without an app may hit the whole vhost")
+	if req.Operation == opDelete && tooWide(req.Params) {
+		return refuse(call.Invalid, "a removal without an app may hit the whole vhost, one with an empty group the app")
 	}
 	if req.Params == nil {
 		return []byte("{}"), nil
@@ -105,6 +105,14 @@ func (c *Client) body(req *call.Request) ([]byte, error) {
 		return refuse(call.Internal, "parameters: "+err.Error())
 	}
 	return body, nil
+}
+
+// tooWide reports whether a removal may take more than it seems to name: App
+// left out stands for the whole vhost, Group left empty for the whole app.
+func tooWide(params map[string]any) bool {
+	app, _ := params["App"].(string)
+	group, grouped := params["Group"]
+	return global(app) || grouped && (group == nil || group == "")
 }
 
 func (c *Client) request(operation string, body []byte, s wire.Stamp) (*http.Request, error) {

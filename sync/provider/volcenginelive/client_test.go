@@ -168,7 +168,8 @@ func TestFailure_D10_DeleteWithoutAppIsNotSent(t *testing.T) {
 		nil, {}, {"Vhost": "push.example.com"}, {"Vhost": "push.example.com", "App": ""},
 		{"Vhost": "push.example.com", "App": "*"}, {"Vhost": "push.example.com", "App": nil},
 		{"Vhost": "push.example.com", "Group": "main"}, {"Vhost": "push.example.com", "App": []string{"live"}},
-		{"Vhost": "push.example.com", "app": "live"},
+		{"Vhost": "push.example.com", "app": "live"}, {"Vhost": "push.example.com", "App": "live", "Group": ""},
+		{"Vhost": "push.example.com", "App": "live", "Group": nil},
 	} {
 		req := &call.Request{Account: "volc-main", Operation: opDelete, Params: params, Write: true}
 		if _, err := c.Call(context.Background(), req); call.CodeOf(err) != call.Invalid {

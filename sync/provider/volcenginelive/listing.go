@@ -11,7 +11,7 @@ import (
 
 // listing is what a DescribeRelaySourceV3 says, app by app.
 type listing struct {
-	entries []entry
+	entries map[string][]entry
 	// broken says why an entry could not be told to be any app's, "" for none:
 	// then no app may be called absent.
 	broken string
@@ -21,7 +21,7 @@ type listing struct {
 // weir knows are decoded, the rest is kept to see whether something would be
 // lost.
 type entry struct {
-	Vhost, App   string
+	Vhost        string
 	GroupDetails []wireGroup
 	extra        []string
 }
@@ -59,7 +59,7 @@ func parseListing(body []byte) (listing, error) {
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return listing{}, fmt.Errorf("the list cannot be read: %w", err)
 	}
-	var l listing
+	l := listing{entries: map[string][]entry{}}
 	if answer.Result == nil {
 		return l, nil
 	}
@@ -83,8 +83,8 @@ func (l *listing) add(raw json.RawMessage) {
 	} else {
 		e.extra = unknownFields(raw, len(e.GroupDetails))
 	}
-	e.Vhost, e.App = name.Vhost, name.App
-	l.entries = append(l.entries, e)
+	e.Vhost = name.Vhost
+	l.entries[name.App] = append(l.entries[name.App], e)
 }
 
 // of returns the spec of an app in normal form, "" where it is absent, and why
@@ -92,8 +92,8 @@ func (l *listing) add(raw json.RawMessage) {
 // without groups configures nothing.
 func (l listing) of(vhost, app string) (resource.Spec, string) {
 	var found []entry
-	for _, e := range l.entries {
-		if e.App == app && (e.Vhost == "" || strings.EqualFold(e.Vhost, vhost)) {
+	for _, e := range l.entries[app] {
+		if e.Vhost == "" || strings.EqualFold(e.Vhost, vhost) {
 			found = append(found, e)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -26,6 +27,27 @@ func TestProvider(t *testing.T) {
 	}
 }
 
+// A cloud that answers reads with an older state leads to the same end, if not
+// at once: A14.
+func TestFailure_A14_ReadAfterWriteLag(t *testing.T) {
+	for _, update := range []string{"replace", "merge"} {
+		s := suite(update, "list")
+		s.Lag = 4 * time.Second
+		s.Cloud = func() http.RoundTripper { return cloud(s.Key, update, "list", s.Lag) }
+		t.Run(update, func(t *testing.T) { providertest.RunLifecycle(t, s) })
+	}
+}
+
+func cloud(key secret.Key, update, empty string, lag time.Duration) http.RoundTripper {
+	w := emulator.DefaultWorld()
+	w.Credentials = append(w.Credentials, emulator.Credential{
+		Cloud: emulator.Volcengine, AccessKeyID: key.ID, AccessKeySecret: key.Secret.Reveal(),
+		SecurityToken: key.Token.Reveal(),
+	})
+	w.Settings.RelayUpdate, w.Settings.RelayEmpty, w.Settings.Lag = update, empty, emulator.Duration(lag)
+	return emulator.New(w).Transport()
+}
+
 func suite(update, empty string) providertest.Suite {
 	key := secret.Key{ID: "AKLTsuite", Secret: secret.New("SKsuite/Zx81=="), Token: secret.New("STSsuite+Zx82")}
 	return providertest.Suite{
@@ -33,15 +55,7 @@ func suite(update, empty string) providertest.Suite {
 		Client: func(rt http.RoundTripper, keys func() (secret.Key, error)) (call.Caller, error) {
 			return volcenginelive.NewClient(volcenginelive.ClientOptions{Account: "volc-main", Keys: keys, Transport: rt})
 		},
-		Cloud: func() http.RoundTripper {
-			w := emulator.DefaultWorld()
-			w.Credentials = append(w.Credentials, emulator.Credential{
-				Cloud: emulator.Volcengine, AccessKeyID: key.ID, AccessKeySecret: key.Secret.Reveal(),
-				SecurityToken: key.Token.Reveal(),
-			})
-			w.Settings.RelayUpdate, w.Settings.RelayEmpty = update, empty
-			return emulator.New(w).Transport()
-		},
+		Cloud:    func() http.RoundTripper { return cloud(key, update, empty, 0) },
 		Account:  "volc-main",
 		Key:      key,
 		Samples:  samples(),
