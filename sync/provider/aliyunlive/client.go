@@ -78,13 +78,27 @@ func (c *client) Call(ctx context.Context, req *call.Request) (*call.Response, e
 		return nil, failure
 	}
 	resp, failure := judgeAnswer(req.Operation, answer)
-	if failure != nil {
-		if failure.Code == call.Clock {
-			c.wire.CorrectClock()
-		}
-		return nil, failure
+	if failure == nil {
+		return resp, nil
 	}
-	return resp, nil
+	switch {
+	case failure.Code == call.Clock:
+		c.wire.CorrectClock() // the next attempt is signed with the cloud's time
+	case stopsNothing(params, failure):
+		failure.Code = call.AlreadyDone
+	}
+	return nil, failure
+}
+
+// stopsNothing reports whether a recording was to be stopped or finished that
+// does not run. The order of the commands is documented, the code for breaking
+// it is not; of those listed only MalformedParam fits, as the names in the call
+// were checked against their patterns long before. Read the other way, as a
+// wrong name, the code would come on start as well, where it stays an error.
+func stopsNothing(params map[string]string, e *call.Error) bool {
+	command := params["Command"]
+	return e.Operation == opRecord && e.CloudCode == "MalformedParam" &&
+		(command == commandStop || command == commandCancelDelay)
 }
 
 // stringParams checks that every value is a string: Live has no others.
@@ -143,14 +157,17 @@ func judgeAnswer(operation string, a *wire.Answer) (*call.Response, *call.Error)
 	if a.Status != http.StatusOK || strings.TrimSpace(body.RequestID) == "" {
 		return nil, a.Foreign(operation, fmt.Errorf("it has neither a Code nor what makes a success"))
 	}
-	return &call.Response{RequestID: body.RequestID, Status: a.Status, Body: a.Body, RTT: a.RTT}, nil
+	return &call.Response{RequestID: clean(body.RequestID), Status: a.Status, Body: a.Body, RTT: a.RTT}, nil
 }
 
 func refusal(operation string, a *wire.Answer, body envelope) *call.Error {
 	e := a.Error(operation, classify(body.Code, a.Status), body.Code, body.Message)
-	e.RequestID = body.RequestID
+	e.RequestID = clean(body.RequestID)
 	if e.Code == call.Throttled {
 		e.After = max(e.After, retryAfter(a.Header))
 	}
 	return e
 }
+
+// clean makes a RequestId fit for logs; it has no room for a secret.
+func clean(id string) string { return wire.Clean(id, secret.Key{}) }

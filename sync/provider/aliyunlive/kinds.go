@@ -1,6 +1,8 @@
 package aliyunlive
 
 import (
+	"weir/sync/call"
+	"weir/sync/plan"
 	"weir/sync/provider"
 )
 
@@ -44,7 +46,7 @@ type recording struct {
 	App     string `json:"app"`
 	Stream  string `json:"stream"`
 	State   string `json:"state"`
-	Finish  string `json:"finish"`
+	Finish  string `json:"finish,omitempty"` // only of one that is stopped
 	Restart string `json:"restart,omitempty"`
 }
 
@@ -70,28 +72,46 @@ func kinds() map[string]provider.Kind {
 			APIVersion: apiName,
 			Normal:     normalMultiStream,
 			Judge:      judgeMultiStream,
-			Calls:      multiStreamCalls,
+			Calls:      ifDue(multiStreamCalls),
+			Verify:     noReads,
 			Readable:   true,
 		},
 		kindIngest: {
 			APIVersion: apiName,
 			Normal:     normalIngest,
 			Judge:      judgeIngest,
-			Calls:      ingestCalls,
+			Calls:      ifDue(ingestCalls),
+			Verify:     noReads,
 			Readable:   true,
 		},
 		kindRecording: {
 			APIVersion: apiName,
 			Normal:     normalRecording,
 			Judge:      judgeRecording,
-			Calls:      recordingCalls,
+			Calls:      ifDue(recordingCalls),
+			Verify:     noReads,
 		},
 		kindPrefetch: {
 			APIVersion:  apiName,
 			Normal:      normalPrefetch,
 			Judge:       judgePrefetch,
-			Calls:       prefetchCalls,
+			Calls:       ifDue(prefetchCalls),
+			Verify:      noReads,
 			Independent: true, // a region that is refused says nothing of the next
 		},
 	}
 }
+
+// ifDue makes calls return none for a change with nothing to do.
+func ifDue(calls func(plan.Change) ([]*call.Request, error)) func(plan.Change) ([]*call.Request, error) {
+	return func(c plan.Change) ([]*call.Request, error) {
+		if c.Action == plan.None {
+			return nil, nil
+		}
+		return calls(c)
+	}
+}
+
+// noReads is the Verify of all four kinds: what can be read shows itself to the
+// next pass, in bulk reads that cost less of the quotas.
+func noReads(plan.Change) []*call.Request { return nil }

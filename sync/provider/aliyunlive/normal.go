@@ -1,6 +1,8 @@
 package aliyunlive
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,43 +11,86 @@ import (
 	"weir/sync/resource"
 )
 
+// parse reads a declared spec. A field that the kind does not have is refused
+// here too, not only by its schema: dropped silently it would not come true.
+func parse(spec resource.Spec, into any) error {
+	if spec == "" {
+		return errors.New("there is no spec")
+	}
+	dec := json.NewDecoder(strings.NewReader(string(spec)))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return fmt.Errorf("decode spec: %w", err)
+	}
+	return nil
+}
+
+// identify checks the parts of an identity. Domains do not tell letter case
+// apart, apps and streams do.
+func identify(domain *string, others ...string) error {
+	*domain = strings.ToLower(*domain)
+	if *domain == "" || slices.Contains(others, "") {
+		return errors.New("domain, app or stream is missing")
+	}
+	return nil
+}
+
 func normalMultiStream(spec resource.Spec) (resource.Spec, error) {
 	var s multiStream
-	if err := spec.Decode(&s); err != nil {
+	if err := parse(spec, &s); err != nil {
 		return "", err
 	}
-	s.Domain = strings.ToLower(s.Domain)
+	if err := identify(&s.Domain); err != nil {
+		return "", err
+	}
 	return resource.NewSpec(s)
 }
 
 func normalIngest(spec resource.Spec) (resource.Spec, error) {
 	var s ingest
-	if err := spec.Decode(&s); err != nil {
+	if err := parse(spec, &s); err != nil {
 		return "", err
 	}
-	s.Domain = strings.ToLower(s.Domain)
+	if err := identify(&s.Domain, s.App, s.Stream); err != nil {
+		return "", err
+	}
 	switch {
 	case s.App == "*" && !s.Allowed:
-		return "", fmt.Errorf(`app "*" needs allowed: true`)
+		return "", errors.New(`app "*" needs allowed: true`)
 	case s.Until != "" && s.Allowed:
-		return "", fmt.Errorf("until needs allowed: false")
-	case s.Until != "":
-		until, err := time.Parse(time.RFC3339, s.Until)
-		if err != nil {
-			return "", fmt.Errorf("until: %w", err)
-		}
-		s.Until = until.UTC().Format(timestampLayout)
+		return "", errors.New("until needs allowed: false")
+	}
+	var err error
+	if s.Until, err = normalTime(s.Until); err != nil {
+		return "", fmt.Errorf("until: %w", err)
 	}
 	return resource.NewSpec(s)
 }
 
-func normalRecording(spec resource.Spec) (resource.Spec, error) {
-	var s recording
-	if err := spec.Decode(&s); err != nil {
+// normalTime writes a time as the API does: in UTC, to the second.
+func normalTime(s string) (string, error) {
+	if s == "" {
+		return "", nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
 		return "", err
 	}
-	s.Domain = strings.ToLower(s.Domain)
-	if s.Finish == "" {
+	if t = t.UTC(); t.Year() < 1 || t.Year() > 9999 {
+		return "", fmt.Errorf("%s is in the year %d", s, t.Year())
+	}
+	return t.Format(timestampLayout), nil
+}
+
+func normalRecording(spec resource.Spec) (resource.Spec, error) {
+	var s recording
+	if err := parse(spec, &s); err != nil {
+		return "", err
+	}
+	if err := identify(&s.Domain, s.App, s.Stream); err != nil {
+		return "", err
+	}
+	if s.Finish == "" && s.State == stateStopped { // elsewhere it says nothing
 		s.Finish = finishDelayed
 	}
 	return resource.NewSpec(s)
@@ -53,10 +98,12 @@ func normalRecording(spec resource.Spec) (resource.Spec, error) {
 
 func normalPrefetch(spec resource.Spec) (resource.Spec, error) {
 	var s prefetch
-	if err := spec.Decode(&s); err != nil {
+	if err := parse(spec, &s); err != nil {
 		return "", err
 	}
-	s.Domain = strings.ToLower(s.Domain)
+	if err := identify(&s.Domain, s.App, s.Stream); err != nil {
+		return "", err
+	}
 	slices.Sort(s.Regions)
 	s.Regions = slices.Compact(s.Regions)
 	var err error

@@ -3,6 +3,7 @@ package aliyunlive
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"weir/sync/plan"
 	"weir/sync/resource"
@@ -13,6 +14,10 @@ const (
 	cannotBeRead = "applied; cannot be read back"
 	writtenDown  = "nothing to call; only written down"
 )
+
+// onAirPoll is how often weir asks whether a stream to be recorded is on air:
+// one call for all of a domain's, of which the quota allows 10,000 a minute.
+const onAirPoll = 5 * time.Second
 
 // session is a case of a recording, together with what is believed of it: no
 // operation says whether a stream is being recorded. A manual recording ends
@@ -33,6 +38,9 @@ func judgeRecording(c plan.Case) plan.Verdict {
 		v.Epoch = c.Seen.Epoch
 	}
 	s := newSession(c)
+	if s.want.State == stateRecording {
+		v.Next = c.Now.Add(onAirPoll)
+	}
 	switch {
 	case c.Want == nil:
 		return s.remove(v)

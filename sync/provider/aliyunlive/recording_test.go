@@ -14,7 +14,7 @@ func record(state, finish, restart string) recording {
 	return recording{Domain: "d.example.com", App: "live", Stream: "s1", State: state, Finish: finish, Restart: restart}
 }
 
-func running(restart string) recording { return record(stateRecording, finishDelayed, restart) }
+func running(restart string) recording { return record(stateRecording, "", restart) }
 
 func onAir(epoch string) *resource.Observation {
 	return &resource.Observation{Live: true, Epoch: epoch}
@@ -90,12 +90,6 @@ func TestJudgeRecordingWanted(t *testing.T) {
 		{"the token taken away",
 			plan.Case{Want: wantOf(t, running("")), Last: lastOf(t, firstIngest, running("a")), Seen: onAir(firstIngest)},
 			outcome{plan.Update, plan.Edited, plan.Pending, writtenDown}, []string{}},
-		{"another finish while recording",
-			plan.Case{
-				Want: wantOf(t, record(stateRecording, finishImmediate, "")),
-				Last: lastOf(t, firstIngest, running("")), Seen: onAir(firstIngest),
-			},
-			outcome{plan.Update, plan.Edited, plan.Pending, writtenDown}, []string{}},
 	} {
 		t.Run(rc.name, rc.run)
 	}
@@ -154,7 +148,8 @@ func TestJudgeRecordingRemoved(t *testing.T) {
 		{"another ingest, begun and not recorded",
 			plan.Case{Last: lastOf(t, firstIngest, running("")), Seen: onAir(secondIngest), Acts: begun},
 			outcome{plan.Delete, plan.Removed, plan.Pending, ""}, []string{"stop"}},
-		{"stopped", plan.Case{Last: lastOf(t, firstIngest, record(stateStopped, finishDelayed, "")), Seen: onAir(firstIngest)},
+		{"stopped",
+			plan.Case{Last: lastOf(t, firstIngest, record(stateStopped, finishDelayed, "")), Seen: onAir(firstIngest)},
 			gone, []string{}},
 		{"unreadable", plan.Case{Last: lastOf(t, firstIngest, running("")), Seen: unreadable()},
 			outcome{plan.None, "", plan.Unknown, "Throttling.User"}, []string{}},
