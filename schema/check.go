@@ -61,23 +61,37 @@ func (k *kind) check(doc any) []Violation {
 // unknown tells which kind was probably meant.
 func unknown(apiVersion, kind string) Violation {
 	var versions, kinds []string
+	elsewhere := ""
 	for _, ref := range Kinds() {
 		versions = append(versions, ref.APIVersion)
-		if ref.APIVersion == apiVersion {
+		switch {
+		case ref.APIVersion == apiVersion:
 			kinds = append(kinds, ref.Kind)
+		case ref.Kind == kind:
+			elsewhere = "; it is a kind of " + ref.APIVersion
 		}
 	}
-	versions = slices.Compact(versions)
 	if len(kinds) == 0 {
-		v := Violation{Path: []string{"apiVersion"}, Code: CodeUnknownAPIVersion, Nearest: nearest(apiVersion, versions)}
-		v.Message = fmt.Sprintf("apiVersion %s is not known%s; there are %s",
-			quote(apiVersion), didYouMean(v.Nearest), strings.Join(versions, ", "))
+		v := Violation{Path: []string{"apiVersion"}, Code: CodeUnknownAPIVersion}
+		v.Message, v.Nearest = unknownName(apiVersion, slices.Compact(versions), "there is no apiVersion", "")
 		return v
 	}
-	v := Violation{Path: []string{"kind"}, Code: CodeUnknownKind, Nearest: nearest(kind, kinds)}
-	v.Message = fmt.Sprintf("%s has no kind %s%s; there are %s",
-		apiVersion, quote(kind), didYouMean(v.Nearest), strings.Join(kinds, ", "))
+	v := Violation{Path: []string{"kind"}, Code: CodeUnknownKind}
+	v.Message, v.Nearest = unknownName(kind, kinds, apiVersion+" has no kind", elsewhere)
 	return v
+}
+
+// unknownName tells about a name that is none of known; hint stands in for
+// the suggestion where there is none.
+func unknownName(name string, known []string, what, hint string) (message, near string) {
+	near = nearest(name, known)
+	switch {
+	case near != "":
+		hint = didYouMean(near)
+	case hint == "":
+		hint = "; there are " + strings.Join(known, ", ")
+	}
+	return fmt.Sprintf("%s %s%s", what, quote(name), hint), near
 }
 
 // bounds walks a document before the library sees it: the library panics on

@@ -31,7 +31,8 @@ func TestMessages(t *testing.T) {
 		message string
 		nearest string
 	}{
-		{"a boolean of YAML 1.1", ok("a.example.com", "on"), `must be true or false, not "on"; did you mean "true"?`, "true"},
+		{"a boolean of YAML 1.1", ok("a.example.com", "on"), `must be true or false, not "on"; did you mean true?`, "true"},
+		{"a boolean in quotes", ok("a.example.com", "true"), `must be true or false, not "true"; write it without quotes`, "true"},
 		{"another text for a boolean", ok("a.example.com", "maybe"), `must be true or false, not "maybe"`, ""},
 		{"a number for a boolean", ok("a.example.com", int64(3)), `must be true or false, not 3`, ""},
 		{"nothing for a boolean", ok("a.example.com", nil), `has no value (empty, ~ and null mean none): must be true or false`, ""},
@@ -94,6 +95,15 @@ func TestFailure_V18_UnknownKind(t *testing.T) {
 		got := Check(c.version, c.kind, nil)
 		if len(got) != 1 || got[0].Code != c.code || dotted(got[0].Path) != c.path || got[0].Nearest != c.nearest {
 			t.Errorf("%s %s: got %+v, want %+v", c.version, c.kind, got, c)
+		}
+	}
+	for kind, want := range map[string]string{
+		"Multistream": `aliyun/v1 has no kind "Multistream"; did you mean "MultiStream"?`,
+		"RelaySource": `aliyun/v1 has no kind "RelaySource"; it is a kind of volcengine/v1`,
+		"X":           `aliyun/v1 has no kind "X"; there are MultiStream, Recording, RtcPrefetch, StreamIngest`,
+	} {
+		if got := Check("aliyun/v1", kind, nil)[0].Message; got != want {
+			t.Errorf("got %s, want %s", got, want)
 		}
 	}
 }

@@ -196,7 +196,14 @@ func (f fault) surplus() {
 func (f fault) wrongType() {
 	want := text(f.rule["type"])
 	near := nearType(want, f.value)
-	words := fmt.Sprintf("must be %s, not %s%s", typeName(want), f.shown(), didYouMean(near))
+	hint := ""
+	switch {
+	case near != "" && near == f.value:
+		hint = "; write it without quotes"
+	case near != "":
+		hint = "; did you mean " + near + "?"
+	}
+	words := fmt.Sprintf("must be %s, not %s%s", typeName(want), f.shown(), hint)
 	if f.value == nil {
 		words = fmt.Sprintf("has no value (empty, ~ and null mean none): must be %s", typeName(want))
 		if want == "string" {

@@ -21,6 +21,7 @@ type converter struct {
 	place    Positions
 	report   func(Problem)
 	path     []string
+	spoiled  map[string]bool     // paths of texts that were refused
 	inside   map[*yaml.Node]bool // what aliases being followed stand for
 	expanded int                 // keys and values made so far
 	lastUsed *yaml.Node          // the last alias, nil for none
@@ -181,7 +182,7 @@ func sizeAt(s string, i int) int {
 
 func (c *converter) scalar(n *yaml.Node, shape *schema.Shape) any {
 	if !c.clean(n, n.Value) {
-		return n.Value
+		return c.spoil(n)
 	}
 	plain := n.Style&^yaml.TaggedStyle == 0
 	switch {
@@ -191,9 +192,18 @@ func (c *converter) scalar(n *yaml.Node, shape *schema.Shape) any {
 		return nil
 	case notFinite(n.Value):
 		c.at(n, CodeNotFinite, n.Value+" is no number weir works with; quote it if the text is meant")
-		return n.Value
+		return c.spoil(n)
 	}
 	return typed(n.Value, shape)
+}
+
+// spoil remembers that nothing more is to be said about a text.
+func (c *converter) spoil(n *yaml.Node) any {
+	if c.spoiled == nil {
+		c.spoiled = map[string]bool{}
+	}
+	c.spoiled[pathText(c.path)] = true
+	return n.Value
 }
 
 // typed reads a plain scalar as its field wants it; what does not fit stays a

@@ -96,7 +96,7 @@ func (r *reader) check(root *yaml.Node, want schema.Ref) document {
 	if c.broken {
 		d.value = nil
 	} else {
-		r.violations(&d)
+		r.violations(&d, c.spoiled)
 	}
 	d.errors = r.problems.errors - before
 	return d
@@ -129,24 +129,38 @@ func named(root *yaml.Node, field string) string {
 	return target(n).Value
 }
 
-// violations adds what the schema says of the document.
-func (r *reader) violations(d *document) {
-	unnamed := false
-	for _, field := range []string{"apiVersion", "kind"} {
-		if _, ok := d.value[field]; !ok {
-			unnamed = true
-			r.problem(d, schema.Violation{
-				Path: []string{field}, Key: true, Code: schema.CodeMissingField,
-				Message: "required field " + field + " is missing" + kindHint(d, field),
-			})
-		}
-	}
-	if unnamed {
+// violations adds what the schema says of the document, save for values whose
+// text was refused already.
+func (r *reader) violations(d *document, spoiled map[string]bool) {
+	if !r.identified(d) {
 		return
 	}
 	for _, v := range schema.Check(d.apiVersion, d.kind, d.value) {
+		if !spoiled[pathText(v.Path)] {
+			r.problem(d, v)
+		}
+	}
+}
+
+// identified reports whether the document says what it is.
+func (r *reader) identified(d *document) bool {
+	ok := true
+	for _, field := range []string{"apiVersion", "kind"} {
+		v := schema.Violation{Path: []string{field}}
+		switch value, given := d.value[field]; value.(type) {
+		case string:
+			continue
+		default:
+			v.Code, v.Message = schema.CodeWrongType, field+" must be a text"
+			if !given {
+				v.Key, v.Code = true, schema.CodeMissingField
+				v.Message = "required field " + field + " is missing" + kindHint(d, field)
+			}
+		}
+		ok = false
 		r.problem(d, v)
 	}
+	return ok
 }
 
 // kindHint suggests the apiVersion of a kind that only one has.

@@ -30,10 +30,12 @@ type Problem struct {
 	Severity Severity `json:"severity"`
 }
 
-// The lengths, in characters, to which String cuts what came from outside.
+// The lengths, in characters, to which String cuts what came from outside. In
+// bytes they are at most double, so that all that is shown of one file stays
+// below 64 KiB.
 const (
-	maxPathShown    = 200
-	maxMessageShown = 400
+	maxPathShown    = 150
+	maxMessageShown = 300
 )
 
 // String returns "file:line:column: path: message [code]" on one line, with
@@ -56,7 +58,7 @@ func printable(s string, most int) string {
 	var b strings.Builder
 	n := 0
 	for _, r := range s {
-		if n++; n > most {
+		if n++; n > most || b.Len() > 2*most-len(`\U0010ffff...`) {
 			b.WriteString("...")
 			break
 		}

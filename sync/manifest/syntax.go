@@ -63,6 +63,12 @@ func syntaxFault(err error, text []byte) fault {
 	case said("expected ',' or"):
 		f.line, f.column = e.ContextMark.Line, e.ContextMark.Column
 		f.message = fmt.Sprintf("the bracket that opens here is not closed, or a comma is missing before line %d", e.Mark.Line)
+	case said("node content"):
+		f.message = "a value is missing here, or a bracket above is never closed"
+	case said("alphabetic or numeric"):
+		f.message = "a text that begins with * or & needs quotes"
+	case said("expected key"), said("expected '-' indicator"):
+		f.message = "this does not belong to the lines above it; check indentation, colons and quotes"
 	case said("cannot start any token"):
 		f.message = "no plain value can begin with this character; quote the value"
 	default:
