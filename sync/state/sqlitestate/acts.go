@@ -21,7 +21,7 @@ func (s *Store) Acts(ctx context.Context) ([]resource.Act, error) {
 	acts, err := collect(ctx, s.read, func(r *sql.Rows) (resource.Act, error) { return scanAct(r.Scan) },
 		"SELECT "+actColumns+" FROM acts ORDER BY account, kind, key, name")
 	if err != nil {
-		return nil, s.fault(fmt.Errorf("read acts: %w", err))
+		return nil, fmt.Errorf("read acts: %w", s.fault(err))
 	}
 	return acts, nil
 }

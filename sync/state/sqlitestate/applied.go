@@ -20,7 +20,7 @@ func (s *Store) Applied(ctx context.Context) ([]resource.Applied, error) {
 	records, err := collect(ctx, s.read, appliedScanner(),
 		"SELECT "+appliedColumns+" FROM applied ORDER BY account, kind, key")
 	if err != nil {
-		return nil, s.fault(fmt.Errorf("read records: %w", err))
+		return nil, fmt.Errorf("read records: %w", s.fault(err))
 	}
 	return records, nil
 }
@@ -67,7 +67,7 @@ func forget(t *tx, id resource.ID) error {
 // submit has do carried out by the writer; nothing to do costs nothing.
 func (s *Store) submit(ctx context.Context, what string, do func(*tx) error) error {
 	if err := s.write.submit(ctx, do); err != nil {
-		return s.fault(fmt.Errorf("%s: %w", what, err))
+		return fmt.Errorf("%s: %w", what, s.fault(err))
 	}
 	return nil
 }

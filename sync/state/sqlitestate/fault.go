@@ -25,31 +25,28 @@ func advice(f state.Fault) string {
 		return "make room; nothing is applied until writing works again"
 	case state.Busy:
 		return "another process is writing for too long; look for one that hangs"
+	case state.Unusable:
+		return "weir has to be able to read and write the file and its folder, on a local filesystem"
 	}
 	return ""
 }
 
-// fault makes a *state.Error of trouble with the file; contexts' errors and
-// what is one already pass through.
+// fault makes a *state.Error with the path of trouble with the file; contexts'
+// errors pass through. Callers add what they were doing around it.
 func (s *Store) fault(err error) error {
-	var known *state.Error
-	if errors.As(err, &known) {
-		if known.Path == "" {
-			known.Path = s.path
-		}
+	trouble := state.Error{Fault: classify(err), Err: err}
+	if trouble.Fault == "" {
 		return err
 	}
-	f := classify(err)
-	if f == "" {
-		return err
+	if known := (*state.Error)(nil); errors.As(err, &known) {
+		trouble = *known
 	}
-	return &state.Error{Fault: f, Path: s.path, Advice: advice(f), Err: err}
+	trouble.Path, trouble.Advice = s.path, advice(trouble.Fault)
+	return &trouble
 }
 
-// faulty makes a *state.Error whose path is filled in by fault.
-func faulty(f state.Fault, err error) error {
-	return &state.Error{Fault: f, Advice: advice(f), Err: err}
-}
+// faulty makes a *state.Error; fault completes it.
+func faulty(f state.Fault, err error) error { return &state.Error{Fault: f, Err: err} }
 
 func damaged(err error) error { return faulty(state.Damaged, err) }
 
@@ -58,6 +55,9 @@ func classify(err error) state.Fault {
 	var e *sqlite.Error
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &e) {
 		return state.FaultOf(err)
+	}
+	if e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE {
+		return state.Full // no room for the index of the write-ahead log
 	}
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR:

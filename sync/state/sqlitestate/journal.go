@@ -94,7 +94,7 @@ func (s *Store) Journal(ctx context.Context, q state.Query) ([]state.Entry, erro
 	}
 	entries, err := collect(ctx, s.read, scanEntry, query, append(args, limit)...)
 	if err != nil {
-		return nil, s.fault(fmt.Errorf("read journal: %w", err))
+		return nil, fmt.Errorf("read journal: %w", s.fault(err))
 	}
 	return entries, nil
 }

@@ -2,6 +2,7 @@ package sqlitestate
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -45,7 +46,13 @@ func TestSuite(t *testing.T) {
 		})
 }
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain is also the child processes' main; see children.
+func TestMain(m *testing.M) {
+	if role := os.Getenv(childRole); role != "" {
+		os.Exit(child(role, os.Getenv(childPath)))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func records(t testing.TB, s *Store) []resource.Applied {
 	t.Helper()
