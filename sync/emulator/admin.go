@@ -85,7 +85,7 @@ func (e *Emulator) calls(account, operation string) []Call {
 func (e *Emulator) ClearJournal() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.journal = journal{}
+	e.journal = journal{most: journalCap}
 }
 
 // SetStreams lets encoders begin or end to push the streams given; others go

@@ -38,6 +38,7 @@ type Emulator struct {
 func New(w World) *Emulator {
 	now := time.Now()
 	e := &Emulator{ops: operations(), held: newHeld(), serial: serial{seed: uint64(now.UnixNano())}}
+	e.journal.most = journalCap
 	e.quotas = newQuotas(e.ops, w.Quotas)
 	e.held.quotas = w.Quotas
 	e.held.settings = w.Settings

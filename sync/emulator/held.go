@@ -79,7 +79,21 @@ func (h *held) merge(w World, from time.Time, now time.Time) {
 	for _, p := range w.Prefetches {
 		put(h.prefetches, keyOf(p), p, p.Deleted)
 	}
-	h.addFiles(w.Files...)
+	h.mergeFiles(w.Files)
+}
+
+// mergeFiles adds the files that are not known by stream and begin.
+func (h *held) mergeFiles(files []File) {
+	key := func(f File) string { return place(f.Domain, f.App, f.Stream, f.Begin.UTC().String()) }
+	known := map[string]bool{}
+	for _, f := range h.files {
+		known[key(f)] = true
+	}
+	for _, f := range files {
+		if !known[key(f)] {
+			h.addFiles(f)
+		}
+	}
 }
 
 // put sets or removes an entry of a map.

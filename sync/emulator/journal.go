@@ -60,19 +60,20 @@ func commonParam(name string) bool {
 	return false
 }
 
-// journal is a ring of the last calls.
+// journal is a ring of the last calls, at most so many.
 type journal struct {
+	most int
 	ring []entry
 	next int // the oldest, once the ring is full
 }
 
 func (j *journal) add(e entry) {
-	if len(j.ring) < journalCap {
+	if len(j.ring) < j.most {
 		j.ring = append(j.ring, e)
 		return
 	}
 	j.ring[j.next] = e
-	j.next = (j.next + 1) % journalCap
+	j.next = (j.next + 1) % j.most
 }
 
 // entries returns the calls kept, the oldest first.

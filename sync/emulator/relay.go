@@ -50,8 +50,25 @@ type relayServer struct {
 	RelaySourceParams   map[string]string `json:",omitempty"`
 }
 
-type relayList struct {
-	RelaySourceConfigList []json.RawMessage
+// relayList is the result of Describe, put together of what each entry prints:
+// ten thousand entries are not encoded anew for every read.
+func relayList(entries []json.RawMessage) json.RawMessage {
+	return slices.Concat([]byte(`{"RelaySourceConfigList":[`), joined(entries), []byte(`]}`))
+}
+
+func joined(entries []json.RawMessage) []byte {
+	size := len(entries)
+	for _, e := range entries {
+		size += len(e)
+	}
+	all := make([]byte, 0, size)
+	for i, e := range entries {
+		if i > 0 {
+			all = append(all, ',')
+		}
+		all = append(all, e...)
+	}
+	return all
 }
 
 // relayEntry is an app's configuration, with the text that Describe prints.
@@ -186,10 +203,10 @@ func describeRelay(h *held, c *apiCall) (any, *failure) {
 	if f != nil {
 		return nil, f
 	}
-	list := relayList{RelaySourceConfigList: h.printedRelays(req, c)}
+	entries := h.printedRelays(req, c)
 	switch {
-	case len(list.RelaySourceConfigList) > 0 || h.settings.RelayEmpty == "" || h.settings.RelayEmpty == "list":
-		return list, nil
+	case len(entries) > 0 || h.settings.RelayEmpty == "" || h.settings.RelayEmpty == "list":
+		return relayList(entries), nil
 	case h.settings.RelayEmpty == "notFound" && req.App != "":
 		return nil, volcengineFailure("ResourceNotFound", "no relay source for this App")
 	}
@@ -207,15 +224,17 @@ func (h *held) printedRelays(req *relayRequest, c *apiCall) []json.RawMessage {
 		}
 		return list
 	}
-	entries := map[string]relayEntry{}
-	apps := make([]string, 0, table.size())
-	for app, entry := range table.each(c.view) {
-		entries[app] = entry
-		apps = append(apps, app)
+	type row struct {
+		app   string
+		entry relayEntry
 	}
-	slices.Sort(apps)
-	for _, app := range apps {
-		list = appendRelay(list, req, app, entries[app])
+	rows := make([]row, 0, table.size())
+	for app, entry := range table.each(c.view) {
+		rows = append(rows, row{app, entry})
+	}
+	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a.app, b.app) })
+	for _, r := range rows {
+		list = appendRelay(list, req, r.app, r.entry)
 	}
 	return list
 }

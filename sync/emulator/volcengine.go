@@ -3,6 +3,7 @@ package emulator
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,12 +73,7 @@ func volcengineRefusal(p *signature.Problem) string {
 	return "SignatureDoesNotMatch"
 }
 
-// envelope is round every answer of Volcengine.
-type envelope struct {
-	ResponseMetadata metadata
-	Result           any `json:",omitempty"`
-}
-
+// metadata is in every answer of Volcengine.
 type metadata struct {
 	RequestID string `json:"RequestId"`
 	Action    string
@@ -95,18 +91,28 @@ type volcengineError struct {
 
 // writeVolcengine writes the envelope.
 func writeVolcengine(call *apiCall, d *decision) {
-	e := envelope{Result: d.result, ResponseMetadata: metadata{
+	meta := metadata{
 		RequestID: call.id, Action: printedAction(call.operation), Version: volcengineVersion,
 		Service: "live", Region: call.region,
-	}}
+	}
 	d.status = http.StatusOK
 	if d.fail != nil {
-		d.status, e.Result = d.fail.status, nil
-		e.ResponseMetadata.Error = &volcengineError{d.fail.number, d.fail.code, d.fail.message}
+		d.status = d.fail.status
+		meta.Error = &volcengineError{d.fail.number, d.fail.code, d.fail.message}
 	}
 	d.header["Content-Type"] = "application/json; charset=utf-8"
 	d.header["X-Tt-Logid"] = call.id
-	d.body, _ = json.Marshal(e)
+	d.body = envelope(meta, d)
+}
+
+// envelope writes the metadata and, of a success, the result if it has one.
+func envelope(meta metadata, d *decision) []byte {
+	head, _ := json.Marshal(meta)
+	body := slices.Concat([]byte(`{"ResponseMetadata":`), head)
+	if result, ok := d.result.(json.RawMessage); ok && d.fail == nil {
+		body = append(append(body, `,"Result":`...), result...)
+	}
+	return append(body, '}')
 }
 
 // printedAction is the action as the pages' samples show it: with a suffix, or
