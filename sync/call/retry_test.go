@@ -40,8 +40,10 @@ func TestRetry_DecidesByCode(t *testing.T) {
 		pauses   []time.Duration // between the tries; jitter is one half
 	}{
 		{"success", write, nil, call.OK, nil},
-		{"throttled waits a window and a quarter", write, many(call.Throttled)[:2], call.OK, []time.Duration{1250 * ms, 1250 * ms}},
-		{"throttled waits as long as the cloud asks", write, []error{errorOf(call.Throttled, 20*s)}, call.OK, []time.Duration{25 * s}},
+		{"throttled waits a window and a quarter", write, many(call.Throttled)[:2], call.OK,
+			[]time.Duration{1250 * ms, 1250 * ms}},
+		{"throttled waits as long as the cloud asks", write, []error{errorOf(call.Throttled, 20*s)}, call.OK,
+			[]time.Duration{25 * s}},
 		{"throttled does not wait for ever", write, []error{errorOf(call.Throttled, time.Hour)}, call.Throttled, nil},
 		{"throttled eight times", write, many(call.Throttled), call.Throttled, slices.Repeat([]time.Duration{1250 * ms}, 7)},
 		{"unavailable backs off", write, many(call.Unavailable), call.Unavailable,

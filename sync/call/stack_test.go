@@ -3,7 +3,9 @@ package call_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -78,12 +80,15 @@ func half(*call.Request, int) float64 { return 0.5 }
 
 // ledger is a Recorder in memory.
 type ledger struct {
+	mu             sync.Mutex
 	opened, closed []string
 	openErr        error
 	closeErr       error
 }
 
 func (l *ledger) Open(_ context.Context, req *call.Request) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.openErr != nil {
 		return 0, l.openErr
 	}
@@ -95,6 +100,8 @@ func (l *ledger) Close(ctx context.Context, _ int64, _ *call.Response, err error
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.closed = append(l.closed, string(call.CodeOf(err)))
 	return l.closeErr
 }
@@ -147,6 +154,57 @@ func TestStack_DryRunTouchesNothing(t *testing.T) {
 	}
 	if len(client.sent) != 0 || len(book.opened) != 0 {
 		t.Errorf("%d sent, %d in the journal; want none", len(client.sent), len(book.opened))
+	}
+}
+
+func TestStack_QueueLearnsOfAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := &script{outcomes: fails(1000, call.Unauthentic)}
+		book := &ledger{}
+		c := call.Stack(client, call.StackOptions{Limiters: limiters(t, second(2), "a"), Recorder: book})
+		start := time.Now()
+		if failed := all(t.Context(), c, 500, "Op"); failed != 500 {
+			t.Errorf("%d failed, want all", failed)
+		}
+		if client.tries() != 1 || len(book.opened) != 1 || time.Since(start) != 0 {
+			t.Errorf("%d sent, %d in the journal, %v: want those in the queue refused at once",
+				client.tries(), len(book.opened), time.Since(start))
+		}
+	})
+}
+
+func TestFailure_A25_EachTryIsSignedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		req := request()
+		signed := 0
+		client := call.Func(func(_ context.Context, got *call.Request) (*call.Response, error) {
+			signed++
+			if got != req {
+				t.Error("the client was given another request")
+			}
+			return nil, &call.Error{Code: call.Unavailable}
+		})
+		c := call.Stack(client, call.StackOptions{Limiters: limiters(t, second(10), "a"), Jitter: half})
+		c.Call(t.Context(), req)
+		if signed != 5 {
+			t.Errorf("the client signed %d times, want for each of the 5 tries", signed)
+		}
+		if want := request(); !reflect.DeepEqual(req, want) {
+			t.Errorf("the request became %+v", req)
+		}
+	})
+}
+
+func TestByAccount_EachCallToItsClient(t *testing.T) {
+	a, b := &script{}, &script{}
+	c := call.ByAccount{"a": a, "b": b}
+	c.Call(t.Context(), request())
+	if a.tries() != 1 || b.tries() != 0 {
+		t.Errorf("a got %d and b %d, want 1 and 0", a.tries(), b.tries())
+	}
+	_, err := c.Call(t.Context(), &call.Request{Account: "c", Operation: "Op"})
+	if got, want := fmt.Sprint(err), `Op: internal: account "c" is not configured`; got != want {
+		t.Errorf("error %q, want %q", got, want)
 	}
 }
 
