@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"unique"
 )
 
 // Redacted is what a Secret prints as.
@@ -18,17 +19,32 @@ const Redacted = "[redacted]"
 const MaxFile = 64 << 10
 
 // Secret is a text that prints as "[redacted]" through fmt, slog, JSON and
-// text encoders. The zero Secret is empty.
-type Secret struct{ value string }
+// text encoders. The zero Secret is empty; two are equal when their values are.
+type Secret struct {
+	// handle is a pointer behind fmt's back: where a Secret is in an unexported
+	// field of what is printed, fmt cannot call its methods and prints its
+	// fields, which must not be the value.
+	handle unique.Handle[string]
+}
 
 // New wraps value.
-func New(value string) Secret { return Secret{value} }
+func New(value string) Secret {
+	if value == "" {
+		return Secret{}
+	}
+	return Secret{unique.Make(value)}
+}
 
 // Reveal returns the value; call it only where it is used.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.Empty() {
+		return ""
+	}
+	return s.handle.Value()
+}
 
 // Empty reports whether there is no value.
-func (s Secret) Empty() bool { return s.value == "" }
+func (s Secret) Empty() bool { return s == Secret{} }
 
 // String returns "[redacted]".
 func (s Secret) String() string { return Redacted }
