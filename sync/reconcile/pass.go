@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"weir/sync/apply"
@@ -13,6 +14,9 @@ import (
 
 // confirmAfter is when a write is read back to see that the cloud shows it.
 const confirmAfter = time.Second
+
+// readAgain is when a read that failed is made again.
+const readAgain = 30 * time.Second
 
 // The waits before a failed change is tried again: doubled each time.
 const (
@@ -148,14 +152,25 @@ func (r *Reconciler) carryOut(ctx context.Context, p *plan.Plan) (*apply.Report,
 // due when the pass began stay.
 func (r *Reconciler) settle(p *plan.Plan, rep *apply.Report, began time.Time) {
 	r.desired.changed = nil
+	r.forget(p)
 	maps.DeleteFunc(r.wake, func(_ resource.ID, at time.Time) bool { return !at.After(began) })
 	for _, c := range p.Changes {
 		if !c.Next.IsZero() {
 			r.wake[c.ID] = c.Next
 		}
+		if !c.Due() {
+			delete(r.failures, c.ID)
+		}
 	}
 	for id, f := range r.failures {
-		r.wake[id] = f.until
+		if f.until.After(began) {
+			r.wake[id] = f.until
+		}
+	}
+	for id, o := range r.seen {
+		if o.Unreadable != "" {
+			r.wake[id] = o.At.Add(readAgain)
+		}
 	}
 	if rep == nil {
 		return
@@ -169,6 +184,19 @@ func (r *Reconciler) settle(p *plan.Plan, rep *apply.Report, began time.Time) {
 	for _, res := range rep.Results {
 		r.settleResult(res, after[res.ID], time.Now())
 	}
+}
+
+// forget drops what is remembered of resources that p no longer speaks of.
+func (r *Reconciler) forget(p *plan.Plan) {
+	gone := func(id resource.ID) bool {
+		_, found := slices.BinarySearchFunc(p.Changes, id, func(c plan.Change, id resource.ID) int {
+			return resource.Compare(c.ID, id)
+		})
+		return !found
+	}
+	maps.DeleteFunc(r.seen, func(id resource.ID, _ resource.Observation) bool { return gone(id) })
+	maps.DeleteFunc(r.wake, func(id resource.ID, _ time.Time) bool { return gone(id) })
+	maps.DeleteFunc(r.failures, func(id resource.ID, _ failure) bool { return gone(id) })
 }
 
 func (r *Reconciler) settleResult(res apply.Result, after resource.Spec, now time.Time) {

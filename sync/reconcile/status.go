@@ -76,7 +76,7 @@ type Failure struct {
 	Retries time.Time `json:"nextTry"`
 }
 
-// Unread is a resource of a readable kind that could not be read.
+// Unread is a resource nothing is known of, and why.
 type Unread struct {
 	ID  string `json:"id"`
 	Why string `json:"why"`
@@ -134,7 +134,7 @@ type passTimes struct {
 
 // finish publishes what a pass found and did.
 func (r *Reconciler) finish(p *plan.Plan, rep *apply.Report, m memory, t passTimes, err error) {
-	counts, unread := r.count(p), r.unread(p)
+	counts, unread := r.count(p), r.unread(p, m)
 	pass := PassStatus{Started: t.began, Seconds: time.Since(t.began).Seconds(), Full: t.full}
 	failures := r.failureList(rep)
 	if rep != nil {
@@ -177,12 +177,15 @@ func (r *Reconciler) count(p *plan.Plan) []Count {
 	return out
 }
 
-// unread lists what could not be read though its kind can.
-func (r *Reconciler) unread(p *plan.Plan) []Unread {
+// unread lists what could not be read though its kind can, and acts in doubt,
+// which only a person can settle.
+func (r *Reconciler) unread(p *plan.Plan, m memory) []Unread {
 	out := []Unread{}
 	for _, c := range p.Changes {
-		kind := r.opts.Accounts[c.ID.Account].Provider.Kinds()[c.ID.Kind]
-		if c.State == plan.Unknown && kind.Readable && r.seen[c.ID].Unreadable != "" && len(out) < failuresShown {
+		if c.State != plan.Unknown || len(out) == failuresShown {
+			continue
+		}
+		if r.seen[c.ID].Unreadable != "" || slices.ContainsFunc(m.acts[c.ID], resource.Act.InDoubt) {
 			out = append(out, Unread{c.ID.String(), c.Note})
 		}
 	}
