@@ -228,12 +228,14 @@ func worst() map[string]map[string]any {
 
 func TestFailure_V27_WorstDocument(t *testing.T) {
 	for name, doc := range worst() {
-		start := time.Now()
-		got := Check(doc["apiVersion"].(string), doc["kind"].(string), doc)
-		// Ten times what is wanted: the machine may be busy.
-		if took := time.Since(start); took > 500*time.Millisecond || len(got) == 0 {
-			t.Errorf("%s: %v, %d violations", name, took, len(got))
-		}
+		t.Run(name, func(t *testing.T) {
+			// Ten times what is wanted, which the benchmark shows.
+			takesAtMost(t, 500*time.Millisecond, func() {
+				if got := Check(doc["apiVersion"].(string), doc["kind"].(string), doc); len(got) == 0 {
+					t.Error("it is accepted")
+				}
+			})
+		})
 	}
 }
 

@@ -65,19 +65,21 @@ func TestFailure_V01_DuplicateKey(t *testing.T) {
 }
 
 func TestFailure_V01_ManyDuplicateKeys(t *testing.T) {
-	start := time.Now()
-	r := load(t, "a.yaml", switchText+"x: {"+strings.Repeat("a,", 90_000)+"a}\n")
-	if took := time.Since(start); took > 3*time.Second || r.Errors != 90_001 || len(r.Problems) != maxShown+1 {
-		t.Errorf("%v, %d errors, %d shown", took, r.Errors, len(r.Problems))
-	}
+	takesAtMost(t, 2*time.Second, func() {
+		r := load(t, "a.yaml", switchText+"x: {"+strings.Repeat("a,", 90_000)+"a}\n")
+		if r.Errors != 90_001 || len(r.Problems) != maxShown+1 {
+			t.Errorf("%d errors, %d shown", r.Errors, len(r.Problems))
+		}
+	})
 }
 
 func TestFailure_V02_AliasBomb(t *testing.T) {
-	start := time.Now()
-	r := New(accounts()).Load(snapshot(t, "testdata/problems/alias-bomb.yaml"))
-	if took := time.Since(start); took > 2*time.Second || codes(r) != "2:alias-expansion 2:too-many-values" {
-		t.Errorf("%v: %s", took, codes(r))
-	}
+	takesAtMost(t, 2*time.Second, func() {
+		r := New(accounts()).Load(snapshot(t, "testdata/problems/alias-bomb.yaml"))
+		if codes(r) != "2:alias-expansion 2:too-many-values" {
+			t.Errorf("got %s", codes(r))
+		}
+	})
 }
 
 func TestFailure_V02_ModestAliases(t *testing.T) {
@@ -119,11 +121,11 @@ func TestFailure_V06_CarriageReturns(t *testing.T) {
 }
 
 func TestFailure_V09_MillionBrackets(t *testing.T) {
-	start := time.Now()
-	r := load(t, "a.yaml", strings.Repeat("[", 1<<20))
-	if took := time.Since(start); took > time.Second || r.Errors != 1 {
-		t.Errorf("%v: %v", took, r.Problems)
-	}
+	takesAtMost(t, time.Second, func() {
+		if r := load(t, "a.yaml", strings.Repeat("[", 1<<20)); r.Errors != 1 {
+			t.Errorf("got %v", r.Problems)
+		}
+	})
 	if got := codes(load(t, "a.yaml", strings.Repeat("[", 1000))); got != "1:too-deep" {
 		t.Errorf("got %s", got)
 	}
@@ -310,11 +312,11 @@ func TestFailure_C2_ManyValues(t *testing.T) {
 		"list": "[" + strings.Repeat("a,", 1<<19-2) + "a]", "lines": strings.Repeat("- a\n", 1<<18-1),
 		"nested lists": strings.Repeat("- ", 1<<19-1) + "a",
 	} {
-		start := time.Now()
-		r := load(t, "a.yaml", text)
-		if took := time.Since(start); took > 2*time.Second || r.Errors != 1 {
-			t.Errorf("%s: %v, %v", name, took, r.Problems)
-		}
+		takesAtMost(t, 2*time.Second, func() {
+			if r := load(t, "a.yaml", text); r.Errors != 1 {
+				t.Errorf("%s: %v", name, r.Problems)
+			}
+		})
 	}
 }
 
