@@ -36,7 +36,8 @@ func TestJournalOverHTTP(t *testing.T) {
 		}
 		first := entry("aliyun", "ForbidLiveStream", `{"AppName":"a","DomainName":"push.example.com",`+
 			`"LiveStreamType":"publisher","RegionId":"cn-shanghai","StreamName":"s"}`, "200", "", a.id)
-		second := entry("aliyun", "DescribeLiveStreamState", `{"DomainName":"live.example.com"}`, "400", "InvalidParam", b.id)
+		second := entry("aliyun", "DescribeLiveStreamState", `{"DomainName":"live.example.com"}`, "400",
+			"InvalidParam", b.id)
 		third := entry("volcengine", "DescribeRelaySourceV3", `{"N":[1],"Vhost":"v.example.com"}`, "200", "", v.id)
 		cases := map[string]string{
 			"calls":                                 "[" + first + "," + second + "," + third + "]",
@@ -147,7 +148,8 @@ func TestSomebodyInTheConsole(t *testing.T) {
 		"blocked":[{"domain":"push.example.com","app":"a","stream":"s","deleted":true},
 			{"domain":"push.example.com","app":"a","stream":"other","until":"2999-01-01T00:00:00Z"}],
 		"relaySources":[{"vhost":"v.example.com","app":"live","groups":[{"name":"x","servers":[
-			{"address":"9.example.net","protocol":"flv","params":{"k":"v"}}]}]},{"vhost":"v.example.com","app":"more","groups":[]}],
+			{"address":"9.example.net","protocol":"flv","params":{"k":"v"}}]}]},
+			{"vhost":"v.example.com","app":"more","groups":[]}],
 		"recordings":[{"domain":"live.example.com","app":"a","stream":"r","state":"recording"}],
 		"prefetches":[{"domain":"live.example.com","app":"a","stream":"p","region":"BEJ","count":3}],
 		"streams":[{"domain":"live.example.com","app":"a","stream":"r","online":true}]}`)
@@ -198,8 +200,9 @@ func TestPatchSettingsQuotasAndKeys(t *testing.T) {
 	if err := e.SetSettings(emulator.Settings{RelayEmpty: "perhaps"}); err == nil {
 		t.Error("a setting of no meaning is taken")
 	}
-	if err := e.SetSettings(emulator.Settings{RelayEmpty: "omitted"}); err != nil || e.World().Settings.RelayEmpty != "omitted" {
-		t.Errorf("SetSettings: %v", err)
+	err := e.SetSettings(emulator.Settings{RelayEmpty: "omitted"})
+	if got := e.World().Settings.RelayEmpty; err != nil || got != "omitted" {
+		t.Errorf("SetSettings: %v, then %q", err, got)
 	}
 }
 
@@ -213,8 +216,9 @@ func TestPatchIsTakenWholeOrNotAtAll(t *testing.T) {
 		"bad lag":         `{` + good + `,"settings":{"lag":"3h"}}`,
 		"bad quota":       `{` + good + `,"quotas":[{"operation":"X","limit":-1}]}`,
 		"no such domain":  `{` + good + `,"streams":[{"domain":"a.example.net","app":"a","stream":"s"}]}`,
-		"no such vhost":   `{` + good + `,"settings":{"acceptExampleDomains":false},"relaySources":[{"vhost":"v.example.com"}]}`,
-		"bad state":       `{` + good + `,"recordings":[{"domain":"live.example.com","app":"a","stream":"s","state":"x"}]}`,
+		"no such vhost": `{` + good + `,"settings":{"acceptExampleDomains":false},` +
+			`"relaySources":[{"vhost":"v.example.com"}]}`,
+		"bad state": `{` + good + `,"recordings":[{"domain":"live.example.com","app":"a","stream":"s","state":"x"}]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, c := start(nil)

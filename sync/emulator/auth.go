@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"errors"
 	"time"
 
 	"weir/sync/emulator/signature"
@@ -55,8 +56,8 @@ func (e *Emulator) fresh(c *cloud, call *apiCall) *failure {
 
 // problemOf makes a failure of a signature that cannot be read.
 func problemOf(c *cloud, err error) *failure {
-	p, ok := err.(*signature.Problem) //nolint:errorlint // the package returns nothing else
-	if !ok {
+	var p *signature.Problem
+	if !errors.As(err, &p) {
 		return c.fail(c.wrongSignature, err.Error())
 	}
 	return c.fail(c.refusal(p), p.Error())

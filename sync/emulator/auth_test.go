@@ -64,19 +64,33 @@ func aliyunAuthCases() map[string]authCase {
 		return func(c *client) { c.now = func() time.Time { return time.Now().Add(d) } }
 	}
 	return map[string]authCase{
-		"unknown key":       {v3(func(c *client) { c.key = "nobody" }, same), "InvalidAccessKeyId.NotFound", 404},
-		"wrong secret":      {v3(func(c *client) { c.secret = "x" }, same), "SignatureDoesNotMatch", 400},
-		"other host":        {v3(nothing, func(r *http.Request) { r.Host = "live.example.net" }), "SignatureDoesNotMatch", 400},
-		"token of none":     {v3(func(c *client) { c.token = "t" }, same), "InvalidSecurityToken.MismatchWithAccessKey", 400},
-		"old":               {v3(at(-15*time.Minute-time.Second), same), "InvalidTimeStamp.Expired", 400},
-		"from the future":   {v3(at(15*time.Minute+time.Second), same), "InvalidTimeStamp.Expired", 400},
-		"time of no form":   {v3(nothing, header("X-Acs-Date", "now")), "InvalidTimeStamp.Format", 400},
-		"no authorization":  {v3(nothing, func(r *http.Request) { r.Header.Del("Authorization") }), "MissingAuthorization", 400},
-		"no nonce":          {v3(nothing, func(r *http.Request) { r.Header.Del("X-Acs-Signature-Nonce") }), "MissingSignatureNonce", 400},
-		"half":              {v3(nothing, header("Authorization", "ACS3-HMAC-SHA256 Credential=x")), "InvalidAuthorization", 400},
-		"unsigned header":   {v3(nothing, header("X-Acs-Security-Token", "x")), "SignatureDoesNotMatch", 400},
-		"unknown operation": {func(c *client) *http.Request { return c.v3("GET", "DropEverything") }, "InvalidApi.NotFound", 404},
-		"other cloud's":     {func(c *client) *http.Request { return c.v3("GET", "UpdateRelaySourceV3") }, "InvalidApi.NotFound", 404},
+		"unknown key":  {v3(func(c *client) { c.key = "nobody" }, same), "InvalidAccessKeyId.NotFound", 404},
+		"wrong secret": {v3(func(c *client) { c.secret = "x" }, same), "SignatureDoesNotMatch", 400},
+		"other host": {
+			v3(nothing, func(r *http.Request) { r.Host = "live.example.net" }), "SignatureDoesNotMatch", 400,
+		},
+		"token of none": {
+			v3(func(c *client) { c.token = "t" }, same), "InvalidSecurityToken.MismatchWithAccessKey", 400,
+		},
+		"old":             {v3(at(-15*time.Minute-time.Second), same), "InvalidTimeStamp.Expired", 400},
+		"from the future": {v3(at(15*time.Minute+time.Second), same), "InvalidTimeStamp.Expired", 400},
+		"time of no form": {v3(nothing, header("X-Acs-Date", "now")), "InvalidTimeStamp.Format", 400},
+		"no authorization": {
+			v3(nothing, func(r *http.Request) { r.Header.Del("Authorization") }), "MissingAuthorization", 400,
+		},
+		"no nonce": {
+			v3(nothing, func(r *http.Request) { r.Header.Del("X-Acs-Signature-Nonce") }), "MissingSignatureNonce", 400,
+		},
+		"half": {
+			v3(nothing, header("Authorization", "ACS3-HMAC-SHA256 Credential=x")), "InvalidAuthorization", 400,
+		},
+		"unsigned header": {v3(nothing, header("X-Acs-Security-Token", "x")), "SignatureDoesNotMatch", 400},
+		"unknown operation": {
+			func(c *client) *http.Request { return c.v3("GET", "DropEverything") }, "InvalidApi.NotFound", 404,
+		},
+		"other cloud's": {
+			func(c *client) *http.Request { return c.v3("GET", "UpdateRelaySourceV3") }, "InvalidApi.NotFound", 404,
+		},
 		"rpc unsigned": {func(c *client) *http.Request {
 			return request("GET", "http://"+c.host+"/?Action=ResumeLiveStream&Version=2016-11-01&Format=JSON", "")
 		}, "MissingAccessKeyId", 400},
@@ -130,17 +144,30 @@ func volcengineAuthCases() map[string]authCase {
 		return func(c *client) *http.Request { return c.volcScope(action, version, service, body) }
 	}
 	return map[string]authCase{
-		"unknown key":      {volc(func(c *client) { c.key = "nobody" }, same), "InvalidAccessKey", 401},
-		"wrong secret":     {volc(func(c *client) { c.secret = "x" }, same), "SignatureDoesNotMatch", 401},
-		"other host":       {volc(nothing, func(r *http.Request) { r.Host = "live.example.net" }), "SignatureDoesNotMatch", 401},
-		"other body hash":  {volc(nothing, func(r *http.Request) { r.Header.Set("X-Content-Sha256", "0") }), "SignatureDoesNotMatch", 401},
-		"token of none":    {volc(func(c *client) { c.token = "t" }, same), "InvalidSecretToken", 401},
-		"old":              {volc(at(-15*time.Minute-time.Second), same), "InvalidTimestamp", 400},
-		"from the future":  {volc(at(15*time.Minute+time.Second), same), "InvalidTimestamp", 400},
-		"no date":          {volc(nothing, func(r *http.Request) { r.Header.Del("X-Date") }), "MissingRequestInfo", 400},
-		"date of no form":  {volc(nothing, func(r *http.Request) { r.Header.Set("X-Date", "now") }), "InvalidTimestamp", 400},
-		"no authorization": {volc(nothing, func(r *http.Request) { r.Header.Del("Authorization") }), "MissingAuthenticationToken", 401},
-		"half":             {volc(nothing, func(r *http.Request) { r.Header.Set("Authorization", "HMAC-SHA256 x") }), "InvalidAuthorization", 400},
+		"unknown key":  {volc(func(c *client) { c.key = "nobody" }, same), "InvalidAccessKey", 401},
+		"wrong secret": {volc(func(c *client) { c.secret = "x" }, same), "SignatureDoesNotMatch", 401},
+		"other host": {
+			volc(nothing, func(r *http.Request) { r.Host = "live.example.net" }), "SignatureDoesNotMatch", 401,
+		},
+		"other body hash": {
+			volc(nothing, func(r *http.Request) { r.Header.Set("X-Content-Sha256", "0") }), "SignatureDoesNotMatch", 401,
+		},
+		"token of none":   {volc(func(c *client) { c.token = "t" }, same), "InvalidSecretToken", 401},
+		"old":             {volc(at(-15*time.Minute-time.Second), same), "InvalidTimestamp", 400},
+		"from the future": {volc(at(15*time.Minute+time.Second), same), "InvalidTimestamp", 400},
+		"no date": {
+			volc(nothing, func(r *http.Request) { r.Header.Del("X-Date") }), "MissingRequestInfo", 400,
+		},
+		"date of no form": {
+			volc(nothing, func(r *http.Request) { r.Header.Set("X-Date", "now") }), "InvalidTimestamp", 400,
+		},
+		"no authorization": {
+			volc(nothing, func(r *http.Request) { r.Header.Del("Authorization") }), "MissingAuthenticationToken", 401,
+		},
+		"half": {
+			volc(nothing, func(r *http.Request) { r.Header.Set("Authorization", "HMAC-SHA256 x") }),
+			"InvalidAuthorization", 400,
+		},
 		"short credential": {volc(nothing, func(r *http.Request) {
 			r.Header.Set("Authorization", "HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=c")
 		}), "InvalidCredential", 400},
@@ -317,7 +344,8 @@ func TestAliyunErrorBody(t *testing.T) {
 	_, c := start(nil)
 	g := c.aliyun("DescribeLiveStreamState").is(t, "InvalidParam", 400)
 	want := `{"RequestId":"` + g.id + `","HostId":"live.example.net:8181","Code":"InvalidParam",` +
-		`"Message":"DomainName is missing","Recommend":"https://api.aliyun.com/troubleshoot?q=InvalidParam\u0026product=live"}`
+		`"Message":"DomainName is missing",` +
+		`"Recommend":"https://api.aliyun.com/troubleshoot?q=InvalidParam\u0026product=live"}`
 	if g.body != want {
 		t.Errorf("got  %s\nwant %s", g.body, want)
 	}

@@ -51,7 +51,9 @@ func TestFaultError(t *testing.T) {
 		"volc 200": {emulator.Fault{Code: "CommonErr"}, "CommonErr", 400, 200},
 		"status":   {emulator.Fault{Code: "InternalServiceTimeout", Status: 504}, "InternalServiceTimeout", 504, 504},
 		"account":  {emulator.Fault{Code: "AccountFlowLimitExceeded"}, "AccountFlowLimitExceeded", 400, 429},
-		"billing":  {emulator.Fault{Code: "RequestForbidden.BillingStatus"}, "RequestForbidden.BillingStatus", 400, 403},
+		"billing": {
+			emulator.Fault{Code: "RequestForbidden.BillingStatus"}, "RequestForbidden.BillingStatus", 400, 403,
+		},
 	}
 	for name, k := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -102,7 +104,9 @@ func TestFaultLatency(t *testing.T) {
 		e, c := start(nil)
 		c.faults(t, e,
 			emulator.Fault{Operation: "*", Kind: "latency", Delay: emulator.Duration(2 * time.Second)},
-			emulator.Fault{Operation: "SetLiveDomainMultiStreamConfig", Kind: "latency", Delay: emulator.Duration(time.Second)})
+			emulator.Fault{
+				Operation: "SetLiveDomainMultiStreamConfig", Kind: "latency", Delay: emulator.Duration(time.Second),
+			})
 		began := time.Now()
 		setSwitch(c, "on").ok(t)
 		if took := time.Since(began); took != 3*time.Second {
@@ -283,7 +287,8 @@ func TestFaultsOverHTTP(t *testing.T) {
 			t.Fatalf("got %d %s", g.status, g.body)
 		}
 	}
-	put(`{"seed":42,"faults":[{"operation":"*","kind":"error","code":"X","status":503,"delay":"","probability":0,"count":2}]}`)
+	put(`{"seed":42,"faults":[
+		{"operation":"*","kind":"error","code":"X","status":503,"delay":"","probability":0,"count":2}]}`)
 	setSwitch(c, "on").is(t, "X", 503)
 	want := `{"seed":42,"faults":[{"operation":"*","kind":"error","code":"X","status":503,"count":1}]}`
 	if got := strings.Join(strings.Fields(c.admin("GET", "faults", "").body), ""); got != want {
@@ -318,4 +323,19 @@ func TestFaultCutsOverASocket(t *testing.T) {
 			c.call("DescribeRelaySourceV3").ok(t)
 		})
 	}
+}
+
+// TestCutWithoutAConnection: where a handler cannot have the connection, it
+// aborts as net/http asks handlers to.
+func TestCutWithoutAConnection(t *testing.T) {
+	e, c := start(nil)
+	c.faults(t, e, emulator.Fault{Operation: "*", Kind: "reset"})
+	r := c.v3("GET", "DescribeLiveStreamState")
+	defer func() {
+		if got := recover(); got != http.ErrAbortHandler { //nolint:errorlint // a panic's value
+			t.Errorf("recovered %v", got)
+		}
+	}()
+	e.ServeHTTP(httptest.NewRecorder(), r)
+	t.Error("an answer without a connection to cut")
 }

@@ -14,7 +14,8 @@ import (
 func FuzzRequest(f *testing.F) {
 	f.Add("GET", "/?Action=DescribeLiveStreamState&Version=2016-11-01", "", "", "", "")
 	f.Add("POST", "/?Action=UpdateRelaySourceV3&Version=2023-01-01",
-		"HMAC-SHA256 Credential=a/20260102/r/live/request, SignedHeaders=host, Signature=0", "20260102T030405Z", "", `{"Vhost":1}`)
+		"HMAC-SHA256 Credential=a/20260102/r/live/request, SignedHeaders=host, Signature=0", "20260102T030405Z", "",
+		`{"Vhost":1}`)
 	f.Add("GET", "/?DomainName=x", "ACS3-HMAC-SHA256 Credential=weir-emulator,SignedHeaders=host,Signature=0", "",
 		"ForbidLiveStream", "")
 	f.Add("PATCH", "/_emulator/world", "", "", "", `{"streams":[{"domain":"live.example.com","app":"a","stream":"s"}]}`)
@@ -51,7 +52,8 @@ func FuzzRequest(f *testing.F) {
 // FuzzParams sends any parameters and bodies under a good signature.
 func FuzzParams(f *testing.F) {
 	f.Add(uint8(0), "live.example.com", "a", "s", "on", `{"Vhost":"v.example.com"}`)
-	f.Add(uint8(3), "push.example.com", "*", "s", "publisher", relay("v.example.com", "live", group("a", server("x", "flv"))))
+	f.Add(uint8(3), "push.example.com", "*", "s", "publisher",
+		relay("v.example.com", "live", group("a", server("x", "flv"))))
 	operations := []string{
 		"SetLiveDomainMultiStreamConfig", "DescribeLiveDomainMapping", "DescribeLiveStreamsBlockList", "ForbidLiveStream",
 		"ResumeLiveStream", "RealTimeRecordCommand", "DescribeLiveStreamsOnlineList", "DescribeLiveStreamState",
@@ -64,7 +66,8 @@ func FuzzParams(f *testing.F) {
 			c.aliyun(operation, "Domain", domain, "DomainName", domain, "AppName", app, "StreamName", stream,
 				"Switch", word, "LiveStreamType", "publisher", "Command", word, "RegionCode", word, "AudioMsid", app,
 				"VideoMsid", app, "ConnectionTimeout", word, "ResumeTime", word, "PageNum", word, "QueryType", word),
-			c.relay("UpdateRelaySourceV3", body), c.relay("DescribeRelaySourceV3", body), c.relay("DeleteRelaySourceV3", body),
+			c.relay("UpdateRelaySourceV3", body), c.relay("DescribeRelaySourceV3", body),
+			c.relay("DeleteRelaySourceV3", body),
 			c.do(c.rpc(http.MethodGet, operation, "XML", "DomainName", domain, "AppName", app, "StreamName", stream)),
 		}
 		for i, g := range answers {

@@ -192,7 +192,7 @@ func checkServer(s relayServer) *failure {
 	case s.RelaySourceProtocol != "rtmp" && s.RelaySourceProtocol != "flv":
 		return volcengineFailure("InvalidParam", "RelaySourceProtocol is rtmp or flv")
 	case len(s.RelaySourceDomain) > 255 || strings.ContainsAny(s.RelaySourceDomain, "/?#@ \t\r\n"):
-		return volcengineFailure("InvalidParam", "RelaySourceDomain is a domain or an IP address, with a port or without")
+		return volcengineFailure("InvalidParam", "RelaySourceDomain is a host, with a port or without")
 	}
 	return nil
 }

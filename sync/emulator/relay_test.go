@@ -127,29 +127,42 @@ func TestRelayRefusals(t *testing.T) {
 		body, code string
 		status     int
 	}{
-		"empty":               {``, "InvalidParam.BindError", 400},
-		"cut":                 {`{"Vhost":"v.ex`, "InvalidParam.BindError", 400},
-		"an array":            {`[]`, "InvalidParam.BindError", 400},
-		"wrong type":          {`{"Vhost":"v.example.com","App":1}`, "InvalidParam.BindError", 400},
-		"params of numbers":   {`{"Vhost":"v.example.com","GroupDetails":[{"Group":"a","Servers":[{"RelaySourceParams":{"a":1}}]}]}`, "InvalidParam.BindError", 400},
-		"no vhost":            {`{"App":"live"}`, "InvalidParam.BindError", 400},
-		"no groups":           {`{"Vhost":"v.example.com","App":"live"}`, "InvalidParam.BindError", 400},
-		"empty groups":        {relay("v.example.com", "live"), "InvalidParam.BindError", 400},
-		"vhost of no form":    {relay("v/example", "live", good), "InvalidParam", 400},
-		"star app":            {relay("v.example.com", "*", good), "InvalidParam", 400},
-		"app of 31":           {relay("v.example.com", strings.Repeat("a", 31), good), "InvalidParam", 400},
-		"group without name":  {relay("v.example.com", "live", group("", one)), "InvalidParam", 400},
-		"group twice":         {relay("v.example.com", "live", good, good), "InvalidParam", 400},
-		"group of none":       {relay("v.example.com", "live", group("a")), "InvalidParam", 400},
-		"eleven servers":      {relay("v.example.com", "live", group("a", eleven...)), "InvalidParam", 400},
-		"eleven in two":       {relay("v.example.com", "live", group("a", eleven[:6]...), group("b", eleven[6:]...)), "InvalidParam", 400},
-		"hls":                 {relay("v.example.com", "live", group("a", server("1.example.net", "hls"))), "InvalidParam", 400},
-		"no protocol":         {relay("v.example.com", "live", group("a", server("1.example.net", ""))), "InvalidParam.BindError", 400},
-		"no address":          {relay("v.example.com", "live", group("a", server("", "flv"))), "InvalidParam.BindError", 400},
-		"address with a path": {relay("v.example.com", "live", group("a", server("1.example.net/x", "flv"))), "InvalidParam", 400},
-		"unknown vhost":       {relay("x.example.com", "live", good), "ResourceNotFound", 404},
-		"another's vhost":     {relay("theirs", "live", good), "RequestForbidden.AccountIDNotAllow", 403},
-		"good":                {relay("v.example.com", strings.Repeat("a", 30), group("a", eleven[:10]...)), "", 200},
+		"empty":      {``, "InvalidParam.BindError", 400},
+		"cut":        {`{"Vhost":"v.ex`, "InvalidParam.BindError", 400},
+		"an array":   {`[]`, "InvalidParam.BindError", 400},
+		"wrong type": {`{"Vhost":"v.example.com","App":1}`, "InvalidParam.BindError", 400},
+		"params of numbers": {
+			`{"Vhost":"v.example.com","GroupDetails":[{"Group":"a","Servers":[{"RelaySourceParams":{"a":1}}]}]}`,
+			"InvalidParam.BindError", 400,
+		},
+		"no vhost":           {`{"App":"live"}`, "InvalidParam.BindError", 400},
+		"no groups":          {`{"Vhost":"v.example.com","App":"live"}`, "InvalidParam.BindError", 400},
+		"empty groups":       {relay("v.example.com", "live"), "InvalidParam.BindError", 400},
+		"vhost of no form":   {relay("v/example", "live", good), "InvalidParam", 400},
+		"star app":           {relay("v.example.com", "*", good), "InvalidParam", 400},
+		"app of 31":          {relay("v.example.com", strings.Repeat("a", 31), good), "InvalidParam", 400},
+		"group without name": {relay("v.example.com", "live", group("", one)), "InvalidParam", 400},
+		"group twice":        {relay("v.example.com", "live", good, good), "InvalidParam", 400},
+		"group of none":      {relay("v.example.com", "live", group("a")), "InvalidParam", 400},
+		"eleven servers":     {relay("v.example.com", "live", group("a", eleven...)), "InvalidParam", 400},
+		"eleven in two": {
+			relay("v.example.com", "live", group("a", eleven[:6]...), group("b", eleven[6:]...)), "InvalidParam", 400,
+		},
+		"hls": {
+			relay("v.example.com", "live", group("a", server("1.example.net", "hls"))), "InvalidParam", 400,
+		},
+		"no protocol": {
+			relay("v.example.com", "live", group("a", server("1.example.net", ""))), "InvalidParam.BindError", 400,
+		},
+		"no address": {
+			relay("v.example.com", "live", group("a", server("", "flv"))), "InvalidParam.BindError", 400,
+		},
+		"address with a path": {
+			relay("v.example.com", "live", group("a", server("1.example.net/x", "flv"))), "InvalidParam", 400,
+		},
+		"unknown vhost":   {relay("x.example.com", "live", good), "ResourceNotFound", 404},
+		"another's vhost": {relay("theirs", "live", good), "RequestForbidden.AccountIDNotAllow", 403},
+		"good":            {relay("v.example.com", strings.Repeat("a", 30), group("a", eleven[:10]...)), "", 200},
 	}
 	for name, k := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 // isRegion says whether a code is one of HotLiveRtcStream's: the provinces of
 // China, then the countries (api/rtc-regions.json).
 func isRegion(code string) bool {
-	const provinces = "BEJ TAJ HEB SHX NMG LIA JIL HLJ SHH JSU ZHJ ANH FUJ JXI SHD HEN HUB HUN GUD GXI HAI CHQ SCH GUI " +
-		"YUN TIB SHA GAN QIH NXA XIN TAI HKG MAC "
+	const provinces = "BEJ TAJ HEB SHX NMG LIA JIL HLJ SHH JSU ZHJ ANH FUJ JXI SHD HEN HUB HUN GUD GXI HAI CHQ SCH " +
+		"GUI YUN TIB SHA GAN QIH NXA XIN TAI HKG MAC "
 	const countries = "PG SK PE LV AE CA CU MR JP AM TM RU BY GN IQ AR CL SZ CD BE KZ RS TR NA LT PR CG NC MA GL KW LR " +
 		"UA ID MM BO MD GR NZ SB ET FJ YE CY BA ER DE PK CF HR EG TH CR TZ LA LY TN PL GB GQ CN IS OM MN " +
 		"TD US MX KG SR IN GW VE IT DZ QA FR ZA NO PT HU KR UZ BI EE BD BT AF CH BZ TL HT TG AL CM NI NG " +

@@ -44,7 +44,9 @@ func TestOnlineList(t *testing.T) {
 		"strict":         {[]string{"StreamName", "a1", "QueryType", "strict"}, "live/a1", `"TotalNum":1`},
 		"none":           {[]string{"AppName", "none"}, "", `"TotalNum":0`},
 		"transcoded":     {[]string{"StreamType", "trans"}, "", `"TotalNum":0`},
-		"second page":    {[]string{"PageNum", "2", "PageSize", "2"}, "vod/a12", `"PageNum":2,"PageSize":2,"TotalNum":3,"TotalPage":2`},
+		"second page": {
+			[]string{"PageNum", "2", "PageSize", "2"}, "vod/a12", `"PageNum":2,"PageSize":2,"TotalNum":3,"TotalPage":2`,
+		},
 	}
 	for name, k := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -83,8 +85,9 @@ func TestPublishTimeTellsPushesApart(t *testing.T) {
 			}
 		}
 		info := func(publishDomain, at string) string {
-			return `{"OnlineInfo":{"LiveStreamOnlineInfo":[{"AppName":"a","DomainName":"main.example.org","PublishDomain":"` +
-				publishDomain + `","PublishTime":"` + at + `","PublishType":"edge","PublishUrl":"rtmp://` + publishDomain +
+			return `{"OnlineInfo":{"LiveStreamOnlineInfo":[{"AppName":"a","DomainName":"main.example.org",` +
+				`"PublishDomain":"` + publishDomain + `","PublishTime":"` + at +
+				`","PublishType":"edge","PublishUrl":"rtmp://` + publishDomain +
 				`/a/s","StreamName":"s","Transcoded":"no"}]},"PageNum":1,"PageSize":2000,"TotalNum":1,"TotalPage":1}`
 		}
 		time.Sleep(5 * time.Second)

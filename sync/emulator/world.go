@@ -42,7 +42,8 @@ type Credential struct {
 	Cloud           string `yaml:"cloud" json:"cloud"` // "aliyun" or "volcengine"
 	AccessKeyID     string `yaml:"accessKeyId" json:"accessKeyId"`
 	AccessKeySecret string `yaml:"accessKeySecret" json:"accessKeySecret,omitempty"` // never shown
-	SecurityToken   string `yaml:"securityToken" json:"securityToken,omitempty"`     // set: the key is of STS; never shown
+	// SecurityToken makes it a key of STS; never shown.
+	SecurityToken string `yaml:"securityToken" json:"securityToken,omitempty"`
 	// Account owns the key: keys of one account share its quotas. Default: the
 	// key's id.
 	Account string `yaml:"account" json:"account,omitempty"`
@@ -164,8 +165,12 @@ type Prefetch struct {
 // Settings choose between readings that no document settles, and play the
 // clouds' slower days.
 type Settings struct {
-	RelayUpdate string `yaml:"relayUpdate" json:"relayUpdate"` // what UpdateRelaySourceV3 does to groups it does not name: replace (default) or merge
-	RelayEmpty  string `yaml:"relayEmpty" json:"relayEmpty"`   // DescribeRelaySourceV3 of nothing: list (default, an empty one), omitted (no Result) or notFound (404)
+	// RelayUpdate says what UpdateRelaySourceV3 does to the groups that it does
+	// not name: replace (default) removes them, merge keeps them.
+	RelayUpdate string `yaml:"relayUpdate" json:"relayUpdate"`
+	// RelayEmpty is what DescribeRelaySourceV3 answers of nothing: list
+	// (default, an empty one), omitted (no Result) or notFound (404).
+	RelayEmpty string `yaml:"relayEmpty" json:"relayEmpty"`
 	// BlockListDomain is the domain printed in the block list: streaming
 	// (default) or ingest.
 	BlockListDomain string `yaml:"blockListDomain" json:"blockListDomain"`

@@ -99,12 +99,21 @@ func TestParseWorldProblems(t *testing.T) {
 		"no type":          {"domains: [{name: a}]", "domains[0].type"},
 		"switch":           {"domains: [{name: a, type: vhost, multiStream: true}]", `domains[0].multiStream: "true"`},
 		"no stream":        {"streams: [{domain: live.example.com, app: a}]", "streams[0].stream: missing"},
-		"unknown domain":   {"streams: [{domain: b.example.net, app: a, stream: s}]", `streams[0].domain: "b.example.net" is not among`},
-		"blocked nowhere":  {"blocked: [{domain: b.example.net, app: a, stream: s}]", "blocked[0].domain"},
-		"recording state":  {"recordings: [{domain: live.example.com, app: a, stream: s, state: on}]", `recordings[0].state: "on"`},
-		"unknown vhost":    {"relaySources: [{vhost: v.example.net}]", "relaySources[0].vhost"},
-		"no group name":    {"relaySources: [{vhost: v.example.com, groups: [{servers: []}]}]", "relaySources[0].groups[0].name: missing"},
-		"no address":       {"relaySources: [{vhost: v.example.com, groups: [{name: a, servers: [{}]}]}]", "groups[0].servers[0].address: missing"},
+		"unknown domain": {
+			"streams: [{domain: b.example.net, app: a, stream: s}]", `streams[0].domain: "b.example.net" is not among`,
+		},
+		"blocked nowhere": {"blocked: [{domain: b.example.net, app: a, stream: s}]", "blocked[0].domain"},
+		"recording state": {
+			"recordings: [{domain: live.example.com, app: a, stream: s, state: on}]", `recordings[0].state: "on"`,
+		},
+		"unknown vhost": {"relaySources: [{vhost: v.example.net}]", "relaySources[0].vhost"},
+		"no group name": {
+			"relaySources: [{vhost: v.example.com, groups: [{servers: []}]}]", "relaySources[0].groups[0].name: missing",
+		},
+		"no address": {
+			"relaySources: [{vhost: v.example.com, groups: [{name: a, servers: [{}]}]}]",
+			"groups[0].servers[0].address: missing",
+		},
 		"no region":        {"prefetches: [{domain: d, app: a, stream: s}]", "prefetches[0].region: missing"},
 		"relay mode":       {"settings: {relayUpdate: add}", `settings.relayUpdate: "add"`},
 		"list mode":        {"settings: {blockListDomain: both}", "settings.blockListDomain"},
