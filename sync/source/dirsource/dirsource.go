@@ -46,8 +46,10 @@ type Options struct {
 	Logger  *slog.Logger  // default: none
 
 	// For tests: event sees every event first and swallows it by returning
-	// false; retryFirst and retryMost replace the bounds of the back-off.
+	// false; scanned runs after each scan; retryFirst and retryMost replace the
+	// bounds of the back-off.
 	event                 func(fsnotify.Event) bool
+	scanned               func()
 	retryFirst, retryMost time.Duration
 }
 
@@ -133,6 +135,9 @@ func (o *Options) fill() {
 	set(&o.Rehash, 10*time.Minute)
 	set(&o.retryFirst, time.Second)
 	set(&o.retryMost, 30*time.Second)
+	if o.scanned == nil {
+		o.scanned = func() {}
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

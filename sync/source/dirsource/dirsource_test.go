@@ -39,15 +39,15 @@ func polling(dir string) Options {
 	return opt
 }
 
-// folder is a directory under test and the source that reads it.
-type folder struct {
+// harness is a directory under test and the source that reads it.
+type harness struct {
 	t   *testing.T
 	dir string
 	src *Source
 	got *source.Snapshot
 }
 
-func open(t *testing.T, opt Options) *folder {
+func open(t *testing.T, opt Options) *harness {
 	t.Helper()
 	src, err := New(opt)
 	if err != nil {
@@ -58,11 +58,11 @@ func open(t *testing.T, opt Options) *folder {
 			t.Error(err)
 		}
 	})
-	return &folder{t: t, dir: opt.Path, src: src}
+	return &harness{t: t, dir: opt.Path, src: src}
 }
 
 // filled returns a source of a new directory that holds files, read once.
-func filled(t *testing.T, files map[string]string) *folder {
+func filled(t *testing.T, files map[string]string) *harness {
 	t.Helper()
 	dir := t.TempDir()
 	fill(t, dir, files)
@@ -72,7 +72,7 @@ func filled(t *testing.T, files map[string]string) *folder {
 }
 
 // next returns what the source says next; a test that gets nothing fails.
-func (f *folder) next() (*source.Snapshot, error) {
+func (f *harness) next() (*source.Snapshot, error) {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(f.t.Context(), deadline)
 	defer cancel()
@@ -84,7 +84,7 @@ func (f *folder) next() (*source.Snapshot, error) {
 }
 
 // want asserts that the next snapshot holds exactly files.
-func (f *folder) want(files map[string]string) {
+func (f *harness) want(files map[string]string) {
 	f.t.Helper()
 	snap, err := f.next()
 	if err != nil {
@@ -95,7 +95,7 @@ func (f *folder) want(files map[string]string) {
 }
 
 // reaches waits until a snapshot holds exactly files, over others on the way.
-func (f *folder) reaches(files map[string]string) {
+func (f *harness) reaches(files map[string]string) {
 	f.t.Helper()
 	for {
 		snap, err := f.next()
@@ -109,7 +109,7 @@ func (f *folder) reaches(files map[string]string) {
 	}
 }
 
-func (f *folder) holds(files map[string]string) {
+func (f *harness) holds(files map[string]string) {
 	f.t.Helper()
 	if got := contentsOf(f.got); text(got) != text(files) {
 		f.t.Fatalf("snapshot holds\n%swant\n%s", text(got), text(files))
@@ -117,7 +117,7 @@ func (f *folder) holds(files map[string]string) {
 }
 
 // refuses asserts that the next outcome is a fault of this code and path.
-func (f *folder) refuses(code, path string) *source.Error {
+func (f *harness) refuses(code, path string) *source.Error {
 	f.t.Helper()
 	snap, err := f.next()
 	var fault *source.Error
@@ -132,7 +132,7 @@ func (f *folder) refuses(code, path string) *source.Error {
 
 // quiet asserts that nothing comes within a time that is several times what an
 // event takes.
-func (f *folder) quiet(d time.Duration) {
+func (f *harness) quiet(d time.Duration) {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(f.t.Context(), d)
 	defer cancel()
@@ -142,13 +142,13 @@ func (f *folder) quiet(d time.Duration) {
 	}
 }
 
-func (f *folder) path(name string) string { return filepath.Join(f.dir, filepath.FromSlash(name)) }
+func (f *harness) path(name string) string { return filepath.Join(f.dir, filepath.FromSlash(name)) }
 
-func (f *folder) write(name, data string) { fill(f.t, f.dir, map[string]string{name: data}) }
+func (f *harness) write(name, data string) { fill(f.t, f.dir, map[string]string{name: data}) }
 
-func (f *folder) remove(name string) { must(f.t, os.RemoveAll(f.path(name))) }
+func (f *harness) remove(name string) { must(f.t, os.RemoveAll(f.path(name))) }
 
-func (f *folder) rename(from, to string) { must(f.t, os.Rename(f.path(from), f.path(to))) }
+func (f *harness) rename(from, to string) { must(f.t, os.Rename(f.path(from), f.path(to))) }
 
 func must(t testing.TB, err error) {
 	t.Helper()

@@ -3,7 +3,6 @@ package dirsource
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -69,7 +68,11 @@ func (sc *scanner) resolve(name string) (target string, fi fs.FileInfo, err erro
 			return "", nil, err
 		}
 		if fi.Mode().Type() != fs.ModeSymlink {
+			if len(todo) > 0 && !fi.IsDir() {
+				return "", nil, errDangling // nothing is below a file, not even itself
+			}
 			target = next
+			sc.pass(target, fi)
 			continue
 		}
 		if hops++; hops > maxHops {
@@ -80,6 +83,15 @@ func (sc *scanner) resolve(name string) (target string, fi fs.FileInfo, err erro
 		}
 	}
 	return target, fi, nil
+}
+
+// pass watches a folder on the way of a link, which may be one that is hidden
+// and not read, so that what the link leads to is heard of.
+func (sc *scanner) pass(real string, fi fs.FileInfo) {
+	if fi.IsDir() && !sc.real[real] && !sc.passed[real] {
+		sc.passed[real] = true
+		sc.note(real, fi)
+	}
 }
 
 // follow puts the parts of the link's target before what is left to walk.
@@ -103,7 +115,7 @@ func linkFault(shown string, err error) *source.Error {
 		return &source.Error{Code: source.CodeOutside, Path: shown, Err: errOutside}
 	case errors.Is(err, errLoop):
 		return &source.Error{Code: source.CodeLoop, Path: shown, Err: errLoop}
-	case vanished(err), errors.Is(err, os.ErrInvalid):
+	case errors.Is(err, errDangling), vanished(err):
 		return &source.Error{Code: source.CodeDangling, Path: shown, Err: errDangling}
 	}
 	return unreadable(shown, err)

@@ -19,11 +19,17 @@ func (r *record) equal(o *record) bool {
 	return r.Path == o.Path && r.id == o.id && r.target == o.target && r.Hash == o.Hash
 }
 
+// folder is a folder as it was before it was listed.
+type folder struct {
+	real string // below the root with slashes, without links
+	id   identity
+}
+
 // listing is one scan's outcome: the files, or the fault that refused them.
 type listing struct {
 	root     fileKey
 	records  []record // ordered by path
-	folders  []string // real folders, below the root with slashes
+	folders  []folder // in the order of the walk
 	links    []string // links that were followed, and what they led to
 	fault    *source.Error
 	revision string // set once the listing counts
@@ -59,6 +65,22 @@ func (l *listing) agrees(o *listing) bool {
 		return sameFault(l.fault, o.fault)
 	}
 	return l.difference(o) == ""
+}
+
+// confirms reports whether o, the scan after l, proves that l saw the whole of
+// the tree: they agree, and where a file of was is missing (or nothing was
+// known) no folder changed between the two either. For a file that is moved to
+// and fro while the folders are listed may be missed twice.
+func (l *listing) confirms(o, was *listing) bool {
+	if !l.agrees(o) {
+		return false
+	}
+	return l.fault != nil || was != nil && !l.lacks(was) || slices.Equal(l.folders, o.folders)
+}
+
+// lacks reports whether a file of was is not in l.
+func (l *listing) lacks(was *listing) bool {
+	return slices.ContainsFunc(was.records, func(r record) bool { return l.find(r.Path) == nil })
 }
 
 // difference names a path that two scans without a fault do not agree on.

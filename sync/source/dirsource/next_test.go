@@ -133,9 +133,11 @@ func TestNext_OlderPrevious(t *testing.T) {
 }
 
 func TestNext_ChangeBetweenCalls(t *testing.T) {
-	f := filled(t, map[string]string{"a.yaml": "x: 1\n"})
+	opt := brisk(t.TempDir())
 	heard := make(chan struct{}, 100)
-	f.src.watch.filter = func(fsnotify.Event) bool { heard <- struct{}{}; return true }
+	opt.event = func(fsnotify.Event) bool { heard <- struct{}{}; return true }
+	f := open(t, opt)
+	f.want(nil)
 	f.write("a.yaml", "x: 2\n")
 	<-heard
 	f.want(map[string]string{"a.yaml": "x: 2\n"})

@@ -35,6 +35,7 @@ type scanner struct {
 	reread bool     // read all files whatever their identity
 	list   *listing
 	real   map[string]bool // real folders that were entered
+	passed map[string]bool // real folders on the way of links
 	names  int
 	taken  int // files and folders
 	bytes  int64
@@ -54,7 +55,7 @@ func (s *Source) scan(ctx context.Context, old *listing, reread bool) (*listing,
 	defer s.watch.end()
 	sc := &scanner{
 		ctx: ctx, limits: s.opt.Limits, watch: s.watch, old: old, reread: reread,
-		list: &listing{}, real: map[string]bool{},
+		list: &listing{}, real: map[string]bool{}, passed: map[string]bool{},
 	}
 	err := sc.run(s.opt.Path)
 	if ctx.Err() != nil {
@@ -93,7 +94,6 @@ func (sc *scanner) folder(r *os.Root, at place) error {
 		return nil
 	}
 	sc.real[at.real] = true
-	sc.list.folders = append(sc.list.folders, at.real)
 	if err := sc.arm(r, at); err != nil {
 		return err
 	}
@@ -110,13 +110,22 @@ func (sc *scanner) folder(r *os.Root, at place) error {
 	return nil
 }
 
+// arm notes a folder that is about to be listed.
 func (sc *scanner) arm(r *os.Root, at place) error {
 	fi, err := r.Lstat(".")
 	if err != nil {
 		return unreadable(at.shown, err)
 	}
-	sc.watch.arm(at.real, identify(fi).key)
+	sc.note(at.real, fi)
 	return nil
+}
+
+// note watches a folder, and remembers how it was before anything in it was
+// looked at.
+func (sc *scanner) note(real string, fi fs.FileInfo) {
+	id := identify(fi)
+	sc.list.folders = append(sc.list.folders, folder{real, id})
+	sc.watch.arm(real, id.key)
 }
 
 // entries lists the entries of a folder that may matter, in order.

@@ -92,7 +92,7 @@ func (st *settling) confirm() (bool, error) {
 	if err := st.look(before, false); err != nil {
 		return false, err
 	}
-	if st.prior.agrees(before) {
+	if before.confirms(st.prior, st.s.last) {
 		return true, nil
 	}
 	st.changed = st.scanned
@@ -111,6 +111,7 @@ func (st *settling) look(old *listing, reread bool) error {
 	}
 	st.prior, st.scanned = list, begun
 	st.s.cost = time.Since(begun)
+	st.s.opt.scanned()
 	return nil
 }
 

@@ -27,6 +27,7 @@ type watches struct {
 	mu       sync.Mutex
 	fs       *fsnotify.Watcher  // nil while the system gives none
 	keys     map[string]fileKey // watched folders, and which folder the path was
+	paths    map[fileKey]string // the same the other way round
 	known    map[string]bool    // folders, links and their targets on disk
 	last     time.Time          // of the last event that matters
 	trouble  string             // why watches are missing
@@ -38,7 +39,7 @@ type watches struct {
 func newWatches(root string, log *slog.Logger, filter func(fsnotify.Event) bool) *watches {
 	return &watches{
 		root: root, log: log, filter: filter, wake: make(chan struct{}, 1),
-		keys: map[string]fileKey{}, known: map[string]bool{},
+		keys: map[string]fileKey{}, paths: map[fileKey]string{}, known: map[string]bool{},
 	}
 }
 
@@ -95,24 +96,45 @@ func (w *watches) arm(below string, key fileKey) { w.add(onDisk(w.root, below), 
 
 func (w *watches) add(dir string, key fileKey) {
 	w.mu.Lock()
-	watcher, old := w.fs, w.keys[dir]
+	watcher, stale := w.fs, w.stale(dir, key)
 	w.mu.Unlock()
 	if watcher == nil {
 		return
 	}
-	if old != (fileKey{}) && old != key {
-		_ = watcher.Remove(dir) // fails where the system has removed it already
+	for _, path := range stale {
+		_ = watcher.Remove(path) // fails where the system has removed it already
 	}
 	err := watcher.Add(dir)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
 	case err == nil:
-		w.keys[dir] = key
+		w.keys[dir], w.paths[key] = key, dir
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fsnotify.ErrClosed):
 	case w.failed == "":
 		w.failed = err.Error()
 	}
+}
+
+// stale forgets and returns the watches that have to go before dir is watched:
+// one on the folder that had this path before, and one on this folder under
+// the path it had before, for fsnotify would keep that, and give up both with
+// it. The lock is held.
+func (w *watches) stale(dir string, key fileKey) (paths []string) {
+	if key == (fileKey{}) {
+		return nil
+	}
+	if old, ok := w.keys[dir]; ok && old != key {
+		paths = append(paths, dir)
+		delete(w.keys, dir)
+		delete(w.paths, old)
+	}
+	if was, ok := w.paths[key]; ok && was != dir {
+		paths = append(paths, was)
+		delete(w.keys, was)
+		delete(w.paths, key)
+	}
+	return paths
 }
 
 // settled takes over what a scan that counted found: watches on folders that
@@ -120,7 +142,7 @@ func (w *watches) add(dir string, key fileKey) {
 func (w *watches) settled(l *listing) {
 	known := map[string]bool{filepath.Dir(w.root): true, w.root: true}
 	for _, dir := range l.folders {
-		known[onDisk(w.root, dir)] = true
+		known[onDisk(w.root, dir.real)] = true
 	}
 	w.forget(known)
 	for _, link := range l.links {
@@ -137,9 +159,10 @@ func (w *watches) settled(l *listing) {
 func (w *watches) forget(keep map[string]bool) {
 	w.mu.Lock()
 	watcher, gone := w.fs, []string(nil)
-	for dir := range w.keys {
+	for dir, key := range w.keys {
 		if !keep[dir] {
 			gone = append(gone, dir)
+			delete(w.paths, key)
 			delete(w.keys, dir)
 		}
 	}
