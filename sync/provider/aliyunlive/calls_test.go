@@ -144,6 +144,15 @@ func TestPrefetchCallsRefuseForeignActs(t *testing.T) {
 	}
 }
 
+func TestCallsOfNothingAreNone(t *testing.T) {
+	for name, kind := range New().Kinds() {
+		reqs, err := kind.Calls(plan.Change{Action: plan.None, After: specOf(t, multiStream{"d", true})})
+		if err != nil || len(reqs) != 0 {
+			t.Errorf("%s: calls %s, %v", name, inJSON(t, reqs), err)
+		}
+	}
+}
+
 // TestEveryOperationHasAQuota holds that no call goes out unlimited.
 func TestEveryOperationHasAQuota(t *testing.T) {
 	limits := New().Limits()

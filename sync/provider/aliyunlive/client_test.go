@@ -206,6 +206,20 @@ func TestFailure_A09_A11_AnswersThatAreNoSuccess(t *testing.T) {
 	}
 }
 
+func TestClientCleansTheRequestID(t *testing.T) {
+	resp, err := canned(t, 200, "application/json", `{"RequestId":"r\u001b[31m"}`).
+		Call(context.Background(), &call.Request{Operation: opResume})
+	if err != nil || resp.RequestID != `r\x1b[31m` {
+		t.Errorf("got %+v, %v", resp, err)
+	}
+	_, err = canned(t, 400, "application/json", `{"RequestId":"r\n1","Code":"InvalidParam"}`).
+		Call(context.Background(), &call.Request{Operation: opResume})
+	var e *call.Error
+	if !errors.As(err, &e) || e.RequestID != `r\n1` {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestStopOfNothingIsDone(t *testing.T) {
 	c := newCloud(t, emulator.DefaultWorld())
 	c.patch(t, emulator.World{Streams: []emulator.Stream{

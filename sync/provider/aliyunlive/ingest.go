@@ -38,7 +38,7 @@ func judgeIngest(c plan.Case) plan.Verdict {
 	until := instant(decoded[ingest](c.Want.Spec).Until)
 	switch {
 	case until.IsZero():
-		if v.Reason == plan.Drifted && ranOut(c) {
+		if v.Reason == plan.Drifted && !c.Seen.Exists && !c.Now.Before(c.Last.At.Add(defaultBlock)) {
 			v.Reason, v.State = plan.Expired, plan.Pending
 		}
 	case c.Now.Before(until):
@@ -57,7 +57,7 @@ func completed(c plan.Case) plan.Case {
 		return c
 	}
 	last := decoded[ingest](c.Last.Spec)
-	if c.Seen.Exists && !last.Allowed {
+	if c.Seen.Exists {
 		seen := *c.Seen
 		seen.Spec = with(seen.Spec, func(s *ingest) { s.Until = last.Until })
 		c.Seen = &seen
@@ -68,13 +68,6 @@ func completed(c plan.Case) plan.Case {
 		c.Last = &record
 	}
 	return c
-}
-
-// ranOut reports whether an endless block of weir's is gone because the cloud
-// ends every block some day.
-func ranOut(c plan.Case) bool {
-	last := decoded[ingest](lastSpec(c))
-	return c.Last != nil && !last.Allowed && last.Until == "" && !c.Now.Before(c.Last.At.Add(defaultBlock))
 }
 
 // blockIsOver is the verdict once the wanted end has passed.

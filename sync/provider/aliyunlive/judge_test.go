@@ -175,6 +175,9 @@ func TestJudgeIngest(t *testing.T) {
 			outcome{plan.Update, plan.New, plan.Pending, ""}, ""},
 		{"allow what weir blocked", plan.Case{Want: wantOf(t, allow()), Last: lastOf(t, "", block(soon)), Seen: barred},
 			outcome{plan.Update, plan.Edited, plan.Pending, ""}, ""},
+		{"allow what weir blocked, past its end",
+			plan.Case{Want: wantOf(t, allow()), Last: lastOf(t, "", block(past)), Seen: barred},
+			outcome{plan.Update, plan.Edited, plan.Pending, ""}, ""},
 		{"allow what someone blocked", plan.Case{Want: wantOf(t, allow()), Last: lastOf(t, "", allow()), Seen: barred},
 			outcome{plan.Update, plan.Drifted, plan.Differs, ""}, ""},
 		{"allowed", plan.Case{Want: wantOf(t, allow()), Seen: free}, inSync, ""},
@@ -221,6 +224,13 @@ func TestJudgeIngestKnowsThatTheCloudEndsEveryBlock(t *testing.T) {
 	outcome{plan.Create, plan.Expired, plan.Pending, ""}.check(t, judgeIngest(c))
 	c.Last.At = c.Last.At.Add(time.Second)
 	outcome{plan.Create, plan.Drifted, plan.Differs, ""}.check(t, judgeIngest(c))
+
+	c.Last.At = now().Add(-2 * defaultBlock)
+	c.Seen = &resource.Observation{Spec: specOf(t, block("")), Exists: true}
+	outcome{plan.None, "", plan.InSync, ""}.check(t, judgeIngest(c))
+	c.Want = wantOf(t, allow())
+	c.Last.Spec = c.Want.Spec
+	outcome{plan.Update, plan.Drifted, plan.Differs, ""}.check(t, judgeIngest(c))
 }
 
 func TestFailure_A14_LagAfterForbid(t *testing.T) {
@@ -250,6 +260,8 @@ func TestJudgeIngestRemoval(t *testing.T) {
 		{"a block that is gone", block(""), free,
 			outcome{plan.Delete, plan.Removed, plan.Pending, "already gone from the cloud; only forgotten"}, ""},
 		{"a block that should be over", block("2026-11-22T11:00:00Z"), barred,
+			outcome{plan.Delete, plan.Removed, plan.Pending, nothingToUndo}, ""},
+		{"a block that is over just now", block("2026-11-22T12:00:00Z"), barred,
 			outcome{plan.Delete, plan.Removed, plan.Pending, nothingToUndo}, ""},
 		{"an allowed stream", allow(), free, outcome{plan.Delete, plan.Removed, plan.Pending, nothingToUndo}, ""},
 		{"an allowed stream that someone blocked", allow(), barred,

@@ -316,7 +316,10 @@ func TestObserveBoundsItsReads(t *testing.T) {
 			want = append(want, multiStreamOf(t, fmt.Sprintf("d%d.test", i)))
 		}
 		began := time.Now()
-		observe(t, New(), c, want...)
+		seen := observe(t, New(), c, want...)
+		if at := seen[want[len(want)-1].ID.Key].At; at.Sub(began) != 2*time.Second {
+			t.Errorf("the last was asked %s after the first, want 2s", at.Sub(began))
+		}
 		if took := time.Since(began); took != 3*time.Second || most != parallelReads {
 			t.Errorf("took %s with %d reads at once, want 3s with %d", took, most, parallelReads)
 		}

@@ -126,7 +126,7 @@ func (s session) stop(v plan.Verdict) plan.Verdict {
 	case !s.edited() && s.Last != nil:
 		v.Note = cannotBeRead
 		return v
-	case s.sameIngest() && s.want.Finish == finishImmediate && s.last.Finish == finishDelayed:
+	case s.sameIngest() && s.want.Finish == finishImmediate:
 		return s.due(v, plan.Edited, commandCancelDelay)
 	case s.last.State == stateStopped:
 		v.Epoch = s.Last.Epoch // the ingest in which it was stopped

@@ -78,6 +78,9 @@ func TestJudgeRecordingWanted(t *testing.T) {
 		{"another ingest and another token",
 			plan.Case{Want: wantOf(t, running("b")), Last: lastOf(t, firstIngest, running("a")), Seen: onAir(secondIngest)},
 			outcome{plan.Update, plan.Edited, plan.Pending, ""}, []string{"start"}},
+		{"an ingest without a name is never believed to be the last one",
+			plan.Case{Want: wantOf(t, running("a")), Last: lastOf(t, "", running("a")), Seen: onAir("")},
+			outcome{plan.Update, plan.Expired, plan.Pending, ""}, []string{"start"}},
 		{"believed",
 			plan.Case{Want: wantOf(t, running("a")), Last: lastOf(t, firstIngest, running("a")), Seen: onAir(firstIngest)},
 			outcome{plan.None, "", plan.Unknown, cannotBeRead}, []string{}},
@@ -153,6 +156,10 @@ func TestJudgeRecordingRemoved(t *testing.T) {
 			gone, []string{}},
 		{"unreadable", plan.Case{Last: lastOf(t, firstIngest, running("")), Seen: unreadable()},
 			outcome{plan.None, "", plan.Unknown, "Throttling.User"}, []string{}},
+		{"stopped after it was begun", plan.Case{
+			Last: lastOf(t, secondIngest, record(stateStopped, finishDelayed, "")), Seen: onAir(secondIngest),
+			Acts: []resource.Act{{Name: "start", Token: secondIngest + "/0", Begun: applied().Add(-time.Minute)}},
+		}, gone, []string{}},
 	} {
 		t.Run(rc.name, rc.run)
 	}
@@ -289,5 +296,29 @@ func TestJudgeRecordingStoppedKeepsItsIngest(t *testing.T) {
 	})
 	if v.Epoch != firstIngest {
 		t.Errorf("epoch %q, want %q: nothing was stopped in the ingest on air", v.Epoch, firstIngest)
+	}
+}
+
+func TestJudgeRecordingLooksForItsStreamAgain(t *testing.T) {
+	wanted := plan.Case{Want: wantOf(t, running("")), Now: now()}
+	stopped := plan.Case{Want: wantOf(t, record(stateStopped, finishDelayed, "")), Now: now()}
+	tests := []struct {
+		name string
+		c    plan.Case
+		seen *resource.Observation
+		want time.Time
+	}{
+		{"off air", wanted, offAir(), now().Add(onAirPoll)},
+		{"on air", wanted, onAir(firstIngest), now().Add(onAirPoll)},
+		{"unreadable", wanted, unreadable(), time.Time{}}, // the next full pass will do
+		{"to be stopped", stopped, offAir(), time.Time{}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.c.Seen = tt.seen
+			if got := judgeRecording(tt.c).Next; !got.Equal(tt.want) {
+				t.Errorf("looks again at %s, want %s", got, tt.want)
+			}
+		})
 	}
 }
