@@ -62,6 +62,16 @@ func answering(status int, contentType string, body io.Reader) outcome {
 	}}
 }
 
+// always gives the same answer to everything.
+func always(status int, contentType, body string) func(exchange) outcome {
+	return func(exchange) outcome { return answering(status, contentType, strings.NewReader(body)) }
+}
+
+// failing gives no answer but an error.
+func failing(err error) func(exchange) outcome {
+	return func(exchange) outcome { return outcome{err: err} }
+}
+
 // client checks the raw caller: what each answer means, that there is one
 // attempt a call, and that no secret shows.
 func (s Suite) client(t *testing.T) {
@@ -100,7 +110,7 @@ func (s Suite) refused(t *testing.T, r Refusal, req *call.Request) {
 		kind = "application/json"
 	}
 	body := strings.ReplaceAll(r.Body, Leak, strings.Join(s.secrets(), " "))
-	b := &breaking{next: s.Cloud(), how: func(exchange) outcome { return answering(r.Status, kind, strings.NewReader(body)) }}
+	b := &breaking{next: s.Cloud(), how: always(r.Status, kind, body)}
 	_, err := s.caller(t, b).Call(t.Context(), req)
 	var e *call.Error
 	if !errors.As(err, &e) || e.Code != r.Want || e.Operation != req.Operation {
@@ -120,24 +130,25 @@ func (s Suite) refused(t *testing.T, r Refusal, req *call.Request) {
 // code each must have for a write.
 func (s Suite) faults(t *testing.T) {
 	page := "<html>" + strings.Join(s.secrets(), " ")
+	deep := strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5000)
 	cases := []struct {
 		name string
 		how  func(exchange) outcome
 		want call.Code
 	}{
 		{"A13 silence", func(exchange) outcome { return outcome{} }, call.Unknown},
-		{"A12 reset", func(exchange) outcome { return outcome{err: errReset} }, call.Unknown},
+		{"A12 reset", failing(errReset), call.Unknown},
 		{"A02 lost response", lost, call.Unknown},
-		{"A34 not connected", func(exchange) outcome { return outcome{err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}} }, call.Unavailable},
-		{"A34 no such host", func(exchange) outcome { return outcome{err: &net.DNSError{Err: "no such host"}} }, call.Unavailable},
-		{"A11 html", func(exchange) outcome { return answering(200, "text/html", strings.NewReader(page)) }, call.Unknown},
-		{"A11 empty", func(exchange) outcome { return answering(200, "application/json", strings.NewReader("")) }, call.Unknown},
+		{"A34 not connected", failing(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), call.Unavailable},
+		{"A34 no such host", failing(&net.DNSError{Err: "no such host"}), call.Unavailable},
+		{"A11 html", always(200, "text/html", page), call.Unknown},
+		{"A11 empty", always(200, "application/json", ""), call.Unknown},
 		{"A11 cut", cut, call.Unknown},
-		{"A11 other JSON", func(exchange) outcome { return answering(200, "application/json", strings.NewReader("[1]")) }, call.Unknown},
+		{"A11 other JSON", always(200, "application/json", "[1]"), call.Unknown},
 		{"A11 too long", tooLong, call.Unknown},
-		{"C15 deep", deep, call.Unknown},
+		{"C15 deep", always(200, "application/json", deep), call.Unknown},
 		{"C7 redirect", redirect, call.Unknown},
-		{"A05 gateway page", func(exchange) outcome { return answering(503, "text/html", strings.NewReader(page)) }, call.Unavailable},
+		{"A05 gateway page", always(503, "text/html", page), call.Unavailable},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -199,10 +210,6 @@ func (endless) Read(b []byte) (int, error) {
 		b[i] = ' '
 	}
 	return len(b), nil
-}
-
-func deep(exchange) outcome {
-	return answering(200, "application/json", strings.NewReader(strings.Repeat(`{"a":`, 5000)+"1"+strings.Repeat("}", 5000)))
 }
 
 func redirect(exchange) outcome {

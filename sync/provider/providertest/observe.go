@@ -129,7 +129,7 @@ func (s Suite) observeCanceled(t *testing.T) {
 // read is unreadable, none is called absent.
 func (s Suite) observeDown(t *testing.T) {
 	all := s.all(t)
-	down := &breaking{next: s.Cloud(), how: func(exchange) outcome { return outcome{err: errReset} }}
+	down := &breaking{next: s.Cloud(), how: failing(errReset)}
 	rec := &recorder{next: s.caller(t, down)}
 	out, err := s.New().Observe(t.Context(), rec, all)
 	if err != nil {

@@ -56,7 +56,8 @@ func TestCalls(t *testing.T) {
 			`UpdateRelaySourceV3 true {"App":"live","GroupDetails":[{"Group":"main","Servers":[` +
 				`{"RelaySourceDomain":"a.example.net:1935","RelaySourceParams":{"k":"v"},"RelaySourceProtocol":"flv"},` +
 				`{"RelaySourceDomain":"b","RelaySourceProtocol":"rtmp"}]}],"Vhost":"push.example.com"}`},
-		{"update sends unchanged groups too", plan.Change{Action: plan.Update, Before: spec(t, "a", "b"), After: spec(t, "a", "b:2")},
+		{"update sends unchanged groups too",
+			plan.Change{Action: plan.Update, Before: spec(t, "a", "b"), After: spec(t, "a", "b:2")},
 			`UpdateRelaySourceV3 true {"App":"live","GroupDetails":[` +
 				`{"Group":"a","Servers":[{"RelaySourceDomain":"a","RelaySourceProtocol":"rtmp"}]},` +
 				`{"Group":"b","Servers":[{"RelaySourceDomain":"b2","RelaySourceProtocol":"rtmp"}]}],"Vhost":"push.example.com"}`},
@@ -153,7 +154,8 @@ func TestRepair(t *testing.T) {
 func TestRepairLeavesAloneWhatIsNotKnown(t *testing.T) {
 	c := plan.Change{ID: pushLive, Action: plan.Update, After: spec(t, "a")}
 	for name, seen := range map[string]resource.Observation{
-		"absent": {}, "unreadable": {Exists: true, Spec: spec(t, "b"), Unreadable: "timeout"}, "broken": {Exists: true, Spec: "{"},
+		"absent": {}, "broken": {Exists: true, Spec: "{"},
+		"unreadable": {Exists: true, Spec: spec(t, "b"), Unreadable: "timeout"},
 	} {
 		if got := repair(c, seen); got != nil {
 			t.Errorf("%s: %s", name, shown(got))

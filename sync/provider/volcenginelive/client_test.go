@@ -94,6 +94,11 @@ func TestCallSendsWhatThePageSays(t *testing.T) {
 	}
 }
 
+// fault is an answer with the error object given.
+func fault(object string) string {
+	return `{"ResponseMetadata":{"RequestId":"a","Error":` + object + `}}`
+}
+
 func TestCallClassesAnswers(t *testing.T) {
 	js := "application/json; charset=utf-8"
 	cases := []struct {
@@ -103,10 +108,10 @@ func TestCallClassesAnswers(t *testing.T) {
 	}{
 		{"success", recorded{200, js, meta("")}, call.OK},
 		{"request id in capitals", recorded{200, js, `{"ResponseMetadata":{"RequestID":"a"}}`}, call.OK},
-		{"null error", recorded{200, js, `{"ResponseMetadata":{"RequestId":"a","Error":null}}`}, call.OK},
+		{"null error", recorded{200, js, fault("null")}, call.OK},
 		{"A09 200 with CommonErr", recorded{200, js, meta("CommonErr")}, call.Unavailable},
 		{"A09 200 with an error of another code", recorded{200, js, meta("Novel")}, call.Unknown},
-		{"A09 200 with an empty error", recorded{200, js, `{"ResponseMetadata":{"RequestId":"a","Error":{}}}`}, call.Unknown},
+		{"A09 200 with an empty error", recorded{200, js, fault("{}")}, call.Unknown},
 		{"A09 200 without request id", recorded{200, js, `{"ResponseMetadata":{}}`}, call.Unknown},
 		{"A09 200 without metadata", recorded{200, js, `{}`}, call.Unknown},
 		{"A09 201", recorded{201, js, meta("")}, call.Unknown},
@@ -131,8 +136,8 @@ func TestCallClassesAnswers(t *testing.T) {
 		{"A11 gateway page 502", recorded{502, "text/html", "<html>"}, call.Unknown},
 		{"A11 gateway page 503", recorded{503, "text/html", "<html>"}, call.Unavailable},
 		{"A11 gateway page 403", recorded{403, "text/html", "<html>"}, call.Unavailable},
-		{"number only", recorded{400, js, `{"ResponseMetadata":{"RequestId":"a","Error":{"CodeN":100018}}}`}, call.Throttled},
-		{"number as text", recorded{400, js, `{"ResponseMetadata":{"RequestId":"a","Error":{"CodeN":"100018"}}}`}, call.Throttled},
+		{"number only", recorded{400, js, fault(`{"CodeN":100018}`)}, call.Throttled},
+		{"number as text", recorded{400, js, fault(`{"CodeN":"100018"}`)}, call.Throttled},
 	}
 	for _, tc := range cases {
 		t.Run("Failure_"+strings.ReplaceAll(tc.name, " ", "_"), func(t *testing.T) {
@@ -148,7 +153,8 @@ func TestCallClassesAnswers(t *testing.T) {
 }
 
 func TestErrorHoldsWhatThePageShows(t *testing.T) {
-	_, err := caller(t, recorded{429, "application/json", meta("FlowLimitExceeded")}).Call(context.Background(), someRequest())
+	c := caller(t, recorded{429, "application/json", meta("FlowLimitExceeded")})
+	_, err := c.Call(context.Background(), someRequest())
 	var e *call.Error
 	if !errors.As(err, &e) {
 		t.Fatal(err)

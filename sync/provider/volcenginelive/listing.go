@@ -1,6 +1,7 @@
 package volcenginelive
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -21,9 +22,10 @@ type listing struct {
 // weir knows are decoded, the rest is kept to see whether something would be
 // lost.
 type entry struct {
-	Vhost        string
-	GroupDetails []wireGroup
-	extra        []string
+	Vhost, App             string
+	GroupDetails           []wireGroup
+	CreateTime, UpdateTime json.RawMessage // seen from an SDK, on no page
+	extra                  []string
 }
 
 type wireGroup struct {
@@ -77,14 +79,26 @@ func (l *listing) add(raw json.RawMessage) {
 		l.broken = "an entry of the list has no readable app"
 		return
 	}
-	e := entry{}
-	if err := json.Unmarshal(raw, &e); err != nil {
-		e = entry{extra: []string{"something that cannot be read"}}
-	} else {
-		e.extra = unknownFields(raw, len(e.GroupDetails))
-	}
+	e := parseEntry(raw)
 	e.Vhost = name.Vhost
 	l.entries[name.App] = append(l.entries[name.App], e)
+}
+
+// parseEntry looks for settings that weir does not know only where a strict
+// reading finds something unknown, which is seldom.
+func parseEntry(raw json.RawMessage) entry {
+	var e entry
+	strict := json.NewDecoder(bytes.NewReader(raw))
+	strict.DisallowUnknownFields()
+	if strict.Decode(&e) == nil {
+		return e
+	}
+	e = entry{}
+	if err := json.Unmarshal(raw, &e); err != nil {
+		return entry{extra: []string{"something that cannot be read"}}
+	}
+	e.extra = unknownFields(raw, len(e.GroupDetails))
+	return e
 }
 
 // of returns the spec of an app in normal form, "" where it is absent, and why

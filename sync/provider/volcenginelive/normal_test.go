@@ -19,7 +19,8 @@ func TestNormal(t *testing.T) {
 		{
 			"A21 order of groups and servers stays, that of params does not matter",
 			`{"vhost":"v","app":"a","groups":[
-			  {"name":"z","servers":[{"address":"2","protocol":"flv","params":{"b":"<&>","a":""}},{"address":"1","protocol":"rtmp"}]},
+			  {"name":"z","servers":[{"address":"2","protocol":"flv","params":{"b":"<&>","a":""}},
+			    {"address":"1","protocol":"rtmp"}]},
 			  {"name":"a","servers":[{"address":"[2001:DB8::1]:80","protocol":"rtmp","params":null}]}]}`,
 			`{"vhost":"v","app":"a","groups":[{"name":"z","servers":[` +
 				`{"address":"2","protocol":"flv","params":{"a":"","b":"<&>"}},{"address":"1","protocol":"rtmp"}]},` +
@@ -46,7 +47,8 @@ func TestNormalRefuses(t *testing.T) {
 		{"one name twice", `{"vhost":"v","app":"a","groups":[{"name":"g",` + servers + `},{"name":"g",` + servers + `}]}`,
 			`groups[1].name: "g" is empty or stands twice`},
 		{"no servers", `{"vhost":"v","app":"a","groups":[{"name":"g"}]}`, "groups[0].servers: is empty"},
-		{"unknown field", `{"vhost":"v","app":"a","groups":[{"name":"g","weight":1,` + servers + `}]}`, `unknown field "weight"`},
+		{"unknown field", `{"vhost":"v","app":"a","groups":[{"name":"g","weight":1,` + servers + `}]}`,
+			`unknown field "weight"`},
 		{"number for text", `{"vhost":"v","app":1}`, "decode spec"},
 	}
 	for _, tc := range cases {
@@ -59,7 +61,8 @@ func TestNormalRefuses(t *testing.T) {
 }
 
 func FuzzNormal(f *testing.F) {
-	f.Add(`{"vhost":"v","app":"a","groups":[{"name":"g","servers":[{"address":"A","protocol":"rtmp","params":{"k":"v"}}]}]}`)
+	f.Add(`{"vhost":"v","app":"a","groups":[{"name":"g",` +
+		`"servers":[{"address":"A","protocol":"rtmp","params":{"k":"v"}}]}]}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		first, err := normal(resource.Spec(text))
 		if err != nil {

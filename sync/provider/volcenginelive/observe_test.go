@@ -47,7 +47,8 @@ func (s *script) Call(ctx context.Context, req *call.Request) (*call.Response, e
 	if err, failed := turns[0].(error); failed {
 		return nil, err
 	}
-	return &call.Response{RequestID: "r1", Body: []byte(`{"ResponseMetadata":{"RequestId":"r1"}` + turns[0].(string) + `}`)}, nil
+	body := `{"ResponseMetadata":{"RequestId":"r1"}` + turns[0].(string) + `}`
+	return &call.Response{RequestID: "r1", Body: []byte(body)}, nil
 }
 
 func notFound() error {
@@ -118,11 +119,13 @@ func TestObserve(t *testing.T) {
 		took    time.Duration
 	}{
 		{
-			name:    "one call a vhost",
-			answers: map[string][]any{"a": {listed(app("a", "2"), app("a", "1"), app("a", "other"))}, "b": {listed(app("b", "1"), app("B", "2"))}},
-			want:    []string{"a/1", "b/2", "a/2", "b/1", "a/3"},
-			lines:   []string{"a/1 there", "b/2 there", "a/2 there", "b/1 there", "a/3 absent"},
-			asked:   []string{"a", "b"},
+			name: "one call a vhost",
+			answers: map[string][]any{
+				"a": {listed(app("a", "2"), app("a", "1"), app("a", "other"))}, "b": {listed(app("b", "1"), app("B", "2"))},
+			},
+			want:  []string{"a/1", "b/2", "a/2", "b/1", "a/3"},
+			lines: []string{"a/1 there", "b/2 there", "a/2 there", "b/1 there", "a/3 absent"},
+			asked: []string{"a", "b"},
 		},
 		{
 			name:    "one app of a vhost is asked by name",
@@ -220,12 +223,15 @@ func TestObserveAnswers(t *testing.T) {
 		{"A29 balancing", top(`,"LBType":"rand"`), drops + "LBType"},
 		{"A29 default of balancing", top(`,"LBType":"order","RetryInterval":1,"RetryTimes":0`), "a/1 there"},
 		{"A29 more tries", top(`,"RetryTimes":7`), drops + "RetryTimes"},
-		{"A29 of a server, sorted, once", group(`,"Weight":5,"Host":"x","OutboundConfig":{"a":1}`), drops + "Host, OutboundConfig, Weight"},
-		{"A29 empty values are no settings", group(`,"Weight":0,"Host":"","OutboundConfig":{},"Backup":false,"X":null`), "a/1 there"},
+		{"A29 of a server, sorted, once", group(`,"Weight":5,"Host":"x","OutboundConfig":{"a":1}`),
+			drops + "Host, OutboundConfig, Weight"},
+		{"A29 empty values are no settings", group(`,"Weight":0,"Host":"","OutboundConfig":{},"Backup":false,"X":null`),
+			"a/1 there"},
 		{"A29 of a group", listed(`{"App":"1","GroupDetails":[{"Group":"g","Backup":true,"Servers":[]}]}`), drops + "Backup"},
 		// A30: types that change.
 		{"A30 number for a param", group(`,"RelaySourceParams":{"n":10}`), "a/1 odd: true " +
-			`{"vhost":"a","app":"1","groups":[{"name":"g","servers":[{"address":"origin.example.net","protocol":"rtmp","params":{"n":"10"}}]}]}`},
+			`{"vhost":"a","app":"1","groups":[{"name":"g","servers":[` +
+			`{"address":"origin.example.net","protocol":"rtmp","params":{"n":"10"}}]}]}`},
 		{"A30 list for a param", group(`,"RelaySourceParams":{"n":[]}`), drops + "something that cannot be read"},
 		{"A30 text for groups", listed(`{"App":"1","GroupDetails":"none"}`), drops + "something that cannot be read"},
 		{"A30 number for the app", listed(`{"App":1}`), "a/1 unreadable: an entry of the list has no readable app"},
@@ -241,7 +247,9 @@ func TestObserveAnswers(t *testing.T) {
 			}
 		})
 	}
-	for name, result := range map[string]string{"list is a text": `,"Result":{"RelaySourceConfigList":"x"}`, "result is a list": `,"Result":[]`} {
+	for name, result := range map[string]string{
+		"list is a text": `,"Result":{"RelaySourceConfigList":"x"}`, "result is a list": `,"Result":[]`,
+	} {
 		t.Run(name, func(t *testing.T) {
 			lines, _, _ := observed(t, &script{answers: map[string][]any{"a/1": {result}}}, wanted("a/1"))
 			if !strings.HasPrefix(lines[0], "a/1 unreadable: DescribeRelaySourceV3: the list cannot be read: ") ||
@@ -263,7 +271,8 @@ func TestObserveGivesUp(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) || len(out) != 2 {
 			t.Fatalf("%v, %v", out, err)
 		}
-		if a, b := brief(out[0]), brief(out[1]); a != "a/1 unreadable: DescribeRelaySourceV3: ResourceNotFound" || b != "b/1 there" {
+		const gaveUp = "a/1 unreadable: DescribeRelaySourceV3: ResourceNotFound"
+		if a, b := brief(out[0]), brief(out[1]); a != gaveUp || b != "b/1 there" {
 			t.Errorf("%s; %s", a, b)
 		}
 	})

@@ -81,7 +81,8 @@ func samples() []providertest.Sample {
 	source := func(vhost, app, groups string) resource.Spec {
 		return resource.Spec(fmt.Sprintf(`{"vhost":%q,"app":%q,"groups":[%s]}`, vhost, app, groups))
 	}
-	main, spare, third := group("main", "A.example.net:1935"), group("spare", "b.example.net"), group("third", "192.0.2.7")
+	main, spare := group("main", "A.example.net:1935"), group("spare", "b.example.net")
+	third := group("third", "192.0.2.7")
 	sample := func(name, vhost, app, groups, edited string) providertest.Sample {
 		return providertest.Sample{
 			Name: name, ID: resource.ID{Account: "volc-main", Kind: "RelaySource", Key: vhost + "/" + app},
@@ -108,7 +109,8 @@ func draw(t *rapid.T) resource.Spec {
 			Params:   rapid.MapOfN(rapid.String(), rapid.String(), 0, 3).Draw(t, "params"),
 		}
 	})
-	names := rapid.SliceOfNDistinct(rapid.StringMatching(`[^\x00-\x1f\x7f]{1,8}`), 1, 5, rapid.ID[string]).Draw(t, "names")
+	name := rapid.StringMatching(`[^\x00-\x1f\x7f]{1,8}`)
+	names := rapid.SliceOfNDistinct(name, 1, 5, rapid.ID[string]).Draw(t, "names")
 	r := volcenginelive.RelaySource{Vhost: "push.example.com", App: "live"}
 	for _, name := range names {
 		servers := rapid.SliceOfN(server, 1, 2).Draw(t, "servers")

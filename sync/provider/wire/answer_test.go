@@ -55,7 +55,8 @@ func TestForeign(t *testing.T) {
 	for status, code := range want {
 		a := &Answer{Status: status, Header: http.Header{}, RTT: time.Millisecond}
 		e := a.Foreign("Op", errors.New("empty body"))
-		if e.Code != code || e.Status != status || e.RTT != time.Millisecond || !strings.HasSuffix(e.Message, ": empty body") {
+		told := strings.HasSuffix(e.Message, ": empty body")
+		if e.Code != code || e.Status != status || e.RTT != time.Millisecond || !told {
 			t.Errorf("%d: %+v, want %s", status, e, code)
 		}
 	}

@@ -144,8 +144,13 @@ func (c *Client) request(key secret.Key, build Build) (*http.Request, error) {
 
 // unrepeatable keeps net/http from sending req a second time by itself when a
 // kept connection breaks: such a copy would spend quota nobody counted and
-// carry a nonce that was used.
+// carry a nonce that was used. It never does so for a POST, and for other
+// methods not while there is a body that cannot be had again. A request of
+// which no byte was written is still moved to a new connection.
 func unrepeatable(req *http.Request) *http.Request {
+	if req.Method == http.MethodPost {
+		return req
+	}
 	req.GetBody = nil
 	if req.Body == nil || req.Body == http.NoBody {
 		req.Body = io.NopCloser(strings.NewReader(""))

@@ -134,24 +134,33 @@ func TestFailure_A25_FreshNonce(t *testing.T) {
 // A kept connection that breaks must not make net/http send a request again by
 // itself: A25. The server answers one request and closes on the next.
 func TestFailure_A25_NoHiddenRepeat(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	requests := make(chan int, 1)
-	go func() { requests <- serveThenBreak(l) }()
-	url := "http://" + l.Addr().String()
-	c := client(t, url, nil)
-	if _, fail := c.Do(context.Background(), "First", get(url)); fail != nil {
-		t.Fatal(fail)
-	}
-	_, fail := c.Do(context.Background(), "Second", get(url))
-	if fail == nil || fail.Code != call.Unknown {
-		t.Errorf("outcome %v, want unknown", fail)
-	}
-	l.Close()
-	if n := <-requests; n != 2 {
-		t.Errorf("server saw %d requests, want 2", n)
+	for _, tc := range []struct{ name, method, body string }{
+		{"GET", http.MethodGet, ""}, {"GET with a body", http.MethodGet, "{}"},
+		{"POST", http.MethodPost, "{}"}, {"POST without a body", http.MethodPost, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			requests := make(chan int, 1)
+			go func() { requests <- serveThenBreak(l) }()
+			url := "http://" + l.Addr().String()
+			build := func(Stamp) (*http.Request, error) {
+				return http.NewRequest(tc.method, url, strings.NewReader(tc.body))
+			}
+			c := client(t, url, nil)
+			if _, fail := c.Do(context.Background(), "First", build); fail != nil {
+				t.Error(fail)
+			}
+			if _, fail := c.Do(context.Background(), "Second", build); codeOf(fail) != call.Unknown {
+				t.Errorf("outcome %v, want unknown", fail)
+			}
+			_ = l.Close()
+			if n := <-requests; n != 2 {
+				t.Errorf("server saw %d requests, want 2", n)
+			}
+		})
 	}
 }
 
