@@ -100,7 +100,8 @@ type bounds struct{ left int }
 
 func (b *bounds) walk(path []string, v any) *Violation {
 	if b.left--; b.left < 0 {
-		return &Violation{Code: CodeTooManyValues, Message: fmt.Sprintf("the document has more than %d values", maxValues)}
+		return &Violation{Code: CodeTooManyValues, Message: fmt.Sprintf("the document has more than %d values",
+			maxValues)}
 	}
 	if len(path) > maxDepth {
 		msg := fmt.Sprintf("the document is nested deeper than %d levels", maxDepth)

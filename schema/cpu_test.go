@@ -17,7 +17,7 @@ func takesAtMost(t *testing.T, limit time.Duration, f func()) {
 	}
 }
 
-func processorTime(t *testing.T) time.Duration {
+func processorTime(t testing.TB) time.Duration {
 	t.Helper()
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

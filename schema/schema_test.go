@@ -78,7 +78,8 @@ func TestShapeOf(t *testing.T) {
 		"enum": {account.Field("provider"), "string"}, "number": {account.Field("quota").Field("share"), "number"},
 		"integer of a map": {account.Field("quota").Field("limits").Field("Any"), "integer"},
 		"boolean":          {config.Field("insecure"), "boolean"}, "array": {prefetch.Field("regions"), "array"},
-		"item": {prefetch.Field("regions").Item(), "string"}, "text of a map": {server.Field("params").Field("any"), "string"},
+		"item": {prefetch.Field("regions").Item(), "string"}, "text of a map": {server.Field("params").Field("any"),
+			"string"},
 	} {
 		if c.shape == nil || c.shape.Type != c.want {
 			t.Errorf("%s: %+v, want type %s", name, c.shape, c.want)
@@ -200,7 +201,8 @@ func TestRegionCodes(t *testing.T) {
 	if provinces != 34 || len(codes) != 34+170 || len(names) != len(codes) {
 		t.Errorf("%d provinces, %d codes, %d names", provinces, len(codes), len(names))
 	}
-	for code, want := range map[string]string{"NO": "Norway", "ZHJ": "Zhejiang", "HKG": "Hong Kong", "CI": "Côte d'Ivoire"} {
+	for code, want := range map[string]string{"NO": "Norway", "ZHJ": "Zhejiang", "HKG": "Hong Kong",
+		"CI": "Côte d'Ivoire"} {
 		if names[code] != want {
 			t.Errorf("%s is %v, want %s", code, names[code], want)
 		}

@@ -183,7 +183,7 @@ func (f fault) surplus() {
 		sub.path, sub.named = append(slices.Clone(f.path), name), true
 		near := ""
 		if f.teller.suggesting() {
-			near = nearest(name, slices.DeleteFunc(slices.Clone(known), func(k string) bool { _, used := have[k]; return used }))
+			near = nearest(name, unused(known, have))
 		}
 		hint := didYouMean(near)
 		if near == "" {
@@ -191,6 +191,15 @@ func (f fault) surplus() {
 		}
 		sub.add(CodeUnknownField, near, fmt.Sprintf("unknown field %s%s", quote(name), hint))
 	}
+}
+
+// unused returns the known fields that a mapping does not have yet: a typo
+// stands for one of them.
+func unused(known []string, have map[string]any) []string {
+	return slices.DeleteFunc(slices.Clone(known), func(k string) bool {
+		_, used := have[k]
+		return used
+	})
 }
 
 func (f fault) wrongType() {
@@ -219,7 +228,8 @@ func (f fault) notAllowed() {
 		allowed = []string{text(one)}
 	}
 	if f.value == nil {
-		words := "has no value (empty, ~ and null mean none): must be one of " + some(allowed) + "; quote it if the word itself is meant"
+		words := "has no value (empty, ~ and null mean none): must be one of " + some(allowed) +
+			"; quote it if the word itself is meant"
 		f.add(CodeWrongType, "", words)
 		return
 	}
@@ -248,7 +258,8 @@ func (f fault) sameItems() {
 		if first, twice := seen[text]; twice {
 			sub := f
 			sub.path = append(slices.Clone(f.path), strconv.Itoa(i))
-			sub.add(CodeDuplicateItem, "", fmt.Sprintf("%s is in the list already, at position %d", quote(text), first+1))
+			words := fmt.Sprintf("%s is in the list already, at position %d", quote(text), first+1)
+			sub.add(CodeDuplicateItem, "", words)
 			continue
 		}
 		seen[text] = i

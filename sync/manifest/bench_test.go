@@ -18,7 +18,8 @@ import (
 func tree(n int) *source.Snapshot {
 	snap := &source.Snapshot{Source: "live", Revision: "1"}
 	for i := range n {
-		snap.Files = append(snap.Files, file(fmt.Sprintf("team%03d/relay%06d.yaml", i%500, i), fmt.Sprintf(relayText, i, i)))
+		snap.Files = append(snap.Files, file(fmt.Sprintf("team%03d/relay%06d.yaml", i%500, i), fmt.Sprintf(relayText,
+			i, i)))
 	}
 	return snap
 }
@@ -80,12 +81,14 @@ func peak(f func()) uint64 {
 func benchmarkValidate(b *testing.B, n int) {
 	snap := tree(n)
 	b.SetBytes(int64(len(snap.Files[0].Data)) * int64(n))
+	before := processorTime(b)
 	for b.Loop() {
 		if r := New(volc()).Load(snap); r.Set.Len() != n || len(r.Problems) != 0 {
 			b.Fatalf("%d resources, problems %v", r.Set.Len(), r.Problems[:1])
 		}
 	}
 	b.StopTimer()
+	b.ReportMetric((processorTime(b)-before).Seconds()/float64(b.N), "cpu-s/op")
 	most := peak(func() { New(volc()).Load(snap) })
 	b.ReportMetric(float64(most)/1e6, "MB-peak")
 }

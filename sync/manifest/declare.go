@@ -44,7 +44,8 @@ func (l *Loader) read(sourceName string, file source.File) (out parsed) {
 		})
 		if out.documents == 0 && r.problems.total == 0 {
 			r.problems.add(Problem{
-				File: file.Path, Line: 1, Column: 1, Code: CodeEmptyFile, Message: "the file holds no document", Severity: Notice,
+				File: file.Path, Line: 1, Column: 1, Code: CodeEmptyFile,
+				Message: "the file holds no document", Severity: Notice,
 			})
 		}
 	})
@@ -183,7 +184,8 @@ func accountViolation(apiVersion, name string, known []string) schema.Violation 
 		v.Code, v.Nearest = CodeUnknownAccount, schema.Nearest(name, known)
 		v.Message = fmt.Sprintf("weir.yaml has no account %s for %s; there are %s", quoted(name), apiVersion, names)
 		if v.Nearest != "" {
-			v.Message = fmt.Sprintf("weir.yaml has no account %s for %s; did you mean %s?", quoted(name), apiVersion, quoted(v.Nearest))
+			v.Message = fmt.Sprintf("weir.yaml has no account %s for %s; did you mean %s?",
+				quoted(name), apiVersion, quoted(v.Nearest))
 		}
 	}
 	return v

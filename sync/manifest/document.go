@@ -62,7 +62,8 @@ func empty(doc *yaml.Node) bool {
 		return true
 	}
 	root := doc.Content[0]
-	return root.Kind == yaml.ScalarNode && root.Value == "" && root.Style == 0 && root.Anchor == "" && root.Tag == "!!null"
+	return root.Kind == yaml.ScalarNode && root.Value == "" && root.Style == 0 && root.Anchor == "" &&
+		root.Tag == "!!null"
 }
 
 // maxExpansion is how many times larger a file may become through aliases.
@@ -187,7 +188,8 @@ func Document(file string, data []byte, apiVersion, kind string) (map[string]any
 	r.guard(func() {
 		r.documents(data, DefaultFileBytes, func(root *yaml.Node) {
 			if len(docs) == 1 {
-				r.fault(fault{root.Line, root.Column, CodeOneDocument, "this file holds one document; there is another one here"})
+				r.fault(fault{root.Line, root.Column, CodeOneDocument,
+					"this file holds one document; there is another one here"})
 				return
 			}
 			d := r.check(root, schema.Ref{APIVersion: apiVersion, Kind: kind})

@@ -134,7 +134,8 @@ func TestFailure_V09_MillionBrackets(t *testing.T) {
 func TestFailure_V10_NorwayAndOff(t *testing.T) {
 	plain := strings.Replace(prefetchText, "[NO]", "[NO, SE]", 1)
 	quoted := strings.Replace(prefetchText, "[NO]", `["NO", 'SE']`, 1)
-	if one, two := only(t, plain), only(t, quoted); one.Spec != two.Spec || !strings.Contains(string(one.Spec), `["NO","SE"]`) {
+	if one, two := only(t, plain), only(t, quoted); one.Spec != two.Spec || !strings.Contains(string(one.Spec),
+		`["NO","SE"]`) {
 		t.Errorf("plain %s, quoted %s", one.Spec, two.Spec)
 	}
 	if got := only(t, strings.Replace(prefetchText, "app: live", "app: off", 1)); got.ID.Part(1) != "off" {
@@ -158,7 +159,8 @@ func TestFailure_V11_TextThatLooksLikeNumbers(t *testing.T) {
 		}
 	}
 	for _, s := range []string{"1.10", "12:30:45", "+5", ".5", "2023-01-01T00:00:00Z", "1.0e10000000"} {
-		res := only(t, strings.Replace(relayFor("a.example.com"), "protocol: rtmp", "protocol: rtmp, params: {k: "+s+"}", 1))
+		res := only(t, strings.Replace(relayFor("a.example.com"), "protocol: rtmp",
+			"protocol: rtmp, params: {k: "+s+"}", 1))
 		if want := `"params":{"k":"` + s + `"}`; !strings.Contains(string(res.Spec), want) {
 			t.Errorf("%s: %s", s, res.Spec)
 		}
@@ -172,10 +174,13 @@ func relayFor(vhost string) string {
 
 func TestFailure_V12_BigIntegers(t *testing.T) {
 	for s, want := range map[string]string{
-		"9007199254740993": "", "999999999999999999": "", "9223372036854775808": "wrong-type", "18446744073709551616": "wrong-type",
-		"0x10": "wrong-type", "010": "wrong-type", `"10"`: "wrong-type", "1e3": "wrong-type", "10.0": "wrong-type", "+1": "wrong-type",
+		"9007199254740993": "", "999999999999999999": "", "9223372036854775808": "wrong-type",
+		"18446744073709551616": "wrong-type",
+		"0x10":                 "wrong-type", "010": "wrong-type", `"10"`: "wrong-type", "1e3": "wrong-type", "10.0": "wrong-type",
+		"+1": "wrong-type",
 	} {
-		value, _, problems := Document("weir.yaml", []byte(strings.Replace(configText, "fileBytes: 1", "fileBytes: "+s, 1)), "weir/v1", "Config")
+		value, _, problems := Document("weir.yaml", []byte(strings.Replace(configText, "fileBytes: 1",
+			"fileBytes: "+s, 1)), "weir/v1", "Config")
 		got := ""
 		if len(problems) > 0 {
 			got = problems[0].Code
@@ -220,7 +225,8 @@ func TestFailure_V28_ManyErrors(t *testing.T) {
 		t.Fatalf("%d errors, %d shown", r.Errors, len(r.Problems))
 	}
 	last := r.Problems[maxShown]
-	if last.Code != CodeMoreProblems || last.Severity != Error || last.Message != "9950 more problems in this file are not shown" {
+	if last.Code != CodeMoreProblems || last.Severity != Error ||
+		last.Message != "9950 more problems in this file are not shown" {
 		t.Errorf("got %+v", last)
 	}
 	if first := r.Problems[0]; first.Line != 2 {
@@ -255,14 +261,16 @@ func TestFailure_V29_SecretsAreNotEchoed(t *testing.T) {
 	if r.Warnings != 3 || r.Errors != 0 {
 		t.Errorf("%d warnings: %v", r.Warnings, r.Problems)
 	}
-	config := strings.Replace(configText, "provider: aliyun,", "provider: aliyun, credentials: {accessKeyIdEnv: LTAI5tFakeFakeFakeFake, "+
-		"accessKeySecretEnv: aB3/FakeFakeFakeFakeFakeFake},", 1)
+	config := strings.Replace(configText, "provider: aliyun,",
+		"provider: aliyun, credentials: {accessKeyIdEnv: LTAI5tFakeFakeFakeFake, "+
+			"accessKeySecretEnv: aB3/FakeFakeFakeFakeFakeFake},", 1)
 	_, _, problems := Document("weir.yaml", []byte(config), "weir/v1", "Config")
 	if len(problems) != 2 {
 		t.Errorf("got %v", problems)
 	}
 	for _, p := range slices.Concat(r.Problems, problems) {
-		if s := p.String(); strings.Contains(s, "Fake") || strings.Contains(s, "hunter2") || strings.Contains(s, "aB3") {
+		if s := p.String(); strings.Contains(s, "Fake") || strings.Contains(s, "hunter2") || strings.Contains(s,
+			"aB3") {
 			t.Errorf("a secret is echoed: %s", s)
 		}
 	}
@@ -321,7 +329,8 @@ func TestFailure_C2_ManyValues(t *testing.T) {
 }
 
 func TestFailure_C21_ControlCharacters(t *testing.T) {
-	p := Problem{File: "a\x1b[2J.yaml", Line: 3, Column: 7, Path: "spec.\u202e", Code: "x", Message: "one\ntwo\x00\u2028", Severity: Error}
+	p := Problem{File: "a\x1b[2J.yaml", Line: 3, Column: 7, Path: "spec.\u202e", Code: "x",
+		Message: "one\ntwo\x00\u2028", Severity: Error}
 	if got, want := p.String(), `a\x1b[2J.yaml:3:7: spec.\u202e: one\ntwo\x00\u2028 [x]`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -379,7 +388,8 @@ func TestEveryProblemHasAKnownCode(t *testing.T) {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(string(data)) {
-			if !strings.HasPrefix(line, "error: ") && !strings.HasPrefix(line, "warning: ") && !strings.HasPrefix(line, "notice: ") {
+			if !strings.HasPrefix(line, "error: ") && !strings.HasPrefix(line, "warning: ") && !strings.HasPrefix(line,
+				"notice: ") {
 				continue
 			}
 			code := line[strings.LastIndex(line, "[")+1 : len(line)-2]

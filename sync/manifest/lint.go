@@ -26,7 +26,8 @@ func (r *reader) secrets(d *document) {
 	}
 	var found []Problem
 	lookForSecrets(make([]string, 0, 16), d.value, false, func(path []string, length int) {
-		msg := fmt.Sprintf("this looks like a key or password (%d characters); whoever reads the source reads it too", length)
+		msg := fmt.Sprintf("this looks like a key or password (%d characters); whoever reads the source reads it too",
+			length)
 		found = append(found, d.place.Problem(path, false, CodeSecretInText, msg, Warning))
 	})
 	slices.SortFunc(found, compareProblems)
@@ -60,7 +61,8 @@ func accessKey(s string) bool {
 	if len(s) < 16 {
 		return false
 	}
-	for _, prefix := range [...]string{"LTAI", "STS.", "AKLT", "AKTP", "AKIA", "ghp_", "github_pat_", "glpat-", "-----BEGIN "} {
+	for _, prefix := range [...]string{"LTAI", "STS.", "AKLT", "AKTP", "AKIA", "ghp_", "github_pat_", "glpat-",
+		"-----BEGIN "} {
 		if strings.HasPrefix(s, prefix) {
 			return true
 		}
@@ -71,7 +73,8 @@ func accessKey(s string) bool {
 // secretName recognises fields that are named after what they hold.
 func secretName(key string) bool {
 	key = strings.ToLower(key)
-	for _, word := range []string{"secret", "password", "passwd", "token", "accesskey", "access_key", "apikey", "api_key", "credential"} {
+	for _, word := range []string{"secret", "password", "passwd", "token", "accesskey", "access_key", "apikey",
+		"api_key", "credential"} {
 		if strings.Contains(key, word) {
 			return true
 		}

@@ -67,7 +67,8 @@ func TestAccounts(t *testing.T) {
 func TestUnchangedFilesAreNotParsed(t *testing.T) {
 	l := New(accounts())
 	snap := &source.Snapshot{Source: "live", Files: []source.File{
-		file("a.yaml", switchText), file("b.yaml", relayFor("b.example.com")), file("c.yaml", "x: y\n"), file("d.txt", "?"),
+		file("a.yaml", switchText), file("b.yaml", relayFor("b.example.com")), file("c.yaml", "x: y\n"), file("d.txt",
+			"?"),
 	}}
 	first := l.Load(snap)
 	if first.Parsed != 3 || first.Set.Len() != 2 || first.Errors != 2 {
@@ -76,7 +77,8 @@ func TestUnchangedFilesAreNotParsed(t *testing.T) {
 	if again := l.Load(snap); again.Parsed != 0 || told(again) != told(first) {
 		t.Errorf("again: %d parsed\n%s\nwant\n%s", again.Parsed, told(again), told(first))
 	}
-	moved := &source.Snapshot{Source: "live", Files: []source.File{file("a.yaml", switchText), file("z.yaml", relayFor("b.example.com"))}}
+	moved := &source.Snapshot{Source: "live", Files: []source.File{file("a.yaml", switchText), file("z.yaml",
+		relayFor("b.example.com"))}}
 	if r := l.Load(moved); r.Parsed != 1 || r.Set.Len() != 2 || r.Errors != 0 {
 		t.Errorf("a file moved, one gone: %d parsed\n%s", r.Parsed, told(r))
 	}
@@ -96,7 +98,8 @@ func TestUnchangedFilesAreNotParsed(t *testing.T) {
 func TestEmptySnapshot(t *testing.T) {
 	l := New(accounts())
 	l.Load(&source.Snapshot{Files: []source.File{file("a.yaml", switchText)}})
-	if r := l.Load(&source.Snapshot{}); r.Set.Len() != 0 || r.Documents != 0 || len(r.Problems) != 0 || len(l.cache) != 0 {
+	if r := l.Load(&source.Snapshot{}); r.Set.Len() != 0 || r.Documents != 0 || len(r.Problems) != 0 ||
+		len(l.cache) != 0 {
 		t.Errorf("got %+v", r)
 	}
 }
@@ -104,8 +107,9 @@ func TestEmptySnapshot(t *testing.T) {
 func TestFailure_V31_FileNames(t *testing.T) {
 	for name, want := range map[string]bool{
 		"a.yaml": true, "a.yml": true, "a.json": true, "x/A.YAML": true, "b.Json": true, "x.y/z.yaml": true,
-		"a.yaml.swp": false, "a.yaml~": false, ".a.yaml": false, "x/.a.yaml": false, ".git/a.yaml": false, "..data/a.yaml": false,
-		"yaml": false, "a": false, "": false, "a.yaml/b": false, "#a.yaml#": false,
+		"a.yaml.swp": false, "a.yaml~": false, ".a.yaml": false, "x/.a.yaml": false, ".git/a.yaml": false,
+		"..data/a.yaml": false,
+		"yaml":          false, "a": false, "": false, "a.yaml/b": false, "#a.yaml#": false,
 	} {
 		if got := Matches(name); got != want {
 			t.Errorf("Matches(%q) = %v", name, got)
@@ -150,7 +154,8 @@ func TestProblemJSON(t *testing.T) {
 
 func TestPathText(t *testing.T) {
 	for want, path := range map[string][]string{
-		"": nil, "spec": {"spec"}, "spec.groups[0].name": {"spec", "groups", "0", "name"}, `labels["a.b"]`: {"labels", "a.b"},
+		"": nil, "spec": {"spec"}, "spec.groups[0].name": {"spec", "groups", "0", "name"}, `labels["a.b"]`: {"labels",
+			"a.b"},
 		`x[""].y`: {"x", "", "y"}, "[3]": {"3"}, `x["a b"]`: {"x", "a b"},
 	} {
 		if got := pathText(path); got != want {
@@ -168,7 +173,8 @@ func TestDocument(t *testing.T) {
 	if share := account["quota"].(map[string]any)["share"]; share != 0.9 {
 		t.Errorf("share is %v (%T)", share, share)
 	}
-	p := at.Problem([]string{"sources", "0", "directory", "path"}, false, "source-missing", "there is no such directory", Error)
+	p := at.Problem([]string{"sources", "0", "directory", "path"}, false, "source-missing",
+		"there is no such directory", Error)
 	if got, want := p.String(), "weir.yaml:3:42: sources[0].directory.path: there is no such directory [source-missing]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -182,19 +188,21 @@ func TestDocument(t *testing.T) {
 
 func TestDocumentProblems(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"empty":              {"", "1:one-document"},
-		"two documents":      {configText + "---\na: b\n", "8:one-document"},
-		"empty second":       {configText + "---\n# end\n", ""},
-		"another kind":       {switchText, "1:missing-field 1:missing-field 1:missing-field 1:not-allowed-value 2:not-allowed-value 3:unknown-field"},
-		"git, which is next": {strings.Replace(configText, "directory: {path: ./live}", "git: {url: x}", 1), "3:missing-field 3:unknown-field"},
-		"syntax":             {"a: [", "2:syntax"},
-		"a list":             {"- a\n", "1:not-a-mapping"},
-		"a key twice":        {configText + "policy: {}\n", "7:duplicate-key"},
-		"a decimal limit":    {strings.Replace(configText, "fileBytes: 1", "fileBytes: 1.5", 1), "6:wrong-type"},
-		"a share of text":    {strings.Replace(configText, "0.9", `"0.9"`, 1), "4:wrong-type"},
-		"an endless share":   {strings.Replace(configText, "0.9", ".inf", 1), "4:not-finite"},
-		"a long decimal":     {strings.Replace(configText, "0.9", "0.12345678901", 1), "4:wrong-type"},
-		"a share above one":  {strings.Replace(configText, "0.9", "1.5", 1), "4:too-large"},
+		"empty":         {"", "1:one-document"},
+		"two documents": {configText + "---\na: b\n", "8:one-document"},
+		"empty second":  {configText + "---\n# end\n", ""},
+		"another kind": {switchText,
+			"1:missing-field 1:missing-field 1:missing-field 1:not-allowed-value 2:not-allowed-value 3:unknown-field"},
+		"git, which is next": {strings.Replace(configText, "directory: {path: ./live}", "git: {url: x}", 1),
+			"3:missing-field 3:unknown-field"},
+		"syntax":            {"a: [", "2:syntax"},
+		"a list":            {"- a\n", "1:not-a-mapping"},
+		"a key twice":       {configText + "policy: {}\n", "7:duplicate-key"},
+		"a decimal limit":   {strings.Replace(configText, "fileBytes: 1", "fileBytes: 1.5", 1), "6:wrong-type"},
+		"a share of text":   {strings.Replace(configText, "0.9", `"0.9"`, 1), "4:wrong-type"},
+		"an endless share":  {strings.Replace(configText, "0.9", ".inf", 1), "4:not-finite"},
+		"a long decimal":    {strings.Replace(configText, "0.9", "0.12345678901", 1), "4:wrong-type"},
+		"a share above one": {strings.Replace(configText, "0.9", "1.5", 1), "4:too-large"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, problems := Document("weir.yaml", []byte(c.text), "weir/v1", "Config")
@@ -219,7 +227,8 @@ func TestOrderDoesNotMatter(t *testing.T) {
 	for i := range 12 {
 		vhost := fmt.Sprintf("push%d.example.com", i)
 		documents = append(documents, []string{
-			"apiVersion: volcengine/v1\n", "kind: RelaySource\n", fmt.Sprintf("metadata: {labels: {n: x%d}, account: volc-east}\n", i),
+			"apiVersion: volcengine/v1\n", "kind: RelaySource\n",
+			fmt.Sprintf("metadata: {labels: {n: x%d}, account: volc-east}\n", i),
 			"spec: {groups: [{servers: [{protocol: flv, address: a.example.com}], name: a}], app: live, vhost: " + vhost + "}\n",
 		})
 		res := only(t, strings.Join(documents[i], ""))
@@ -265,8 +274,10 @@ func TestProblemsDoNotDependOnChance(t *testing.T) {
 
 func FuzzLoad(f *testing.F) {
 	for _, seed := range []string{
-		switchText, prefetchText, relayFor("a.example.com"), configText, "a: &a [*a]", "<<: {}", "? []\n: b", "\xff\xfe", "%TAG ! x\n---\n",
-		"!!binary |\n  R0\n", "{\"a\": \"\\ud83d\"}", "- - - -\n\t- x", "a: |\n x\n  y", "*", "&a", "a: *b", "--- - ---", "\r\r\n", "? ? ? a",
+		switchText, prefetchText, relayFor("a.example.com"), configText, "a: &a [*a]", "<<: {}", "? []\n: b",
+		"\xff\xfe", "%TAG ! x\n---\n",
+		"!!binary |\n  R0\n", "{\"a\": \"\\ud83d\"}", "- - - -\n\t- x", "a: |\n x\n  y", "*", "&a", "a: *b",
+		"--- - ---", "\r\r\n", "? ? ? a",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -281,7 +292,8 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("%v for %d bytes", took, len(data))
 		}
 		for _, p := range out.problems.shown() {
-			if _, ok := Explain(p.Code); !ok || p.Message == "" || p.Line < 1 && p.Code != CodeFileTooLarge || len(p.String()) > 8000 {
+			if _, ok := Explain(p.Code); !ok || p.Message == "" || p.Line < 1 && p.Code != CodeFileTooLarge ||
+				len(p.String()) > 8000 {
 				t.Errorf("%+v", p)
 			}
 		}

@@ -36,7 +36,8 @@ func TestFailure_V03_MergeKey(t *testing.T) {
 }
 
 func TestFailure_V04_Tabs(t *testing.T) {
-	expect(t, map[string]string{"tab-indent.yaml": "5:tab-indent", "tab-in-list.yaml": "8:tab-indent", "tabs.json": "4:wrong-type"})
+	expect(t, map[string]string{"tab-indent.yaml": "5:tab-indent", "tab-in-list.yaml": "8:tab-indent",
+		"tabs.json": "4:wrong-type"})
 }
 
 func TestFailure_V07_UTF16(t *testing.T) {
@@ -69,7 +70,8 @@ func TestFailure_V09_Depth(t *testing.T) {
 
 func TestFailure_V13_NotFinite(t *testing.T) {
 	expect(t, map[string]string{"not-finite.yaml": "4:not-finite 5:not-finite 10:bad-domain 11:not-finite"})
-	res := only(t, strings.Replace(relayFor("a.example.com"), "protocol: rtmp", "protocol: rtmp, params: {k: '.inf'}", 1))
+	res := only(t, strings.Replace(relayFor("a.example.com"), "protocol: rtmp",
+		"protocol: rtmp, params: {k: '.inf'}", 1))
 	if !strings.Contains(string(res.Spec), `{"k":".inf"}`) {
 		t.Errorf("quoted: %s", res.Spec)
 	}
@@ -79,7 +81,8 @@ func TestFailure_V14_ExplicitTags(t *testing.T) {
 	expect(t, map[string]string{
 		"explicit-tags.yaml": "1:explicit-tag 2:explicit-tag 3:explicit-tag 5:explicit-tag 6:explicit-tag 7:explicit-tag",
 	})
-	for _, value := range []string{"!!binary R0lG", "!!timestamp 2001-01-01", "!foo x", "!<tag:yaml.org,2002:str> x", "! x", "!!str x"} {
+	for _, value := range []string{"!!binary R0lG", "!!timestamp 2001-01-01", "!foo x",
+		"!<tag:yaml.org,2002:str> x", "! x", "!!str x"} {
 		if got := codes(load(t, "a.yaml", switchText+"metadata: {labels: {a: "+value+"}}\n")); got != "4:explicit-tag" {
 			t.Errorf("%s: %s", value, got)
 		}
@@ -99,8 +102,10 @@ func TestFailure_V17_RootIsNoMapping(t *testing.T) {
 
 func TestFailure_V18_UnknownKind(t *testing.T) {
 	expect(t, map[string]string{
-		"unknown-kind.yaml": "2:unknown-kind 8:unknown-kind 14:wrong-type", "unknown-api-version.yaml": "1:unknown-api-version",
-		"no-kind.yaml": "1:missing-field 1:missing-field", "kind-is-a-list.yaml": "2:wrong-type", "config-among-manifests.yaml": "2:unknown-kind",
+		"unknown-kind.yaml":        "2:unknown-kind 8:unknown-kind 14:wrong-type",
+		"unknown-api-version.yaml": "1:unknown-api-version",
+		"no-kind.yaml":             "1:missing-field 1:missing-field", "kind-is-a-list.yaml": "2:wrong-type",
+		"config-among-manifests.yaml": "2:unknown-kind",
 	})
 }
 
@@ -110,7 +115,8 @@ func TestFailure_V19_UnknownField(t *testing.T) {
 
 func TestFailure_V20_TwoFiles(t *testing.T) {
 	r := New(accounts()).Load(snapshot(t, "testdata/problems/duplicate-identity.txtar"))
-	if r.Errors != 3 || r.Set.Len() != 3 || r.Problems[1].File != "sub/b.yaml" || !strings.Contains(r.Problems[1].Message, "a.yaml:1") {
+	if r.Errors != 3 || r.Set.Len() != 3 || r.Problems[1].File != "sub/b.yaml" ||
+		!strings.Contains(r.Problems[1].Message, "a.yaml:1") {
 		t.Errorf("got %v", r.Problems)
 	}
 }
@@ -129,7 +135,8 @@ func TestFailure_V25_KeptForever(t *testing.T) {
 }
 
 func TestFailure_C3_RecursionInTheLibrary(t *testing.T) {
-	for _, text := range []string{strings.Repeat("{a: ", 5_000), strings.Repeat("[{a: ", 20_000), strings.Repeat("? ", 20_000), strings.Repeat("- ", 20_000)} {
+	for _, text := range []string{strings.Repeat("{a: ", 5_000), strings.Repeat("[{a: ", 20_000),
+		strings.Repeat("? ", 20_000), strings.Repeat("- ", 20_000)} {
 		if r := load(t, "a.yaml", text); r.Errors != 1 || r.Panics != 0 {
 			t.Errorf("%.10s: %v", text, r.Problems)
 		}

@@ -51,7 +51,8 @@ func syntaxFault(err error, text []byte) fault {
 	case tabbed(text, f.line):
 		f.code, f.message = CodeTabIndent, "a tab cannot indent; use spaces"
 	case said("unknown anchor"):
-		f.code, f.message = CodeUnknownAnchor, "this alias names no anchor above it in the document; quote a text that begins with *"
+		f.code, f.message = CodeUnknownAnchor,
+			"this alias names no anchor above it in the document; quote a text that begins with *"
 	case said("unexpected end of stream") && open:
 		f.line, f.column = e.ContextMark.Line, e.ContextMark.Column
 		f.message = "the quotation mark that opens here is never closed"
@@ -62,7 +63,8 @@ func syntaxFault(err error, text []byte) fault {
 		f.message = `a second ": " in one value, or a line indented too far; quote the value if it holds ": "`
 	case said("expected ',' or"):
 		f.line, f.column = e.ContextMark.Line, e.ContextMark.Column
-		f.message = fmt.Sprintf("the bracket that opens here is not closed, or a comma is missing before line %d", e.Mark.Line)
+		f.message = fmt.Sprintf("the bracket that opens here is not closed, or a comma is missing before line %d",
+			e.Mark.Line)
 	case said("node content"):
 		f.message = "a value is missing here, or a bracket above is never closed"
 	case said("alphabetic or numeric"):

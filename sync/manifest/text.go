@@ -21,7 +21,8 @@ type fault struct {
 // its byte order mark.
 func checkText(data []byte, most int) ([]byte, *fault) {
 	if len(data) > most {
-		msg := fmt.Sprintf("the file has %d bytes; at most %d are read (limits.fileBytes in weir.yaml)", len(data), most)
+		msg := fmt.Sprintf("the file has %d bytes; at most %d are read (limits.fileBytes in weir.yaml)",
+			len(data), most)
 		return nil, &fault{code: CodeFileTooLarge, message: msg}
 	}
 	if utf16(data) {
