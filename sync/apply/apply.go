@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -147,7 +148,37 @@ func (r *run) account(ctx context.Context, changes []plan.Change) {
 		}
 	}
 	r.wave(ctx, first)
-	r.wave(ctx, last)
+	r.wave(ctx, r.keepOld(first, last))
+}
+
+// keepOld refuses removals of kinds of which something new could not be made:
+// together they may be a rename, and the old one is what is on air.
+func (r *run) keepOld(first, last []plan.Change) []plan.Change {
+	stuck := map[string]bool{}
+	for _, c := range first {
+		if c.Reason == plan.New && r.stuck(c.ID) {
+			stuck[c.ID.Kind] = true
+		}
+	}
+	var rest []plan.Change
+	for _, c := range last {
+		if c.Due() && stuck[c.ID.Kind] {
+			r.add(Result{ID: c.ID, Action: c.Action, Calls: []Call{}}.end(Refused,
+				"a new "+c.ID.Kind+" could not be created; nothing of the kind is removed until it is"))
+			continue
+		}
+		rest = append(rest, c)
+	}
+	return rest
+}
+
+// stuck reports whether the change of id was to be made and was not.
+func (r *run) stuck(id resource.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.results, func(res Result) bool {
+		return res.ID == id && res.Outcome != Done && res.Outcome != Waiting
+	})
 }
 
 // wave runs the kinds side by side, each with its own places in flight, so
@@ -171,7 +202,10 @@ func (r *run) wave(ctx context.Context, changes []plan.Change) {
 }
 
 func (r *run) one(ctx context.Context, c plan.Change) {
-	res := r.change(ctx, c)
+	r.add(r.change(ctx, c))
+}
+
+func (r *run) add(res Result) {
 	r.mu.Lock()
 	r.results = append(r.results, res)
 	r.mu.Unlock()

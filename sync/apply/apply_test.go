@@ -216,6 +216,31 @@ func TestRemovalsComeLast(t *testing.T) {
 	})
 }
 
+// TestFailure_D06_RenameKeepsTheOld: while the new one cannot be made the old
+// one stays; a failure of something else keeps nothing.
+func TestFailure_D06_RenameKeepsTheOld(t *testing.T) {
+	tests := map[string]struct {
+		reason plan.Reason
+		want   Outcome
+	}{"the new one fails": {plan.New, Refused}, "another edit fails": {plan.Edited, Done}}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := &shelf{answer: func(req *call.Request) error {
+				if req.Params["Key"] == "new" {
+					return &call.Error{Code: call.Invalid}
+				}
+				return nil
+			}}
+			fails := change("new", plan.Create)
+			fails.Reason = tc.reason
+			rep := carry(t, s, statetest.NewMemory(), fails, change("old", plan.Delete))
+			if got := outcomes(rep)["old"]; got != tc.want {
+				t.Errorf("old is %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestDeleteForgets(t *testing.T) {
 	store := statetest.NewMemory()
 	c := change("a", plan.Delete)

@@ -139,15 +139,15 @@ func (p *Plan) Due() iter.Seq[Change] {
 	}
 }
 
-// Summary counts a plan's changes. Withheld ones count there and nowhere else.
+// Summary counts a plan's changes, each once.
 type Summary struct {
 	Create    int `json:"create"`
 	Update    int `json:"update"`
 	Delete    int `json:"delete"`
 	Unchanged int `json:"unchanged"` // seen, and as declared
 	Waiting   int `json:"waiting"`
-	Unknown   int `json:"unknown"`
-	Withheld  int `json:"withheld"`
+	Unknown   int `json:"unknown"`  // cannot be read, or a write does not show yet
+	Withheld  int `json:"withheld"` // differs, and is left alone
 }
 
 // Summary counts the changes.
@@ -171,9 +171,11 @@ func (s *Summary) add(c Change) {
 		s.Update++
 	case c.Action == Delete:
 		s.Delete++
-	case c.State == Unknown:
-		s.Unknown++
-	default:
+	case c.State == InSync:
 		s.Unchanged++
+	case c.State == Differs:
+		s.Withheld++
+	default:
+		s.Unknown++
 	}
 }

@@ -130,7 +130,7 @@ func (r *Reconciler) unscanned(m memory) []resource.Resource {
 	return out
 }
 
-// carryOut applies p, leaving out what failed a moment ago.
+// carryOut applies p, withholding what failed a moment ago.
 func (r *Reconciler) carryOut(ctx context.Context, p *plan.Plan) (*apply.Report, error) {
 	if r.opts.DryRun {
 		return nil, nil
@@ -141,7 +141,7 @@ func (r *Reconciler) carryOut(ctx context.Context, p *plan.Plan) (*apply.Report,
 	for _, c := range p.Changes {
 		f, failed := r.failures[c.ID]
 		if failed && f.spec == c.After && f.until.After(now) && c.Due() {
-			continue
+			c.Withheld = "failed a moment ago; tried again at " + f.until.UTC().Format(time.TimeOnly)
 		}
 		trimmed.Changes = append(trimmed.Changes, c)
 	}

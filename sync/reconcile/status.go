@@ -205,7 +205,7 @@ func (r *Reconciler) failureList(rep *apply.Report) []Failure {
 		}
 	}
 	for _, res := range rep.Results {
-		if f, ok := r.failures[res.ID]; ok && res.Error != "" {
+		if f, ok := r.failures[res.ID]; ok && res.Code != "" {
 			known[res.ID] = Failure{ID: res.ID.String(), Code: res.Code, Error: res.Error, Retries: f.until}
 		}
 	}
@@ -224,7 +224,7 @@ func (r *Reconciler) logPass(p *plan.Plan, rep *apply.Report, t passTimes) {
 			"consent", "weir apply --consent "+p.Hash)
 	}
 	switch {
-	case rep != nil && len(rep.Results) > 0:
+	case rep != nil && rep.Summary[apply.Done]+rep.Summary[apply.Failed]+rep.Summary[apply.Refused] > 0:
 		r.opts.Logger.Info("pass applied changes", append(attrs, "applied", rep.Summary[apply.Done],
 			"failed", rep.Summary[apply.Failed], "refused", rep.Summary[apply.Refused])...)
 	case t.full:

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"weir/sync/emulator"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"weir": main})
+}
+
+// testConfig is what the scripts run with; a script may write another.
+const testConfig = `apiVersion: weir/v1
+kind: Config
+sources:
+  - {name: live, directory: {path: live}}
+accounts:
+  - name: ali
+    provider: aliyun
+    endpoint: %[1]s
+    credentials: {accessKeyIdEnv: TEST_KEY, accessKeySecretEnv: TEST_KEY}
+  - name: volc
+    provider: volcengine
+    endpoint: %[1]s
+    credentials: {accessKeyIdEnv: TEST_KEY, accessKeySecretEnv: TEST_KEY}
+policy: {mode: sync, maxRemovalsPercent: 50}
+interval: 2s
+listen: %[2]s
+`
+
+// TestScripts runs the stories in testdata/script: each is weir as its users
+// call it, against clouds of its own.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata/script",
+		Setup: setup,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"writes": checkWrites, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll,
+		},
+		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+	})
+}
+
+func setup(env *testscript.Env) error {
+	clouds := emulator.New(emulator.DefaultWorld())
+	server := httptest.NewServer(clouds)
+	env.Defer(server.Close)
+	env.Values["clouds"] = clouds
+	listen, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	env.Setenv("CLOUDS", server.URL)
+	env.Setenv("LISTEN", listen)
+	env.Setenv("TEST_KEY", "weir-emulator")
+	path := filepath.Join(env.WorkDir, "weir.yaml")
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	return os.WriteFile(path, fmt.Appendf(nil, testConfig, server.URL, listen), 0o600)
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// checkWrites checks the calls with an effect since the last look: `writes Op Op`.
+func checkWrites(ts *testscript.TestScript, _ bool, want []string) {
+	clouds := ts.Value("clouds").(*emulator.Emulator)
+	var got []string
+	for _, c := range clouds.Journal() {
+		if !strings.HasPrefix(c.Operation, "Describe") {
+			got = append(got, c.Operation)
+		}
+	}
+	clouds.ClearJournal()
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		ts.Fatalf("writes %v, want %v", got, want)
+	}
+}
+
+// until asks a URL, or reads a file, until it holds a text: `until PLACE TEXT`.
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	deadline := time.Now().Add(20 * time.Second)
+	last := ""
+	for time.Now().Before(deadline) {
+		last = look(ts, args[0])
+		if strings.Contains(last, args[1]) {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	ts.Fatalf("%s never says %q; last:\n%s", args[0], args[1], last[max(0, len(last)-2000):])
+}
+
+func look(ts *testscript.TestScript, place string) string {
+	if !strings.HasPrefix(place, "http") {
+		b, _ := os.ReadFile(ts.MkAbs(place))
+		return string(b)
+	}
+	resp, err := http.Get(place)
+	if err != nil {
+		return err.Error()
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	return string(b)
+}
+
+// patchClouds is somebody in the console: `clouds JSON`.
+func patchClouds(ts *testscript.TestScript, _ bool, args []string) {
+	var w emulator.World
+	ts.Check(json.Unmarshal([]byte(args[0]), &w))
+	ts.Check(ts.Value("clouds").(*emulator.Emulator).Patch(w))
+}
+
+// signalAll sends a signal to what runs in the background: `signal HUP`.
+func signalAll(ts *testscript.TestScript, _ bool, args []string) {
+	sig := map[string]os.Signal{"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM}[args[0]]
+	for _, c := range ts.BackgroundCmds() {
+		ts.Check(c.Process.Signal(sig))
+	}
+}
+
+// replace edits a file as an editor does, by renaming: `replace FILE OLD NEW`.
+func replace(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	b, err := os.ReadFile(path)
+	ts.Check(err)
+	if !strings.Contains(string(b), args[1]) {
+		ts.Fatalf("%s does not hold %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(path+"~", []byte(strings.Replace(string(b), args[1], args[2], 1)), 0o600))
+	ts.Check(os.Rename(path+"~", path))
+}
