@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -36,9 +35,13 @@ func nearCode(s string, codes []string, names map[string]any) string {
 		}
 	}
 	folded := strings.ToUpper(s)
-	return slices.MinFunc(codes, func(a, b string) int {
-		return cost(folded, a) - cost(folded, b)
-	})
+	best, least := "", 1<<20
+	for _, code := range codes {
+		if c := cost(folded, code); c < least {
+			best, least = code, c
+		}
+	}
+	return best
 }
 
 // cost ranks codes by distance, and those of one distance by a common start

@@ -22,7 +22,7 @@ type teller struct {
 
 // maxSuggested is the number of violations of a document for which the nearest
 // right value is looked for; whoever has more has another problem.
-const maxSuggested = 100
+const maxSuggested = 50
 
 // leaves collects the errors that name one keyword of one value. The branches
 // of a choice are its own business: the choice is told as a whole.
