@@ -18,8 +18,13 @@
 // folder is hidden: any other is read under its own path anyway, and no folder
 // is read twice.
 //
-// weir's own limits are of no help against a file system that does not answer
-// at all: then Next hangs with it.
+// Two things are read well and still held as a fault: a file that declared
+// something and is now empty or only comments, and an empty folder in the place
+// of one that held files (a full disk, a lost mount, a checkout under way).
+// Deleting a file, down to the last one, is a change like any other.
+//
+// A file system that does not answer at all hangs Next with it; a context
+// cannot end a system call.
 package dirsource
 
 import (
