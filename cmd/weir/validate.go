@@ -30,6 +30,7 @@ func (a *app) validateCmd() *cobra.Command {
 // checked is what `validate --output json` prints.
 type checked struct {
 	Documents int                `json:"documents"`
+	Errors    int                `json:"errors"` // all, also those beyond what is listed
 	Problems  []manifest.Problem `json:"problems"`
 }
 
@@ -48,12 +49,13 @@ func (a *app) validate(ctx context.Context, paths []string) error {
 			return err
 		}
 		sum.Documents += res.Documents
+		sum.Errors += res.Errors
 		sum.Problems = append(sum.Problems, res.Problems...)
 	}
 	if err := a.printChecked(sum); err != nil {
 		return err
 	}
-	if countErrors(sum.Problems) > 0 {
+	if sum.Errors > 0 {
 		return exitError(exitFailed)
 	}
 	return nil
@@ -138,7 +140,7 @@ func (a *app) printChecked(sum checked) error {
 	for _, p := range sum.Problems {
 		fmt.Fprintln(a.out, a.problemLine(p))
 	}
-	_, err := fmt.Fprintf(a.out, "%s, %s\n", plural(sum.Documents, "document"), plural(countErrors(sum.Problems), "error"))
+	_, err := fmt.Fprintf(a.out, "%s, %s\n", plural(sum.Documents, "document"), plural(sum.Errors, "error"))
 	return err
 }
 
@@ -149,23 +151,15 @@ func (a *app) problemLine(p manifest.Problem) string {
 	return string(p.Severity) + ": " + p.String()
 }
 
-func countErrors(problems []manifest.Problem) int {
-	n := 0
-	for _, p := range problems {
-		if p.Severity == manifest.Error {
-			n++
-		}
-	}
-	return n
-}
-
 // printProblems prints problems beside a command's results and reports whether
 // any is an error.
 func (a *app) printProblems(problems []manifest.Problem) bool {
+	bad := false
 	for _, p := range problems {
 		fmt.Fprintln(a.errs, a.problemLine(p))
+		bad = bad || p.Severity == manifest.Error
 	}
-	return countErrors(problems) > 0
+	return bad
 }
 
 // annotation is a problem as GitHub Actions shows it in a pull request.

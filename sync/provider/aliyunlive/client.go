@@ -86,8 +86,16 @@ func (c *client) Call(ctx context.Context, req *call.Request) (*call.Response, e
 		c.wire.CorrectClock() // the next attempt is signed with the cloud's time
 	case stopsNothing(params, failure):
 		failure.Code = call.AlreadyDone
+	case brokeInside(req, failure):
+		failure.Code = call.Unknown
 	}
 	return nil, failure
+}
+
+// brokeInside reports whether a call that must not happen twice failed inside
+// the cloud, which does not say whether before its effect or after it.
+func brokeInside(req *call.Request, e *call.Error) bool {
+	return req.Write && !req.Repeatable && e.Code == call.Unavailable && e.CloudCode == "InternalError"
 }
 
 // stopsNothing reports whether a recording was to be stopped or finished that

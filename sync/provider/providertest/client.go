@@ -96,6 +96,7 @@ func (s Suite) refusals(t *testing.T) {
 		t.Run(r.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				for _, req := range s.exchanges(t) {
+					req.Repeatable = true // where it is not, a provider may see doubt in a failure
 					s.refused(t, r, req)
 				}
 			})
