@@ -40,10 +40,12 @@ func TestCheckBegin(t *testing.T) {
 		change func(*resource.Act)
 		want   string
 	}{
-		"whole":        {func(*resource.Act) {}, ""},
-		"no beginning": {func(a *resource.Act) { a.Begun = time.Time{} }, `act "start" of a/K/x has no time of beginning`},
-		"no name":      {func(a *resource.Act) { a.Name = "" }, "act of a/K/x has no name"},
-		"bad id":       {func(a *resource.Act) { a.ID.Key = "" }, `resource id "a/K/": want <account>/<kind>/<key>`},
+		"whole": {func(*resource.Act) {}, ""},
+		"no beginning": {
+			func(a *resource.Act) { a.Begun = time.Time{} }, `act "start" of a/K/x has no time of beginning`,
+		},
+		"no name": {func(a *resource.Act) { a.Name = "" }, "act of a/K/x has no name"},
+		"bad id":  {func(a *resource.Act) { a.ID.Key = "" }, `resource id "a/K/": want <account>/<kind>/<key>`},
 	}
 	for name, c := range cases {
 		a := whole
@@ -67,11 +69,14 @@ func TestParams(t *testing.T) {
 		text string
 		out  map[string]any
 	}{
-		"none":    {nil, "", nil},
-		"empty":   {map[string]any{}, "{}", map[string]any{}},
-		"html":    {map[string]any{"a": "<&>"}, `{"a":"<&>"}`, map[string]any{"a": "<&>"}},
-		"numbers": {map[string]any{"n": uint64(math.MaxUint64)}, `{"n":18446744073709551615}`, map[string]any{"n": json.Number("18446744073709551615")}},
-		"lines":   {map[string]any{"a": "x\ny"}, `{"a":"x\ny"}`, map[string]any{"a": "x\ny"}},
+		"none":  {nil, "", nil},
+		"empty": {map[string]any{}, "{}", map[string]any{}},
+		"html":  {map[string]any{"a": "<&>"}, `{"a":"<&>"}`, map[string]any{"a": "<&>"}},
+		"numbers": {
+			map[string]any{"n": uint64(math.MaxUint64)}, `{"n":18446744073709551615}`,
+			map[string]any{"n": json.Number("18446744073709551615")},
+		},
+		"lines": {map[string]any{"a": "x\ny"}, `{"a":"x\ny"}`, map[string]any{"a": "x\ny"}},
 		"struct": {
 			map[string]any{"s": struct {
 				A []int `json:"a"`
@@ -132,7 +137,8 @@ func TestError(t *testing.T) {
 	if got := state.FaultOf(state.ErrDone); got != "" {
 		t.Errorf("an answer is no fault, got %s", got)
 	}
-	if got := (&state.Error{Fault: state.Busy, Path: "p", Err: fs.ErrClosed}).Error(); got != "state p: file already closed [state-busy]" {
+	short := &state.Error{Fault: state.Busy, Path: "p", Err: fs.ErrClosed}
+	if got := short.Error(); got != "state p: file already closed [state-busy]" {
 		t.Errorf("got %s", got)
 	}
 }

@@ -115,7 +115,8 @@ func appliedScanner() func(*sql.Rows) (resource.Applied, error) {
 			return r, scanned(err)
 		}
 		r.At = moment(at)
-		once(kept, &r.ID.Account, &r.ID.Kind, &r.Origin.Source, &r.Origin.File, &r.Origin.Commit, &r.Origin.Author, &r.Revision)
+		once(kept, &r.ID.Account, &r.ID.Kind, &r.Revision,
+			&r.Origin.Source, &r.Origin.File, &r.Origin.Commit, &r.Origin.Author)
 		return r, verify(r.ID, appliedSum(r), sum)
 	}
 }

@@ -10,13 +10,17 @@ import (
 	"weir/sync/state"
 )
 
+func benchOrigin() resource.Origin {
+	return resource.Origin{Source: "live", File: "teams/sports/relay.yaml", Line: 12, Commit: "c0ffee", Author: "Ann"}
+}
+
 func benchRecord(i int) resource.Applied {
 	return resource.Applied{
 		ID: resource.ID{Account: "volc-main", Kind: "RelaySource", Key: fmt.Sprintf("push.example.com/app%06d", i)},
 		Spec: `{"vhost":"push.example.com","app":"live","groups":[{"name":"main","servers":[` +
 			`{"address":"rtmp://origin-a.example.com/live","protocol":"rtmp"},` +
 			`{"address":"rtmp://origin-b.example.com/live","protocol":"rtmp"}]}]}`,
-		Origin:   resource.Origin{Source: "live", File: "teams/sports/relay.yaml", Line: 12, Commit: "c0ffee", Author: "Ann"},
+		Origin:   benchOrigin(),
 		Revision: "c0ffee", At: time.Unix(0, int64(i)).UTC(), Confirmed: true,
 	}
 }
@@ -26,7 +30,7 @@ func benchEntry() state.Entry {
 		Opened: time.Now(), Account: "volc-main", Operation: "UpdateRelaySourceV3", Write: true,
 		Params:   map[string]any{"Vhost": "push.example.com", "App": "live"},
 		Resource: "volc-main/RelaySource/push.example.com/live",
-		Origin:   resource.Origin{Source: "live", File: "teams/sports/relay.yaml", Line: 12, Commit: "c0ffee", Author: "Ann"},
+		Origin:   benchOrigin(),
 		Revision: "c0ffee", Plan: "9a7d", Process: "host:4711",
 	}
 }
@@ -79,7 +83,8 @@ func openClose(b *testing.B, s *Store) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := s.Close(b.Context(), n, state.Outcome{Closed: time.Now(), Code: "ok", Status: 200, RequestID: "r"}); err != nil {
+	o := state.Outcome{Closed: time.Now(), Code: "ok", Status: 200, RequestID: "r"}
+	if err := s.Close(b.Context(), n, o); err != nil {
 		b.Fatal(err)
 	}
 }

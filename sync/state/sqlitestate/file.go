@@ -78,11 +78,12 @@ func private(path string) error {
 	}
 	switch mode := info.Mode(); {
 	case !mode.IsRegular():
-		return unsafe(path, "it is no plain file but "+describe(mode))
+		return planted(path, "it is no plain file but "+describe(mode))
 	case mode.Perm()&0o022 != 0:
-		return unsafe(path, fmt.Sprintf("others may write it (mode %04o): chmod 600 it if you trust what it holds", mode.Perm()))
+		why := fmt.Sprintf("others may write it (mode %04o): chmod 600 it if you trust its content", mode.Perm())
+		return planted(path, why)
 	case !owned(info):
-		return unsafe(path, "it belongs to another user: run weir as that user")
+		return planted(path, "it belongs to another user: run weir as that user")
 	case mode.Perm()&0o044 != 0:
 		if err := os.Chmod(path, 0o600); err != nil {
 			return faulty(state.Unusable, err)
@@ -101,7 +102,7 @@ func describe(mode fs.FileMode) string {
 	return "a special file"
 }
 
-func unsafe(path, why string) error {
+func planted(path, why string) error {
 	return faulty(state.Unsafe, fmt.Errorf("%s: %s", filepath.Base(path), why))
 }
 

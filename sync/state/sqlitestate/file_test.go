@@ -4,6 +4,7 @@ package sqlitestate
 
 import (
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
@@ -237,4 +238,29 @@ func TestOpen_HalfCreated(t *testing.T) {
 			must(t, openAt(t, path, Options{}).Save(t.Context(), benchRecord(1)))
 		})
 	}
+}
+
+// FuzzJudgeHeader feeds first bytes of any file: only those of an empty
+// database or of a store of a known format pass.
+func FuzzJudgeHeader(f *testing.F) {
+	whole := newWorld().save(f)[:headerSize]
+	f.Add(whole)
+	f.Add(whole[:headerSize-1])
+	f.Add(make([]byte, headerSize))
+	f.Add([]byte(magic))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, header []byte) {
+		err := judgeHeader(header)
+		if err == nil {
+			marked := binary.BigEndian.Uint32(header[applicationAt:]) == applicationID && header[formatAt+3] == 1
+			fresh := allZero(header[formatAt:formatAt+4]) && allZero(header[applicationAt:applicationAt+4])
+			if !strings.HasPrefix(string(header), magic) || !marked && !fresh {
+				t.Errorf("%q passed", header)
+			}
+			return
+		}
+		if state.FaultOf(err) == "" {
+			t.Errorf("%q: %v", header, err)
+		}
+	})
 }

@@ -83,8 +83,8 @@ func formatOf(ctx context.Context, db *sql.DB) (version int64, err error) {
 // still in a write-ahead log.
 func refuseForeign(ctx context.Context, db *sql.DB) error {
 	var version, tables int
-	err := db.QueryRowContext(ctx, "SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version").
-		Scan(&version, &tables)
+	query := "SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version"
+	err := db.QueryRowContext(ctx, query).Scan(&version, &tables)
 	if err != nil {
 		return fmt.Errorf("list tables: %w", err)
 	}

@@ -70,6 +70,14 @@ func must(t testing.TB, errs ...error) {
 	}
 }
 
+// says expects an error with these words.
+func says(t *testing.T, err error, words string) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), words) {
+		t.Errorf("got %v, want an error with %q", err, words)
+	}
+}
+
 // refused opens the store at path and expects the fault and words of its
 // message.
 func refused(t *testing.T, path string, want state.Fault, words string) {

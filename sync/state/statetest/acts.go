@@ -14,7 +14,9 @@ import (
 )
 
 func actsOrder(t *testing.T, s state.Store) {
-	want := []resource.Act{act("a", "region 2", "t"), act("a", "start", "t"), act("a/b", "restart", "t"), act("b", "stop", "t")}
+	want := []resource.Act{
+		act("a", "region 2", "t"), act("a", "start", "t"), act("a/b", "restart", "t"), act("b", "stop", "t"),
+	}
 	for _, i := range []int{2, 0, 3, 1} {
 		noError(t, s.Begin(context.Background(), want[i]))
 	}
@@ -33,22 +35,30 @@ type step struct {
 // actTransitions walks every edge between "not there", "in doubt" and "done".
 func actTransitions(t *testing.T, s state.Store) {
 	walks := map[string][]step{
-		"begin twice":                  {{"begin", "1", nil}, {"begin", "1", state.ErrInDoubt}},
-		"begin after done":             {{"begin", "1", nil}, {"done", "1", nil}, {"begin", "1", state.ErrDone}},
-		"begin after it did not":       {{"begin", "1", nil}, {"undone", "1", nil}, {"begin", "1", nil}},
-		"repeatable in doubt":          {{"begin", "1", nil}, {"again", "1", nil}, {"begin", "1", state.ErrInDoubt}},
-		"repeatable done":              {{"again", "1", nil}, {"done", "1", nil}, {"again", "1", state.ErrDone}},
-		"another token, in doubt":      {{"begin", "1", nil}, {"begin", "2", nil}, {"begin", "2", state.ErrInDoubt}},
-		"another token, done":          {{"begin", "1", nil}, {"done", "1", nil}, {"begin", "2", nil}, {"done", "2", nil}},
-		"token before the last":        {{"begin", "1", nil}, {"begin", "2", nil}, {"done", "1", state.ErrNoAct}},
-		"settle nothing":               {{"done", "1", state.ErrNoAct}, {"undone", "1", state.ErrNoAct}},
-		"settle twice":                 {{"begin", "1", nil}, {"done", "1", nil}, {"done", "1", nil}},
-		"taken back twice":             {{"begin", "1", nil}, {"undone", "1", nil}, {"undone", "1", state.ErrNoAct}},
-		"taken back after done":        {{"begin", "1", nil}, {"done", "1", nil}, {"undone", "1", state.ErrDone}},
-		"still done after taking back": {{"begin", "1", nil}, {"done", "1", nil}, {"undone", "1", state.ErrDone}, {"begin", "1", state.ErrDone}},
-		"settle after forgetting":      {{"begin", "1", nil}, {"forget", "1", nil}, {"done", "1", state.ErrNoAct}},
-		"begin after forgetting":       {{"begin", "1", nil}, {"done", "1", nil}, {"forget", "1", nil}, {"begin", "1", nil}},
-		"empty token":                  {{"begin", "", nil}, {"begin", "", state.ErrInDoubt}, {"done", "", nil}, {"begin", "", state.ErrDone}},
+		"begin twice":             {{"begin", "1", nil}, {"begin", "1", state.ErrInDoubt}},
+		"begin after done":        {{"begin", "1", nil}, {"done", "1", nil}, {"begin", "1", state.ErrDone}},
+		"begin after it did not":  {{"begin", "1", nil}, {"undone", "1", nil}, {"begin", "1", nil}},
+		"repeatable in doubt":     {{"begin", "1", nil}, {"again", "1", nil}, {"begin", "1", state.ErrInDoubt}},
+		"repeatable done":         {{"again", "1", nil}, {"done", "1", nil}, {"again", "1", state.ErrDone}},
+		"another token, in doubt": {{"begin", "1", nil}, {"begin", "2", nil}, {"begin", "2", state.ErrInDoubt}},
+		"another token, done": {
+			{"begin", "1", nil}, {"done", "1", nil}, {"begin", "2", nil}, {"done", "2", nil},
+		},
+		"token before the last": {{"begin", "1", nil}, {"begin", "2", nil}, {"done", "1", state.ErrNoAct}},
+		"settle nothing":        {{"done", "1", state.ErrNoAct}, {"undone", "1", state.ErrNoAct}},
+		"settle twice":          {{"begin", "1", nil}, {"done", "1", nil}, {"done", "1", nil}},
+		"taken back twice":      {{"begin", "1", nil}, {"undone", "1", nil}, {"undone", "1", state.ErrNoAct}},
+		"taken back after done": {{"begin", "1", nil}, {"done", "1", nil}, {"undone", "1", state.ErrDone}},
+		"still done after taking back": {
+			{"begin", "1", nil}, {"done", "1", nil}, {"undone", "1", state.ErrDone}, {"begin", "1", state.ErrDone},
+		},
+		"settle after forgetting": {{"begin", "1", nil}, {"forget", "1", nil}, {"done", "1", state.ErrNoAct}},
+		"begin after forgetting": {
+			{"begin", "1", nil}, {"done", "1", nil}, {"forget", "1", nil}, {"begin", "1", nil},
+		},
+		"empty token": {
+			{"begin", "", nil}, {"begin", "", state.ErrInDoubt}, {"done", "", nil}, {"begin", "", state.ErrDone},
+		},
 	}
 	for name, walk := range walks {
 		t.Run(name, func(t *testing.T) {
@@ -91,7 +101,8 @@ func actFields(t *testing.T, s state.Store) {
 	noError(t, s.Begin(ctx, a))
 	expectAct(t, s, a)
 
-	end := resource.Act{ID: a.ID, Name: a.Name, Token: a.Token, Done: epoch().Add(time.Hour), Ends: epoch().Add(2 * time.Hour)}
+	end := resource.Act{ID: a.ID, Name: a.Name, Token: a.Token}
+	end.Done, end.Ends = epoch().Add(time.Hour), epoch().Add(2*time.Hour)
 	noError(t, s.Settle(ctx, end))
 	a.Done, a.Ends = end.Done, end.Ends // Begun and Repeatable stay as begun
 	expectAct(t, s, a)

@@ -101,7 +101,8 @@ func journalQueries(t *testing.T, s state.Store) {
 		"writes": {state.Query{Writes: true}, pick(6, 5, 4, 3, 2, 0)},
 		"limit":  {state.Query{Limit: 2}, pick(6, 5)},
 		"limit after filter": {
-			state.Query{Account: "main", Resource: "main/RelaySource/v/live", Since: epoch(), Writes: true, Limit: 1}, pick(5),
+			state.Query{Account: "main", Resource: "main/RelaySource/v/live", Since: epoch(), Writes: true, Limit: 1},
+			pick(5),
 		},
 		"everything": {
 			state.Query{Account: "main", Resource: "main/RelaySource/v/live", Since: epoch(), Writes: true}, pick(5, 0),

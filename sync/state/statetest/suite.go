@@ -77,7 +77,9 @@ func id(key string) resource.ID {
 func record(key string) resource.Applied {
 	return resource.Applied{
 		ID: id(key), Spec: `{"vhost":"push.example.com","groups":[{"name":"a"}]}`,
-		Origin:   resource.Origin{Source: "live", File: "a/b.yaml", Line: 7, Commit: "c0ffee", Author: "Ann <ann@example.com>"},
+		Origin: resource.Origin{
+			Source: "live", File: "a/b.yaml", Line: 7, Commit: "c0ffee", Author: "Ann <ann@example.com>",
+		},
 		Revision: "c0ffee", At: epoch(), Epoch: "2026-03-01T11:00:00Z", Confirmed: true,
 	}
 }
