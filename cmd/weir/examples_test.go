@@ -90,7 +90,7 @@ func (tr *trial) world() (emulator.World, error) {
 // setenv does what the config's comment tells a person to do.
 func (tr *trial) setenv(text string) {
 	for _, line := range regexp.MustCompile(`(?m)^#\s+export (.+)$`).FindAllStringSubmatch(text, -1) {
-		for _, pair := range strings.Fields(line[1]) {
+		for pair := range strings.FieldsSeq(line[1]) {
 			name, value, _ := strings.Cut(pair, "=")
 			tr.Setenv(name, value)
 		}

@@ -93,6 +93,9 @@ func printStatus(w io.Writer, ans statusAnswer, s style) {
 		if src.Error != "" {
 			fmt.Fprintf(w, "  %s\n", s.paint(red, src.Error))
 		}
+		if src.Degraded != "" {
+			fmt.Fprintf(w, "  %s\n", s.paint(yellow, src.Degraded))
+		}
 		for _, p := range src.Problems {
 			fmt.Fprintf(w, "  %s %s\n", s.paint(red, string(p.Severity)), p)
 		}

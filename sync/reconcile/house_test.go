@@ -83,6 +83,8 @@ type house struct {
 	log      *strings.Builder
 	cancel   context.CancelFunc
 	ended    chan struct{}
+	share    float64
+	away     *far // how far the clouds are, nil for here
 }
 
 type change func(*house, *Options)
@@ -91,7 +93,7 @@ type change func(*house, *Options)
 func open(t *testing.T, changes ...change) *house {
 	h := &house{
 		t: t, source: newTree(), clouds: emulator.New(emulator.DefaultWorld()), store: statetest.NewMemory(),
-		registry: prometheus.NewRegistry(), limiters: call.Limiters{}, log: &strings.Builder{},
+		registry: prometheus.NewRegistry(), limiters: call.Limiters{}, log: &strings.Builder{}, share: 0.9,
 	}
 	h.build(changes...)
 	return h
@@ -126,14 +128,20 @@ func (h *house) targets(opts Options) map[string]apply.Target {
 	key := func() (secret.Key, error) {
 		return secret.Key{ID: "weir-emulator", Secret: secret.New("weir-emulator")}, nil
 	}
+	transport := h.clouds.Transport()
+	if h.away != nil {
+		h.away.next = transport
+		transport = h.away
+		h.limiters = call.Limiters{}
+	}
 	ali, err := aliyunlive.NewClient(aliyunlive.ClientOptions{
-		Account: "ali", Endpoint: "http://emulator", Region: "cn-shanghai", Keys: key, Transport: h.clouds.Transport(),
+		Account: "ali", Endpoint: "http://emulator", Region: "cn-shanghai", Keys: key, Transport: transport,
 	})
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	volc, err := volcenginelive.NewClient(volcenginelive.ClientOptions{
-		Account: "volc", Endpoint: "http://emulator", Keys: key, Transport: h.clouds.Transport(),
+		Account: "volc", Endpoint: "http://emulator", Keys: key, Transport: transport,
 	})
 	if err != nil {
 		h.t.Fatal(err)
@@ -143,7 +151,7 @@ func (h *house) targets(opts Options) map[string]apply.Target {
 		"ali": aliyunlive.New().Limits(), "volc": volcenginelive.New().Limits(),
 	} {
 		if h.limiters[name] == nil {
-			h.limiters[name], err = call.NewLimiter(call.LimiterOptions{Limits: limits, Share: 0.9})
+			h.limiters[name], err = call.NewLimiter(call.LimiterOptions{Limits: limits, Share: h.share})
 		}
 		if err != nil {
 			h.t.Fatal(err)

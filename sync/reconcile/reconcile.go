@@ -70,6 +70,8 @@ type Reconciler struct {
 	failures map[resource.ID]failure
 	drifted  map[resource.ID]bool
 	scan     scan
+	// unreadTold is what was last logged of resources nothing is known of.
+	unreadTold Unread
 }
 
 // New checks opts by field name and returns a Reconciler.

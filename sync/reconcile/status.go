@@ -43,6 +43,7 @@ type SourceStatus struct {
 	Documents   int                `json:"documents"`
 	Problems    []manifest.Problem `json:"problems"`
 	Error       string             `json:"error,omitempty"`
+	Degraded    string             `json:"degraded,omitempty"` // why it is watched less closely than it could be
 }
 
 // PassStatus is the last pass.
@@ -116,6 +117,9 @@ func (r *Reconciler) sources() []SourceStatus {
 		if f.err != nil {
 			s.Error = f.err.Error()
 		}
+		if d, ok := f.Source.(interface{ Degraded() string }); ok {
+			s.Degraded = d.Degraded()
+		}
 		out = append(out, s)
 	}
 	return out
@@ -135,6 +139,7 @@ type passTimes struct {
 // finish publishes what a pass found and did.
 func (r *Reconciler) finish(p *plan.Plan, rep *apply.Report, m memory, t passTimes, err error) {
 	counts, unread := r.count(p), r.unread(p, m)
+	r.logUnread(unread)
 	pass := PassStatus{Started: t.began, Seconds: time.Since(t.began).Seconds(), Full: t.full}
 	failures := r.failureList(rep)
 	if rep != nil {
@@ -190,6 +195,25 @@ func (r *Reconciler) unread(p *plan.Plan, m memory) []Unread {
 		}
 	}
 	return out
+}
+
+// logUnread tells what cannot be read when the first of it changes, not at
+// every pass.
+func (r *Reconciler) logUnread(unread []Unread) {
+	var first Unread
+	if len(unread) > 0 {
+		first = unread[0]
+	}
+	if first == r.unreadTold {
+		return
+	}
+	r.unreadTold = first
+	if first.ID == "" {
+		r.opts.Logger.Info("everything that can be read was read again")
+		return
+	}
+	r.opts.Logger.Warn("nothing is known of some resources; they are left alone",
+		"count", len(unread), "first", first.ID, "why", first.Why)
 }
 
 // failureList keeps failures that still stand and takes over new ones.
