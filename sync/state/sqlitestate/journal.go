@@ -20,14 +20,18 @@ const closeEntry = `UPDATE journal SET closed = ?, code = ?, cloud_code = ?, sta
 	WHERE number = ?`
 
 // Old entries go in steps of pruneStep, one with every pruneEvery-th entry, so
-// that no write has to wait for a large one.
+// that no write has to wait for a large one. Calls that write and calls that
+// read have bounds of their own: a daemon reads a thousand times as often, and
+// what it changed must not be forgotten for that.
 const (
-	pruneEvery = 64
-	pruneStep  = 256
+	pruneEvery = 256
+	pruneStep  = 1024
 )
 
 const pruneEntries = `DELETE FROM journal WHERE number IN
-	(SELECT number FROM journal WHERE number <= ? AND closed IS NOT NULL ORDER BY number LIMIT ?)`
+	(SELECT number FROM journal WHERE is_write = ?1 AND closed IS NOT NULL AND number <=
+		(SELECT number FROM journal WHERE is_write = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)
+	ORDER BY number LIMIT ?3)`
 
 // Open writes the intent of a call and returns its entry's number.
 func (s *Store) Open(ctx context.Context, e state.Entry) (int64, error) {
@@ -52,13 +56,17 @@ func (s *Store) Open(ctx context.Context, e state.Entry) (int64, error) {
 	return n, nil
 }
 
-// prune removes some of the closed entries that are too old beside entry n.
+// prune removes some of the closed entries beyond the bounds.
 func (s *Store) prune(t *tx, n int64) error {
-	if n%pruneEvery != 0 || n <= s.options.MaxEntries {
+	if n%pruneEvery != 0 {
 		return nil
 	}
-	_, err := t.exec(pruneEntries, n-s.options.MaxEntries, pruneStep)
-	return err
+	for isWrite, keep := range []int64{s.options.MaxReads, s.options.MaxEntries} {
+		if _, err := t.exec(pruneEntries, isWrite, keep, pruneStep); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Close writes the outcome of the call numbered n.

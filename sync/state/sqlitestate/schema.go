@@ -43,6 +43,7 @@ CREATE TABLE journal (
 	closed INTEGER, code TEXT NOT NULL, cloud_code TEXT NOT NULL, status INTEGER NOT NULL,
 	request_id TEXT NOT NULL, message TEXT NOT NULL
 );
+CREATE INDEX journal_write ON journal (is_write, number);
 CREATE INDEX journal_resource ON journal (resource);
 CREATE INDEX journal_opened ON journal (opened);
 CREATE INDEX journal_commit ON journal (commit_hash);

@@ -30,6 +30,7 @@ const Temporary = ":memory:"
 // The defaults of Options.
 const (
 	DefaultMaxEntries  = 1_000_000
+	DefaultMaxReads    = 100_000
 	DefaultBusyTimeout = 10 * time.Second
 )
 
@@ -38,9 +39,13 @@ const readers = 4
 
 // Options are the limits of a store; the zero value is right for most uses.
 type Options struct {
-	// MaxEntries bounds the journal: closed entries older than the newest
-	// MaxEntries are removed, a few with each write. 0 for DefaultMaxEntries.
+	// MaxEntries bounds the journal's calls that write: closed entries older
+	// than the newest MaxEntries are removed, a few at a time. 0 for
+	// DefaultMaxEntries.
 	MaxEntries int64
+	// MaxReads bounds those that read in the same way. 0 for DefaultMaxReads,
+	// or MaxEntries where that is less.
+	MaxReads int64
 	// BusyTimeout is how long a write waits for one of another process. 0 for
 	// DefaultBusyTimeout.
 	BusyTimeout time.Duration
@@ -51,11 +56,14 @@ type Options struct {
 
 // complete fills in the defaults and refuses what makes no sense.
 func (o Options) complete() (Options, error) {
-	if o.MaxEntries < 0 || o.BusyTimeout < 0 || o.MaxBytes < 0 {
-		return o, fmt.Errorf("sqlite state: MaxEntries, BusyTimeout and MaxBytes cannot be negative")
+	if o.MaxEntries < 0 || o.MaxReads < 0 || o.BusyTimeout < 0 || o.MaxBytes < 0 {
+		return o, fmt.Errorf("sqlite state: MaxEntries, MaxReads, BusyTimeout and MaxBytes cannot be negative")
 	}
 	if o.MaxEntries == 0 {
 		o.MaxEntries = DefaultMaxEntries
+	}
+	if o.MaxReads == 0 {
+		o.MaxReads = min(DefaultMaxReads, o.MaxEntries)
 	}
 	if o.BusyTimeout == 0 {
 		o.BusyTimeout = DefaultBusyTimeout

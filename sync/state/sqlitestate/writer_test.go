@@ -221,6 +221,21 @@ func TestPrune(t *testing.T) {
 	}
 }
 
+// TestPrune_ReadsDoNotPushOutWrites: each kind of call has its own bound.
+func TestPrune_ReadsDoNotPushOutWrites(t *testing.T) {
+	s := openAt(t, newPath(t), Options{MaxEntries: 100, MaxReads: 10})
+	done := state.Outcome{Closed: time.Now(), Code: "ok"}
+	for i := range 4 * pruneEvery {
+		_, err := s.Open(t.Context(), state.Entry{Write: i < 50, Outcome: done})
+		must(t, err)
+	}
+	writes := count(t, s.read, "SELECT count(*) FROM journal WHERE is_write = 1")
+	reads := count(t, s.read, "SELECT count(*) FROM journal WHERE is_write = 0")
+	if writes != 50 || reads != 10 {
+		t.Errorf("%d writes and %d reads are left, want 50 and 10", writes, reads)
+	}
+}
+
 // TestPrune_SmallerBound opens a long journal with a smaller bound: it shrinks
 // in steps, none of them larger than pruneStep.
 func TestPrune_SmallerBound(t *testing.T) {
