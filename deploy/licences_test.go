@@ -34,7 +34,8 @@ var permissive = []struct {
 }
 
 // strong are names of licences that ask for more.
-var strong = regexp.MustCompile(`gnu (lesser |library |affero )?general public|mozilla public|server side public|business source|eclipse public|common development`)
+var strong = regexp.MustCompile(`gnu (lesser |library |affero )?general public|mozilla public|` +
+	`server side public|business source|eclipse public|common development`)
 
 var errNoLicence = errors.New("no file that holds a licence")
 
@@ -77,7 +78,8 @@ func licenceName(name string) bool {
 
 // classify names the licence a text is.
 func classify(text string) (string, error) {
-	text = strings.Join(strings.Fields(strings.NewReplacer("“", `"`, "”", `"`, "''", `"`, "``", `"`).Replace(strings.ToLower(text))), " ")
+	quotes := strings.NewReplacer("“", `"`, "”", `"`, "''", `"`, "``", `"`)
+	text = strings.Join(strings.Fields(quotes.Replace(strings.ToLower(text))), " ")
 	if m := strong.FindString(text); m != "" {
 		return "", fmt.Errorf("not permissive: it says %q", m)
 	}
@@ -96,7 +98,8 @@ func TestClassify(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"apache": {"Apache License\n Version 2.0, January 2004\n 3. Grant of Patent License.", "Apache-2.0"},
 		"mit": {
-			"Permission is hereby granted, free of charge, to any person, to deal without restriction. THE SOFTWARE IS\nPROVIDED \"AS IS\"", "MIT",
+			"Permission is hereby granted, free of charge, to any person, to deal without restriction. " +
+				"THE SOFTWARE IS\nPROVIDED \"AS IS\"", "MIT",
 		},
 		"bsd 3":   {fmt.Sprintf(bsd, "Neither the name of Google"), "BSD-3-Clause"},
 		"bsd 2":   {fmt.Sprintf(bsd, ""), "BSD-2-Clause"},

@@ -87,7 +87,8 @@ func commands(t *testing.T) [][]string {
 	for _, text := range execLines(t) {
 		out = append(out, strings.Fields(text))
 	}
-	for _, m := range regexp.MustCompile("(?m)(?:^|`|/)weir ([a-z]+(?: [^`#\n]*)?)").FindAllStringSubmatch(read(t, "README.md"), -1) {
+	call := regexp.MustCompile("(?m)(?:^|`|/)weir ([a-z]+(?: [^`#\n]*)?)")
+	for _, m := range call.FindAllStringSubmatch(read(t, "README.md"), -1) {
 		out = append(out, strings.Fields(m[1]))
 	}
 	return out
@@ -106,7 +107,8 @@ func execLines(t *testing.T) []string {
 		t.Fatalf("entrypoint %q, health check %q", entry, health)
 	}
 	lines := []string{strings.Join(cmd, " "), strings.Join(health[1:], " ")}
-	unit := regexp.MustCompile(`(?m)^Exec\w+=/usr/local/bin/weir (.*)$`).FindAllStringSubmatch(read(t, "systemd/weir.service"), -1)
+	run := regexp.MustCompile(`(?m)^Exec\w+=/usr/local/bin/weir (.*)$`)
+	unit := run.FindAllStringSubmatch(read(t, "systemd/weir.service"), -1)
 	if len(unit) != 1 {
 		t.Fatalf("the unit runs weir %d times", len(unit))
 	}
@@ -163,7 +165,8 @@ func testModules(t *testing.T, path string) {
 // moduleDirs returns where the go command keeps each module.
 func moduleDirs(t *testing.T) map[string]string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}\t{{.Dir}}{{end}}", "weir/cmd/weir")
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps",
+		"-f", "{{with .Module}}{{.Path}}\t{{.Dir}}{{end}}", "weir/cmd/weir")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.Output()
 	if err != nil {

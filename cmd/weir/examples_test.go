@@ -224,13 +224,16 @@ func TestChannelsExampleShows(t *testing.T) {
 		files[r.file]++
 		text += r.spec + "\n"
 	}
-	if want := []string{"aliyun-backup", "aliyun-main", "volc-main"}; !slices.Equal(slices.Sorted(maps.Keys(accounts)), want) {
-		t.Errorf("accounts %v, want %v", accounts, want)
+	want := []string{"aliyun-backup", "aliyun-main", "volc-main"}
+	if got := slices.Sorted(maps.Keys(accounts)); !slices.Equal(got, want) {
+		t.Errorf("accounts %v, want %v", got, want)
 	}
 	if slices.Max(slices.Collect(maps.Values(files))) < 3 {
 		t.Errorf("no file holds several documents: %v", files)
 	}
-	for _, want := range []string{`"until"`, `"finish":"immediate"`, `"restart"`, `"renew":true`, `"allowed":false`, `"app":"*"`} {
+	for _, want := range []string{
+		`"until"`, `"finish":"immediate"`, `"restart"`, `"renew":true`, `"allowed":false`, `"app":"*"`,
+	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no document says %s", want)
 		}

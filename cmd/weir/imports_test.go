@@ -78,7 +78,7 @@ var homes = map[string][]string{
 	"github.com/spf13/cobra":                 {"cmd/weir"},
 	"github.com/vbauerster/mpb":              {"cmd/weir"},
 	"go.etcd.io/":                            {"sync/state/etcdstate"},
-	"go.yaml.in/yaml":                        {"sync/manifest", "sync/emulator"}, // the emulator shares no code with the clients
+	"go.yaml.in/yaml":                        {"sync/manifest", "sync/emulator"},
 	"golang.org/x/term":                      {"cmd/weir"},
 	"modernc.org/sqlite":                     {"sync/state/sqlitestate"},
 	"pgregory.net/rapid":                     {"sync/provider/providertest", "sync/state/statetest"},
