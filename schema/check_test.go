@@ -31,30 +31,48 @@ func TestMessages(t *testing.T) {
 		message string
 		nearest string
 	}{
-		{"a boolean of YAML 1.1", ok("a.example.com", "on"), `must be true or false, not "on"; did you mean true?`,
-			"true"},
-		{"a boolean in quotes", ok("a.example.com", "true"),
-			`must be true or false, not "true"; write it without quotes`, "true"},
+		{
+			"a boolean of YAML 1.1", ok("a.example.com", "on"), `must be true or false, not "on"; did you mean true?`,
+			"true",
+		},
+		{
+			"a boolean in quotes", ok("a.example.com", "true"),
+			`must be true or false, not "true"; write it without quotes`, "true",
+		},
 		{"another text for a boolean", ok("a.example.com", "maybe"), `must be true or false, not "maybe"`, ""},
 		{"a number for a boolean", ok("a.example.com", int64(3)), `must be true or false, not 3`, ""},
-		{"nothing for a boolean", ok("a.example.com", nil),
-			`has no value (empty, ~ and null mean none): must be true or false`, ""},
-		{"nothing for a text", ok(nil, true),
-			`has no value (empty, ~ and null mean none): must be a text; quote it if the word itself is meant`, ""},
+		{
+			"nothing for a boolean", ok("a.example.com", nil),
+			`has no value (empty, ~ and null mean none): must be true or false`, "",
+		},
+		{
+			"nothing for a text", ok(nil, true),
+			`has no value (empty, ~ and null mean none): must be a text; quote it if the word itself is meant`, "",
+		},
 		{"a list for a text", ok([]any{"a"}, true), `must be a text, not a list of 1 entries`, ""},
-		{"capitals in a domain", ok("push.Example.com", true),
+		{
+			"capitals in a domain", ok("push.Example.com", true),
 			`must be a lower-case host name with at least one dot, ` +
-				`at most 253 characters, at most 63 between two dots, not "push.Example.com"; did you mean "push.example.com"?`, "push.example.com"},
-		{"an address for a domain", ok("https://a.example.com/x", true),
+				`at most 253 characters, at most 63 between two dots, not "push.Example.com"; did you mean "push.example.com"?`, "push.example.com",
+		},
+		{
+			"an address for a domain", ok("https://a.example.com/x", true),
 			`must be a lower-case host name with at least one dot, ` +
-				`at most 253 characters, at most 63 between two dots, not "https://a.example.com/x"; did you mean "a.example.com"?`, "a.example.com"},
+				`at most 253 characters, at most 63 between two dots, not "https://a.example.com/x"; did you mean "a.example.com"?`, "a.example.com",
+		},
 		{"an unknown region", prefetch("XQ"), `must be a region code, not "XQ"; did you mean "BQ"?`, "-"},
-		{"a region in lower case", prefetch("no"), `must be a region code, not "no"; did you mean "NO" (Norway)?`,
-			"NO"},
-		{"a region by its name", prefetch("zhejiang"),
-			`must be a region code, not "zhejiang"; did you mean "ZHJ" (Zhejiang)?`, "ZHJ"},
-		{"a region mistyped", prefetch("ZJH"), `must be a region code, not "ZJH"; did you mean "ZHJ" (Zhejiang)?`,
-			"ZHJ"},
+		{
+			"a region in lower case", prefetch("no"), `must be a region code, not "no"; did you mean "NO" (Norway)?`,
+			"NO",
+		},
+		{
+			"a region by its name", prefetch("zhejiang"),
+			`must be a region code, not "zhejiang"; did you mean "ZHJ" (Zhejiang)?`, "ZHJ",
+		},
+		{
+			"a region mistyped", prefetch("ZJH"), `must be a region code, not "ZJH"; did you mean "ZHJ" (Zhejiang)?`,
+			"ZHJ",
+		},
 		{"a region twice", prefetch("NO", "SE", "NO"), `"NO" is in the list already, at position 1`, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -80,8 +98,11 @@ func TestUnknownField(t *testing.T) {
 	doc := multiStream(map[string]any{"domain": "a.example.com", "enabeld": true, "x": int64(1)})
 	got := Check("aliyun/v1", "MultiStream", doc)
 	want := []Violation{
-		{[]string{"spec", "enabeld"}, true, "unknown-field", `unknown field "enabeld"; did you mean "enabled"?`,
-			"enabled"},
+		{
+			[]string{"spec", "enabeld"},
+			true, "unknown-field", `unknown field "enabeld"; did you mean "enabled"?`,
+			"enabled",
+		},
 		{[]string{"spec", "enabled"}, true, "missing-field", "required field enabled is missing", ""},
 		{[]string{"spec", "x"}, true, "unknown-field", `unknown field "x"; known here: domain, enabled`, ""},
 	}
@@ -120,8 +141,11 @@ func TestFailure_V18_UnknownKind(t *testing.T) {
 }
 
 func TestFailure_V13_NumbersThatPanicTheLibrary(t *testing.T) {
-	for _, v := range []any{math.Inf(1), math.Inf(-1), math.NaN(), 1e300, uint64(1), int(1), struct{}{},
-		[]string{"a"}} {
+	for _, v := range []any{
+		math.Inf(1), math.Inf(-1), math.NaN(), 1e300, uint64(1), int(1),
+		struct{}{},
+		[]string{"a"},
+	} {
 		got := Check("aliyun/v1", "MultiStream", multiStream(map[string]any{"domain": v, "enabled": true}))
 		if told(got) != "unfit-value at spec.domain" {
 			t.Errorf("%v: got %s", v, told(got))
@@ -232,7 +256,8 @@ func worst() map[string]map[string]any {
 		"unknown regions": prefetch(regions...),
 		"unknown fields":  multiStream(fields),
 		"wrong groups": {"apiVersion": "volcengine/v1", "kind": "RelaySource", "spec": map[string]any{
-			"vhost": "a", "app": "a", "groups": groups}},
+			"vhost": "a", "app": "a", "groups": groups,
+		}},
 		"too many values": prefetch(make([]any, 1_000_000)...),
 		"long text":       multiStream(map[string]any{"domain": strings.Repeat("a-", 500_000), "enabled": true}),
 	}
@@ -290,8 +315,10 @@ func TestDistance(t *testing.T) {
 }
 
 func FuzzCheck(f *testing.F) {
-	for _, s := range []string{"a.example.com", "", "on", "push.Example.com", "\x00", "NO", "1h", "[::1]:80",
-		"http://a"} {
+	for _, s := range []string{
+		"a.example.com", "", "on", "push.Example.com", "\x00", "NO", "1h", "[::1]:80",
+		"http://a",
+	} {
 		f.Add(s, s)
 	}
 	f.Fuzz(func(t *testing.T, key, value string) {

@@ -13,8 +13,12 @@ import (
 
 func TestKinds(t *testing.T) {
 	want := []Ref{
-		{"aliyun/v1", "MultiStream"}, {"aliyun/v1", "Recording"}, {"aliyun/v1", "RtcPrefetch"},
-		{"aliyun/v1", "StreamIngest"}, {"volcengine/v1", "RelaySource"}, {"weir/v1", "Config"},
+		{"aliyun/v1", "MultiStream"},
+		{"aliyun/v1", "Recording"},
+		{"aliyun/v1", "RtcPrefetch"},
+		{"aliyun/v1", "StreamIngest"},
+		{"volcengine/v1", "RelaySource"},
+		{"weir/v1", "Config"},
 	}
 	if got := Kinds(); !slices.Equal(got, want) {
 		t.Errorf("Kinds() = %v, want %v", got, want)
@@ -78,8 +82,10 @@ func TestShapeOf(t *testing.T) {
 		"enum": {account.Field("provider"), "string"}, "number": {account.Field("quota").Field("share"), "number"},
 		"integer of a map": {account.Field("quota").Field("limits").Field("Any"), "integer"},
 		"boolean":          {config.Field("insecure"), "boolean"}, "array": {prefetch.Field("regions"), "array"},
-		"item": {prefetch.Field("regions").Item(), "string"}, "text of a map": {server.Field("params").Field("any"),
-			"string"},
+		"item": {prefetch.Field("regions").Item(), "string"}, "text of a map": {
+			server.Field("params").Field("any"),
+			"string",
+		},
 	} {
 		if c.shape == nil || c.shape.Type != c.want {
 			t.Errorf("%s: %+v, want type %s", name, c.shape, c.want)
@@ -201,8 +207,10 @@ func TestRegionCodes(t *testing.T) {
 	if provinces != 34 || len(codes) != 34+170 || len(names) != len(codes) {
 		t.Errorf("%d provinces, %d codes, %d names", provinces, len(codes), len(names))
 	}
-	for code, want := range map[string]string{"NO": "Norway", "ZHJ": "Zhejiang", "HKG": "Hong Kong",
-		"CI": "Côte d'Ivoire"} {
+	for code, want := range map[string]string{
+		"NO": "Norway", "ZHJ": "Zhejiang", "HKG": "Hong Kong",
+		"CI": "Côte d'Ivoire",
+	} {
 		if names[code] != want {
 			t.Errorf("%s is %v, want %s", code, names[code], want)
 		}

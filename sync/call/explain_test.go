@@ -35,8 +35,10 @@ func TestError_Words(t *testing.T) {
 		err  call.Error
 		want string
 	}{
-		{"cloud code", call.Error{Code: call.Invalid, Operation: "Op", CloudCode: "InvalidApp", Message: "no app",
-			RequestID: "R1"}, "Op: InvalidApp: no app (request R1)"},
+		{"cloud code", call.Error{
+			Code: call.Invalid, Operation: "Op", CloudCode: "InvalidApp", Message: "no app",
+			RequestID: "R1",
+		}, "Op: InvalidApp: no app (request R1)"},
 		{"own code", call.Error{Code: call.Unknown, Operation: "Op"}, "Op: unknown"},
 	}
 	for _, tt := range tests {

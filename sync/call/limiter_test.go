@@ -26,25 +26,44 @@ func TestNewLimiter_Options(t *testing.T) {
 		{"documented", call.LimiterOptions{Limits: map[string][]call.Window{"Op": {second(50)}}}, "[{50 1s}]"},
 		{"share", call.LimiterOptions{Limits: map[string][]call.Window{"Op": {second(10)}}, Share: 0.9}, "[{9 1s}]"},
 		{"share rounds down", call.LimiterOptions{
-			Limits: map[string][]call.Window{"Op": {second(15)}}, Share: 0.9}, "[{13 1s}]"},
+			Limits: map[string][]call.Window{"Op": {second(15)}}, Share: 0.9,
+		}, "[{13 1s}]"},
 		{"share without binary fraction", call.LimiterOptions{
-			Limits: map[string][]call.Window{"Op": {second(100)}}, Share: 0.29}, "[{29 1s}]"},
+			Limits: map[string][]call.Window{"Op": {second(100)}}, Share: 0.29,
+		}, "[{29 1s}]"},
 		{"never below one", call.LimiterOptions{
-			Limits: map[string][]call.Window{"Op": {second(10)}}, Share: 0.01}, "[{1 1s}]"},
+			Limits: map[string][]call.Window{"Op": {second(10)}}, Share: 0.01,
+		}, "[{1 1s}]"},
 		{"override before the share", call.LimiterOptions{
 			Limits:    map[string][]call.Window{"Op": {second(10), {Limit: 500, Per: time.Minute}}},
-			Overrides: map[string]call.Window{"Op": second(20)}, Share: 0.5}, "[{10 1s}]"},
+			Overrides: map[string]call.Window{"Op": second(20)}, Share: 0.5,
+		}, "[{10 1s}]"},
 		{"share of an unknown operation", call.LimiterOptions{Share: 0.5}, "[{2 1s}]"},
-		{"share above one", call.LimiterOptions{Share: 1.1},
-			"limiter options: share: 1.1 is not above 0 and at most 1"},
-		{"share that is no number", call.LimiterOptions{Share: math.NaN()},
-			"limiter options: share: NaN is not above 0 and at most 1"},
-		{"negative share", call.LimiterOptions{Share: -0.1},
-			"limiter options: share: -0.1 is not above 0 and at most 1"},
-		{"no calls", call.LimiterOptions{Limits: map[string][]call.Window{"Op": {{Limit: 0, Per: time.Second}}}},
-			"limiter options: limits: Op: 0 calls in 1s is not a quota"},
-		{"override without time", call.LimiterOptions{Overrides: map[string]call.Window{"Op": {Limit: 1}}},
-			"limiter options: overrides: Op: 1 calls in 0s is not a quota"},
+		{
+			"share above one",
+			call.LimiterOptions{Share: 1.1},
+			"limiter options: share: 1.1 is not above 0 and at most 1",
+		},
+		{
+			"share that is no number",
+			call.LimiterOptions{Share: math.NaN()},
+			"limiter options: share: NaN is not above 0 and at most 1",
+		},
+		{
+			"negative share",
+			call.LimiterOptions{Share: -0.1},
+			"limiter options: share: -0.1 is not above 0 and at most 1",
+		},
+		{
+			"no calls",
+			call.LimiterOptions{Limits: map[string][]call.Window{"Op": {{Limit: 0, Per: time.Second}}}},
+			"limiter options: limits: Op: 0 calls in 1s is not a quota",
+		},
+		{
+			"override without time",
+			call.LimiterOptions{Overrides: map[string]call.Window{"Op": {Limit: 1}}},
+			"limiter options: overrides: Op: 1 calls in 0s is not a quota",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

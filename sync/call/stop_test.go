@@ -69,8 +69,10 @@ func TestCircuit_StopGrowsFromOneToTenMinutes(t *testing.T) {
 			f.code(t, "a", "Op")
 			shut = append(shut, f.shut(t))
 		}
-		want := []time.Duration{1 * time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 10 * time.Minute,
-			10 * time.Minute}
+		want := []time.Duration{
+			1 * time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 10 * time.Minute,
+			10 * time.Minute,
+		}
 		if !slices.Equal(shut, want) {
 			t.Errorf("shut for %v, want %v", shut, want)
 		}

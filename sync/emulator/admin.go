@@ -40,8 +40,10 @@ func shown(v any) *answer {
 	if err != nil {
 		return plain(http.StatusInternalServerError, err.Error())
 	}
-	return &answer{status: http.StatusOK, body: append(body, '\n'),
-		header: map[string]string{"Content-Type": "application/json"}}
+	return &answer{
+		status: http.StatusOK, body: append(body, '\n'),
+		header: map[string]string{"Content-Type": "application/json"},
+	}
 }
 
 func done(err error) *answer {

@@ -278,7 +278,7 @@ func TestConcurrentCallsOverSockets(t *testing.T) {
 		})
 	}
 	group.Wait()
-	var passed, throttled, previous = 0, 0, time.Time{}
+	passed, throttled, previous := 0, 0, time.Time{}
 	for _, one := range e.Journal() {
 		if one.Time.Before(previous) {
 			t.Fatal("the journal is not in the order of arrival")

@@ -181,8 +181,10 @@ func (d *decision) garbage() {
 		`[1,"two",null]`,
 		"\x1f\x8b\x08\x00\xff\xfe\x00garbage",
 	}
-	kinds := [garbageShapes]string{"text/html", "application/json", "application/json", "application/json",
-		"application/octet-stream"}
+	kinds := [garbageShapes]string{
+		"text/html", "application/json", "application/json", "application/json",
+		"application/octet-stream",
+	}
 	shape := d.struck.shape % garbageShapes
 	d.status, d.body = d.fail.status, []byte(bodies[shape])
 	d.header["Content-Type"] = kinds[shape]

@@ -29,7 +29,8 @@ func TestOnlineList(t *testing.T) {
 	_, c := start(func(w *emulator.World) {
 		w.Streams = []emulator.Stream{
 			onAir("push.example.com", "live", "b"), onAir("live.example.com", "live", "a1"),
-			onAir("push.example.com", "vod", "a12"), {Domain: "push.example.com", App: "live", Stream: "off"},
+			onAir("push.example.com", "vod", "a12"),
+			{Domain: "push.example.com", App: "live", Stream: "off"},
 			onAir("other.example.com", "live", "x"),
 		}
 	})

@@ -111,7 +111,8 @@ func TestDocumentedCodes(t *testing.T) {
 		"InvalidParameter": {400, 0}, "CodeGetPushbackDomainError": {400, 0}, "InternalError": {500, 0},
 		"NoSpecialConfiguration": {400, 0}, "CodeRegionHasNoNode": {400, 0}, "StreamNotFound": {409, 0},
 		"TaskAlreadyStarted": {
-			409, 0}, "CodeConfigNotFound": {400, 0}, "Throttling": {400, 0}, "Throttling.User": {400, 0},
+			409, 0,
+		}, "CodeConfigNotFound": {400, 0}, "Throttling": {400, 0}, "Throttling.User": {400, 0},
 		"Throttling.Api": {400, 0}, "ServiceUnavailable": {503, 0}, "SignatureNonceUsed": {400, 0},
 		"InvalidTimeStamp.Expired": {400, 0}, "Forbidden.RAM": {403, 0}, "UnsupportedHTTPMethod": {400, 0},
 		"InvalidApi.NotFound": {404, 0}, "InvalidDomain.NotFound": {404, 0}, "IllegalOperation": {403, 0},
@@ -122,13 +123,16 @@ func TestDocumentedCodes(t *testing.T) {
 	}
 	for code, want := range map[string]documented{
 		"CommonErr": {
-			200, 0}, "InvalidParam": {400, 0}, "InvalidParam.BindError": {400, 0}, "RequestForbidden": {403, 0},
+			200, 0,
+		}, "InvalidParam": {400, 0}, "InvalidParam.BindError": {400, 0}, "RequestForbidden": {403, 0},
 		"RequestForbidden.BillingStatus": {
-			403, 0}, "ResourceNotFound": {404, 0}, "RequestLimitExceeded.Exist": {429, 0},
+			403, 0,
+		}, "ResourceNotFound": {404, 0}, "RequestLimitExceeded.Exist": {429, 0},
 		"InternalError": {500, 0}, "InternalError.DB": {500, 0}, "InternalServiceError": {502, 0},
 		"InternalServiceError.BadResponse": {502, 0}, "InternalServiceTimeout": {504, 0},
 		"FlowLimitExceeded": {
-			429, 100018}, "AccountFlowLimitExceeded": {429, 100027}, "InvalidAccessKey": {401, 100009},
+			429, 100018,
+		}, "AccountFlowLimitExceeded": {429, 100027}, "InvalidAccessKey": {401, 100009},
 		"SignatureDoesNotMatch": {401, 100010}, "InvalidTimestamp": {400, 100006},
 	} {
 		if got := volcengineCode(code); got != want {

@@ -188,8 +188,10 @@ func Document(file string, data []byte, apiVersion, kind string) (map[string]any
 	r.guard(func() {
 		r.documents(data, DefaultFileBytes, func(root *yaml.Node) {
 			if len(docs) == 1 {
-				r.fault(fault{root.Line, root.Column, CodeOneDocument,
-					"this file holds one document; there is another one here"})
+				r.fault(fault{
+					root.Line, root.Column, CodeOneDocument,
+					"this file holds one document; there is another one here",
+				})
 				return
 			}
 			d := r.check(root, schema.Ref{APIVersion: apiVersion, Kind: kind})

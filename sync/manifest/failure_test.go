@@ -329,8 +329,10 @@ func TestFailure_C2_ManyValues(t *testing.T) {
 }
 
 func TestFailure_C21_ControlCharacters(t *testing.T) {
-	p := Problem{File: "a\x1b[2J.yaml", Line: 3, Column: 7, Path: "spec.\u202e", Code: "x",
-		Message: "one\ntwo\x00\u2028", Severity: Error}
+	p := Problem{
+		File: "a\x1b[2J.yaml", Line: 3, Column: 7, Path: "spec.\u202e", Code: "x",
+		Message: "one\ntwo\x00\u2028", Severity: Error,
+	}
 	if got, want := p.String(), `a\x1b[2J.yaml:3:7: spec.\u202e: one\ntwo\x00\u2028 [x]`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -61,8 +61,10 @@ func accessKey(s string) bool {
 	if len(s) < 16 {
 		return false
 	}
-	for _, prefix := range [...]string{"LTAI", "STS.", "AKLT", "AKTP", "AKIA", "ghp_", "github_pat_", "glpat-",
-		"-----BEGIN "} {
+	for _, prefix := range [...]string{
+		"LTAI", "STS.", "AKLT", "AKTP", "AKIA", "ghp_", "github_pat_", "glpat-",
+		"-----BEGIN ",
+	} {
 		if strings.HasPrefix(s, prefix) {
 			return true
 		}
@@ -73,8 +75,10 @@ func accessKey(s string) bool {
 // secretName recognises fields that are named after what they hold.
 func secretName(key string) bool {
 	key = strings.ToLower(key)
-	for _, word := range []string{"secret", "password", "passwd", "token", "accesskey", "access_key", "apikey",
-		"api_key", "credential"} {
+	for _, word := range []string{
+		"secret", "password", "passwd", "token", "accesskey", "access_key", "apikey",
+		"api_key", "credential",
+	} {
 		if strings.Contains(key, word) {
 			return true
 		}

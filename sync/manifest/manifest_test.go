@@ -154,8 +154,10 @@ func TestProblemJSON(t *testing.T) {
 
 func TestPathText(t *testing.T) {
 	for want, path := range map[string][]string{
-		"": nil, "spec": {"spec"}, "spec.groups[0].name": {"spec", "groups", "0", "name"}, `labels["a.b"]`: {"labels",
-			"a.b"},
+		"": nil, "spec": {"spec"}, "spec.groups[0].name": {"spec", "groups", "0", "name"}, `labels["a.b"]`: {
+			"labels",
+			"a.b",
+		},
 		`x[""].y`: {"x", "", "y"}, "[3]": {"3"}, `x["a b"]`: {"x", "a b"},
 	} {
 		if got := pathText(path); got != want {
@@ -191,10 +193,14 @@ func TestDocumentProblems(t *testing.T) {
 		"empty":         {"", "1:one-document"},
 		"two documents": {configText + "---\na: b\n", "8:one-document"},
 		"empty second":  {configText + "---\n# end\n", ""},
-		"another kind": {switchText,
-			"1:missing-field 1:missing-field 1:missing-field 1:not-allowed-value 2:not-allowed-value 3:unknown-field"},
-		"git, which is next": {strings.Replace(configText, "directory: {path: ./live}", "git: {url: x}", 1),
-			"3:missing-field 3:unknown-field"},
+		"another kind": {
+			switchText,
+			"1:missing-field 1:missing-field 1:missing-field 1:not-allowed-value 2:not-allowed-value 3:unknown-field",
+		},
+		"git, which is next": {
+			strings.Replace(configText, "directory: {path: ./live}", "git: {url: x}", 1),
+			"3:missing-field 3:unknown-field",
+		},
 		"syntax":            {"a: [", "2:syntax"},
 		"a list":            {"- a\n", "1:not-a-mapping"},
 		"a key twice":       {configText + "policy: {}\n", "7:duplicate-key"},

@@ -36,8 +36,10 @@ func TestFailure_V03_MergeKey(t *testing.T) {
 }
 
 func TestFailure_V04_Tabs(t *testing.T) {
-	expect(t, map[string]string{"tab-indent.yaml": "5:tab-indent", "tab-in-list.yaml": "8:tab-indent",
-		"tabs.json": "4:wrong-type"})
+	expect(t, map[string]string{
+		"tab-indent.yaml": "5:tab-indent", "tab-in-list.yaml": "8:tab-indent",
+		"tabs.json": "4:wrong-type",
+	})
 }
 
 func TestFailure_V07_UTF16(t *testing.T) {
@@ -81,8 +83,10 @@ func TestFailure_V14_ExplicitTags(t *testing.T) {
 	expect(t, map[string]string{
 		"explicit-tags.yaml": "1:explicit-tag 2:explicit-tag 3:explicit-tag 5:explicit-tag 6:explicit-tag 7:explicit-tag",
 	})
-	for _, value := range []string{"!!binary R0lG", "!!timestamp 2001-01-01", "!foo x",
-		"!<tag:yaml.org,2002:str> x", "! x", "!!str x"} {
+	for _, value := range []string{
+		"!!binary R0lG", "!!timestamp 2001-01-01", "!foo x",
+		"!<tag:yaml.org,2002:str> x", "! x", "!!str x",
+	} {
 		if got := codes(load(t, "a.yaml", switchText+"metadata: {labels: {a: "+value+"}}\n")); got != "4:explicit-tag" {
 			t.Errorf("%s: %s", value, got)
 		}
@@ -135,8 +139,10 @@ func TestFailure_V25_KeptForever(t *testing.T) {
 }
 
 func TestFailure_C3_RecursionInTheLibrary(t *testing.T) {
-	for _, text := range []string{strings.Repeat("{a: ", 5_000), strings.Repeat("[{a: ", 20_000),
-		strings.Repeat("? ", 20_000), strings.Repeat("- ", 20_000)} {
+	for _, text := range []string{
+		strings.Repeat("{a: ", 5_000), strings.Repeat("[{a: ", 20_000),
+		strings.Repeat("? ", 20_000), strings.Repeat("- ", 20_000),
+	} {
 		if r := load(t, "a.yaml", text); r.Errors != 1 || r.Panics != 0 {
 			t.Errorf("%.10s: %v", text, r.Problems)
 		}

@@ -122,8 +122,10 @@ func TestModes(t *testing.T) {
 		{ID: named("delete"), Spec: on, Confirmed: true}, {ID: named("drift"), Spec: on, Confirmed: true}, {ID: named("update"), Spec: mid, Confirmed: true},
 	}
 	observed := []resource.Observation{
-		{ID: named("create")}, {ID: named("delete"), Spec: on, Exists: true},
-		{ID: named("drift"), Spec: mid, Exists: true}, {ID: named("update"), Spec: mid, Exists: true},
+		{ID: named("create")},
+		{ID: named("delete"), Spec: on, Exists: true},
+		{ID: named("drift"), Spec: mid, Exists: true},
+		{ID: named("update"), Spec: mid, Exists: true},
 	}
 	tests := map[string]struct {
 		policy Policy

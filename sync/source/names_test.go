@@ -55,8 +55,13 @@ func TestFailure_S20_CheckName(t *testing.T) {
 
 func TestFailure_S20_Fold(t *testing.T) {
 	for _, pair := range [][2]string{
-		{"Live.YAML", "live.yaml"}, {"STRASSE", "strasse"}, {"ÉTÉ", "été"}, {"Σ", "ς"}, {"\u212a.yaml", "k.yaml"},
-		{"ſ", "S"}, {"ДА", "да"},
+		{"Live.YAML", "live.yaml"},
+		{"STRASSE", "strasse"},
+		{"ÉTÉ", "été"},
+		{"Σ", "ς"},
+		{"\u212a.yaml", "k.yaml"},
+		{"ſ", "S"},
+		{"ДА", "да"},
 	} {
 		if a, b := Fold(pair[0]), Fold(pair[1]); a != b {
 			t.Errorf("Fold(%q) = %q, Fold(%q) = %q, want equal", pair[0], a, pair[1], b)

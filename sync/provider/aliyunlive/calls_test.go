@@ -49,56 +49,88 @@ func TestCalls(t *testing.T) {
 		change     plan.Change
 		want       []ask
 	}{
-		{"switch on", kindMultiStream, plan.Change{Action: plan.Create, After: specOf(t, multiStream{"d", true})},
-			[]ask{{op: opSetMultiStream, params: `{"Domain":"d","Switch":"on"}`, repeatable: true}}},
-		{"switch off", kindMultiStream, plan.Change{Action: plan.Update, After: specOf(t, multiStream{"d", false})},
-			[]ask{{op: opSetMultiStream, params: `{"Domain":"d","Switch":"off"}`, repeatable: true}}},
-		{"switch removed", kindMultiStream, plan.Change{Action: plan.Delete, Before: specOf(t, multiStream{"d", true})},
-			[]ask{{op: opSetMultiStream, params: `{"Domain":"d","Switch":"off"}`, repeatable: true}}},
+		{
+			"switch on", kindMultiStream,
+			plan.Change{Action: plan.Create, After: specOf(t, multiStream{"d", true})},
+			[]ask{{op: opSetMultiStream, params: `{"Domain":"d","Switch":"on"}`, repeatable: true}},
+		},
+		{
+			"switch off", kindMultiStream,
+			plan.Change{Action: plan.Update, After: specOf(t, multiStream{"d", false})},
+			[]ask{{op: opSetMultiStream, params: `{"Domain":"d","Switch":"off"}`, repeatable: true}},
+		},
+		{
+			"switch removed", kindMultiStream,
+			plan.Change{Action: plan.Delete, Before: specOf(t, multiStream{"d", true})},
+			[]ask{{op: opSetMultiStream, params: `{"Domain":"d","Switch":"off"}`, repeatable: true}},
+		},
 		{"switch forgotten", kindMultiStream, plan.Change{Action: plan.Delete}, nil},
-		{"block", kindIngest, plan.Change{Action: plan.Create, Before: allowed, After: endless},
-			[]ask{{op: opForbid, params: `{` + push + `}`, repeatable: true}}},
-		{"block until", kindIngest,
+		{
+			"block", kindIngest,
+			plan.Change{Action: plan.Create, Before: allowed, After: endless},
+			[]ask{{op: opForbid, params: `{` + push + `}`, repeatable: true}},
+		},
+		{
+			"block until", kindIngest,
 			plan.Change{Action: plan.Update, Before: endless, After: specOf(t, block("2026-12-01T10:37:00Z"))},
-			[]ask{{op: opForbid, params: `{"ResumeTime":"2026-12-01T10:37:00Z",` + push + `}`, repeatable: true}}},
-		{"allow", kindIngest, plan.Change{Action: plan.Update, Before: endless, After: allowed},
-			[]ask{{op: opResume, params: `{` + push + `}`, repeatable: true}}},
-		{"block removed", kindIngest, plan.Change{Action: plan.Delete, Before: endless},
-			[]ask{{op: opResume, params: `{` + push + `}`, repeatable: true}}},
+			[]ask{{op: opForbid, params: `{"ResumeTime":"2026-12-01T10:37:00Z",` + push + `}`, repeatable: true}},
+		},
+		{
+			"allow", kindIngest,
+			plan.Change{Action: plan.Update, Before: endless, After: allowed},
+			[]ask{{op: opResume, params: `{` + push + `}`, repeatable: true}},
+		},
+		{
+			"block removed", kindIngest,
+			plan.Change{Action: plan.Delete, Before: endless},
+			[]ask{{op: opResume, params: `{` + push + `}`, repeatable: true}},
+		},
 		{"block forgotten", kindIngest, plan.Change{Action: plan.Delete}, nil},
-		{"start", kindRecording,
+		{
+			"start", kindRecording,
 			plan.Change{Action: plan.Create, After: specOf(t, running("")), Acts: []plan.Act{start}},
 			[]ask{{
 				opRecord, `{"Command":"start",` + record + `}`, true,
 				call.Act{Name: "start", Token: "t1", Repeatable: true},
-			}}},
-		{"stop at once", kindRecording,
+			}},
+		},
+		{
+			"stop at once", kindRecording,
 			plan.Change{Action: plan.Update, After: specOf(t, running("")), Acts: []plan.Act{stop, cancelDelay}},
 			[]ask{
 				{opRecord, `{"Command":"stop",` + record + `}`, false, call.Act{Name: "stop", Token: "t2"}},
 				{opRecord, `{"Command":"cancel_delay",` + record + `}`, false, call.Act{Name: "cancel_delay", Token: "t2"}},
-			}},
-		{"recording removed", kindRecording,
+			},
+		},
+		{
+			"recording removed", kindRecording,
 			plan.Change{Action: plan.Delete, Before: specOf(t, running("")), Acts: []plan.Act{stop}},
-			[]ask{{opRecord, `{"Command":"stop",` + record + `}`, false, call.Act{Name: "stop", Token: "t2"}}}},
+			[]ask{{opRecord, `{"Command":"stop",` + record + `}`, false, call.Act{Name: "stop", Token: "t2"}}},
+		},
 		{"recording forgotten", kindRecording, plan.Change{Action: plan.Delete, Before: specOf(t, running(""))}, nil},
 		{"recording written down", kindRecording, plan.Change{Action: plan.Update, After: specOf(t, running(""))}, nil},
-		{"prefetch", kindPrefetch,
+		{
+			"prefetch", kindPrefetch,
 			plan.Change{Action: plan.Create, After: specOf(t, limited), Acts: []plan.Act{hot}},
 			[]ask{{
 				opPrefetch,
 				`{` + prefet + `,"RegionCode":"ZHJ","ConnectionTimeout":"90000","MediaTimeout":"100000"}`,
-				false, call.Act{Name: "region ZHJ", Token: "p@0", Lasts: 90 * time.Second},
-			}}},
-		{"prefetch for ever", kindPrefetch,
+				false,
+				call.Act{Name: "region ZHJ", Token: "p@0", Lasts: 90 * time.Second},
+			}},
+		},
+		{
+			"prefetch for ever", kindPrefetch,
 			plan.Change{
 				Action: plan.Create, After: specOf(t, warm("0s", false, "BEJ")),
 				Acts: []plan.Act{{Name: "region BEJ", Token: "p@0"}},
 			},
 			[]ask{{
 				opPrefetch, `{` + prefet + `,"RegionCode":"BEJ","ConnectionTimeout":"0"}`,
-				false, call.Act{Name: "region BEJ", Token: "p@0"},
-			}}},
+				false,
+				call.Act{Name: "region BEJ", Token: "p@0"},
+			}},
+		},
 		{"prefetch forgotten", kindPrefetch, plan.Change{Action: plan.Delete, Before: specOf(t, limited)}, nil},
 	}
 	for _, tt := range tests {

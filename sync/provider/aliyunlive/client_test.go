@@ -229,8 +229,12 @@ func TestStopOfNothingIsDone(t *testing.T) {
 		command string
 		want    call.Code
 	}{
-		{"stop", call.AlreadyDone}, {"cancel_delay", call.AlreadyDone}, {"restart", call.Invalid}, {"start", call.OK},
-		{"start", call.AlreadyDone}, {"bogus", call.Invalid},
+		{"stop", call.AlreadyDone},
+		{"cancel_delay", call.AlreadyDone},
+		{"restart", call.Invalid},
+		{"start", call.OK},
+		{"start", call.AlreadyDone},
+		{"bogus", call.Invalid},
 	}
 	for _, tt := range tests {
 		_, err := c.call(opRecord, map[string]any{
@@ -257,10 +261,16 @@ func TestNewClientNamesWhatIsWrong(t *testing.T) {
 		want string
 	}{
 		{"no keys", ClientOptions{Account: "acc"}, "account acc: keys: there is no source of access keys"},
-		{"bad endpoint", ClientOptions{Account: "acc", Endpoint: "ftp://x", Keys: emulatorKey},
-			"account acc: endpoint: scheme must be https, or http for an emulator"},
-		{"no URL", ClientOptions{Account: "acc", Endpoint: "http://[", Keys: emulatorKey},
-			`account acc: endpoint: parse "http://[": missing ']' in host`},
+		{
+			"bad endpoint",
+			ClientOptions{Account: "acc", Endpoint: "ftp://x", Keys: emulatorKey},
+			"account acc: endpoint: scheme must be https, or http for an emulator",
+		},
+		{
+			"no URL",
+			ClientOptions{Account: "acc", Endpoint: "http://[", Keys: emulatorKey},
+			`account acc: endpoint: parse "http://[": missing ']' in host`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

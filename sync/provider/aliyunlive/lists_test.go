@@ -109,8 +109,14 @@ func TestFailure_A30_CountAsText(t *testing.T) {
 		want number
 		ok   bool
 	}{
-		{`10`, 10, true}, {`"10"`, 10, true}, {`0`, 0, true},
-		{`-1`, 0, false}, {`1.5`, 0, false}, {`"ten"`, 0, false}, {`[]`, 0, false}, {`99999999999999999999`, 0, false},
+		{`10`, 10, true},
+		{`"10"`, 10, true},
+		{`0`, 0, true},
+		{`-1`, 0, false},
+		{`1.5`, 0, false},
+		{`"ten"`, 0, false},
+		{`[]`, 0, false},
+		{`99999999999999999999`, 0, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.text, func(t *testing.T) {

@@ -260,34 +260,75 @@ func TestObserveStrangeAnswers(t *testing.T) {
 		r    resource.Resource
 		want says
 	}{
-		{"A29 new value of the switch", answers{opReadMultiStream: `{"Switch":"auto"}`},
-			multiStreamOf(t, "live.test"), says{note: `Switch is "auto", neither on nor off`}},
-		{"A30 switch is a bool", answers{opReadMultiStream: `{"Switch":true}`},
-			multiStreamOf(t, "live.test"), says{note: "answer is not as documented"}},
-		{"A20 switch in capitals", answers{opReadMultiStream: `{"Switch":"ON"}`},
-			multiStreamOf(t, "live.test"), says{spec: specOf(t, multiStream{"live.test", true}), exists: true}},
-		{"A30 counts as texts", answers{
-			opMapping: mapped, opBlockList: `{"TotalNum":"1","StreamUrls":{"StreamUrl":["x/a/s"]}}`},
+		{
+			"A29 new value of the switch",
+			answers{opReadMultiStream: `{"Switch":"auto"}`},
+			multiStreamOf(t, "live.test"),
+			says{note: `Switch is "auto", neither on nor off`},
+		},
+		{
+			"A30 switch is a bool",
+			answers{opReadMultiStream: `{"Switch":true}`},
+			multiStreamOf(t, "live.test"),
+			says{note: "answer is not as documented"},
+		},
+		{
+			"A20 switch in capitals",
+			answers{opReadMultiStream: `{"Switch":"ON"}`},
+			multiStreamOf(t, "live.test"),
+			says{spec: specOf(t, multiStream{"live.test", true}), exists: true},
+		},
+		{
+			"A30 counts as texts",
+			answers{
+				opMapping: mapped, opBlockList: `{"TotalNum":"1","StreamUrls":{"StreamUrl":["x/a/s"]}}`,
+			},
 			ingestOf(t, "push.test", "a", "s"),
-			says{spec: specOf(t, ingest{Domain: "push.test", App: "a", Stream: "s"}), exists: true}},
-		{"no main domain", answers{opMapping: `{}`}, ingestOf(t, "push.test", "a", "s"),
-			says{note: "push.test is mapped to 0 main streaming domains [], not to one"}},
-		{"two main domains", answers{opMapping: `{"LiveDomainModels":{"LiveDomainModel":[
+			says{spec: specOf(t, ingest{Domain: "push.test", App: "a", Stream: "s"}), exists: true},
+		},
+		{
+			"no main domain",
+			answers{opMapping: `{}`},
+			ingestOf(t, "push.test", "a", "s"),
+			says{note: "push.test is mapped to 0 main streaming domains [], not to one"},
+		},
+		{
+			"two main domains",
+			answers{opMapping: `{"LiveDomainModels":{"LiveDomainModel":[
 			{"Type":"vhost","DomainName":"b.test"},{"Type":"vhost","DomainName":"a.test"},
 			{"Type":"play","DomainName":"c.test"}]}}`},
-			ingestOf(t, "push.test", "a", "s"), says{note: "push.test is mapped to 2 main streaming domains [a.test b.test]"}},
-		{"foreign entry", answers{opMapping: mapped, opBlockList: `{"TotalNum":1,"StreamUrls":{"StreamUrl":["?"]}}`},
-			ingestOf(t, "push.test", "a", "s"), says{note: opBlockList + `: StreamUrl "?" is not domain/app/stream`}},
-		{"A15 fewer entries than said", answers{
-			opMapping: mapped, opBlockList: `{"TotalNum":2,"StreamUrls":{"StreamUrl":["x/a/s"]}}`},
-			ingestOf(t, "push.test", "a", "s"), says{note: opBlockList + ": the list changed while its pages were read"}},
-		{"on air, but since when", answers{opOnlineList: `{"TotalNum":1,"OnlineInfo":{"LiveStreamOnlineInfo":[
+			ingestOf(t, "push.test", "a", "s"),
+			says{note: "push.test is mapped to 2 main streaming domains [a.test b.test]"},
+		},
+		{
+			"foreign entry",
+			answers{opMapping: mapped, opBlockList: `{"TotalNum":1,"StreamUrls":{"StreamUrl":["?"]}}`},
+			ingestOf(t, "push.test", "a", "s"),
+			says{note: opBlockList + `: StreamUrl "?" is not domain/app/stream`},
+		},
+		{
+			"A15 fewer entries than said",
+			answers{
+				opMapping: mapped, opBlockList: `{"TotalNum":2,"StreamUrls":{"StreamUrl":["x/a/s"]}}`,
+			},
+			ingestOf(t, "push.test", "a", "s"),
+			says{note: opBlockList + ": the list changed while its pages were read"},
+		},
+		{
+			"on air, but since when",
+			answers{opOnlineList: `{"TotalNum":1,"OnlineInfo":{"LiveStreamOnlineInfo":[
 			{"AppName":"a","StreamName":"s"}]}}`},
-			recordingOf(t, "live.test", "a", "s"), says{live: true, note: "since when is not said"}},
-		{"two ingests of one stream", answers{opOnlineList: `{"TotalNum":2,"OnlineInfo":{"LiveStreamOnlineInfo":[
+			recordingOf(t, "live.test", "a", "s"),
+			says{live: true, note: "since when is not said"},
+		},
+		{
+			"two ingests of one stream",
+			answers{opOnlineList: `{"TotalNum":2,"OnlineInfo":{"LiveStreamOnlineInfo":[
 			{"AppName":"a","StreamName":"s","PublishTime":"2026-11-22T11:00:00Z"},
 			{"AppName":"a","StreamName":"s","PublishTime":"2026-11-22T16:00:00+08:00"}]}}`},
-			recordingOf(t, "live.test", "a", "s"), says{live: true, epoch: firstIngest}},
+			recordingOf(t, "live.test", "a", "s"),
+			says{live: true, epoch: firstIngest},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -132,17 +132,27 @@ func TestRecordingFollowsItsStream(t *testing.T) {
 			{"still on air", func() {}, []string{"start"}},
 			{"off air", func() { k.push(false) }, []string{"start"}},
 			{"on air again", func() { k.push(true) }, []string{"start", "start"}},
-			{"a new token", func() { k.declare(recordingWith(t, stateRecording, "", "2")) },
-				[]string{"start", "start", "restart"}},
+			{
+				"a new token", func() { k.declare(recordingWith(t, stateRecording, "", "2")) },
+				[]string{"start", "start", "restart"},
+			},
 			{"the same token", func() {}, []string{"start", "start", "restart"}},
-			{"stopped", func() { k.declare(recordingWith(t, stateStopped, "", "")) },
-				[]string{"start", "start", "restart", "stop"}},
-			{"finished at once", func() { k.declare(recordingWith(t, stateStopped, finishImmediate, "")) },
-				[]string{"start", "start", "restart", "stop", "cancel_delay"}},
-			{"recorded once more", func() { k.declare(recordingWith(t, stateRecording, "", "")) },
-				[]string{"start", "start", "restart", "stop", "cancel_delay", "start"}},
-			{"removed", func() { k.want = nil },
-				[]string{"start", "start", "restart", "stop", "cancel_delay", "start", "stop"}},
+			{
+				"stopped", func() { k.declare(recordingWith(t, stateStopped, "", "")) },
+				[]string{"start", "start", "restart", "stop"},
+			},
+			{
+				"finished at once", func() { k.declare(recordingWith(t, stateStopped, finishImmediate, "")) },
+				[]string{"start", "start", "restart", "stop", "cancel_delay"},
+			},
+			{
+				"recorded once more", func() { k.declare(recordingWith(t, stateRecording, "", "")) },
+				[]string{"start", "start", "restart", "stop", "cancel_delay", "start"},
+			},
+			{
+				"removed", func() { k.want = nil },
+				[]string{"start", "start", "restart", "stop", "cancel_delay", "start", "stop"},
+			},
 		} {
 			time.Sleep(time.Minute)
 			step.do()

@@ -30,8 +30,14 @@ func TestCovers(t *testing.T) {
 		documented, path string
 		want             bool
 	}{
-		{"App", "App", true}, {"App", "app", false}, {"App", "AppName", false}, {"App", "App.x", false},
-		{"P.*", "P", true}, {"P.*", "P.k", true}, {"P.*", "P.k.l", true}, {"P.*", "Px", false},
+		{"App", "App", true},
+		{"App", "app", false},
+		{"App", "AppName", false},
+		{"App", "App.x", false},
+		{"P.*", "P", true},
+		{"P.*", "P.k", true},
+		{"P.*", "P.k.l", true},
+		{"P.*", "Px", false},
 	}
 	for _, tc := range cases {
 		if got := covers(tc.documented, tc.path); got != tc.want {

@@ -52,17 +52,25 @@ func TestCalls(t *testing.T) {
 		c    plan.Change
 		want string
 	}{
-		{"create sends all", plan.Change{Action: plan.Create, After: withParams},
+		{
+			"create sends all",
+			plan.Change{Action: plan.Create, After: withParams},
 			`UpdateRelaySourceV3 true {"App":"live","GroupDetails":[{"Group":"main","Servers":[` +
 				`{"RelaySourceDomain":"a.example.net:1935","RelaySourceParams":{"k":"v"},"RelaySourceProtocol":"flv"},` +
-				`{"RelaySourceDomain":"b","RelaySourceProtocol":"rtmp"}]}],"Vhost":"push.example.com"}`},
-		{"update sends unchanged groups too",
+				`{"RelaySourceDomain":"b","RelaySourceProtocol":"rtmp"}]}],"Vhost":"push.example.com"}`,
+		},
+		{
+			"update sends unchanged groups too",
 			plan.Change{Action: plan.Update, Before: spec(t, "a", "b"), After: spec(t, "a", "b:2")},
 			`UpdateRelaySourceV3 true {"App":"live","GroupDetails":[` +
 				`{"Group":"a","Servers":[{"RelaySourceDomain":"a","RelaySourceProtocol":"rtmp"}]},` +
-				`{"Group":"b","Servers":[{"RelaySourceDomain":"b2","RelaySourceProtocol":"rtmp"}]}],"Vhost":"push.example.com"}`},
-		{"delete names vhost and app", plan.Change{Action: plan.Delete, Before: spec(t, "a", "b")},
-			`DeleteRelaySourceV3 true {"App":"live","Vhost":"push.example.com"}`},
+				`{"Group":"b","Servers":[{"RelaySourceDomain":"b2","RelaySourceProtocol":"rtmp"}]}],"Vhost":"push.example.com"}`,
+		},
+		{
+			"delete names vhost and app",
+			plan.Change{Action: plan.Delete, Before: spec(t, "a", "b")},
+			`DeleteRelaySourceV3 true {"App":"live","Vhost":"push.example.com"}`,
+		},
 		{"delete of what is gone", plan.Change{Action: plan.Delete}, ""},
 	}
 	for _, tc := range cases {

@@ -171,10 +171,16 @@ func TestErrorHoldsWhatThePageShows(t *testing.T) {
 func TestFailure_D10_DeleteWithoutAppIsNotSent(t *testing.T) {
 	c := callerOf(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("sent %s", r.URL) })
 	for _, params := range []map[string]any{
-		nil, {}, {"Vhost": "push.example.com"}, {"Vhost": "push.example.com", "App": ""},
-		{"Vhost": "push.example.com", "App": "*"}, {"Vhost": "push.example.com", "App": nil},
-		{"Vhost": "push.example.com", "Group": "main"}, {"Vhost": "push.example.com", "App": []string{"live"}},
-		{"Vhost": "push.example.com", "app": "live"}, {"Vhost": "push.example.com", "App": "live", "Group": ""},
+		nil,
+		{},
+		{"Vhost": "push.example.com"},
+		{"Vhost": "push.example.com", "App": ""},
+		{"Vhost": "push.example.com", "App": "*"},
+		{"Vhost": "push.example.com", "App": nil},
+		{"Vhost": "push.example.com", "Group": "main"},
+		{"Vhost": "push.example.com", "App": []string{"live"}},
+		{"Vhost": "push.example.com", "app": "live"},
+		{"Vhost": "push.example.com", "App": "live", "Group": ""},
 		{"Vhost": "push.example.com", "App": "live", "Group": nil},
 	} {
 		req := &call.Request{Account: "volc-main", Operation: opDelete, Params: params, Write: true}

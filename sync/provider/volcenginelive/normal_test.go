@@ -44,11 +44,15 @@ func TestNormalRefuses(t *testing.T) {
 		{"every app", `{"vhost":"v","app":"*","groups":[{"name":"g",` + servers + `}]}`, `app: "*" stands for`},
 		{"no groups", `{"vhost":"v","app":"a","groups":[]}`, "groups: is empty"},
 		{"no name", `{"vhost":"v","app":"a","groups":[{` + servers + `}]}`, "groups[0].name"},
-		{"one name twice", `{"vhost":"v","app":"a","groups":[{"name":"g",` + servers + `},{"name":"g",` + servers + `}]}`,
-			`groups[1].name: "g" is empty or stands twice`},
+		{
+			"one name twice", `{"vhost":"v","app":"a","groups":[{"name":"g",` + servers + `},{"name":"g",` + servers + `}]}`,
+			`groups[1].name: "g" is empty or stands twice`,
+		},
 		{"no servers", `{"vhost":"v","app":"a","groups":[{"name":"g"}]}`, "groups[0].servers: is empty"},
-		{"unknown field", `{"vhost":"v","app":"a","groups":[{"name":"g","weight":1,` + servers + `}]}`,
-			`unknown field "weight"`},
+		{
+			"unknown field", `{"vhost":"v","app":"a","groups":[{"name":"g","weight":1,` + servers + `}]}`,
+			`unknown field "weight"`,
+		},
 		{"number for text", `{"vhost":"v","app":1}`, "decode spec"},
 	}
 	for _, tc := range cases {

@@ -223,10 +223,14 @@ func TestObserveAnswers(t *testing.T) {
 		{"A29 balancing", top(`,"LBType":"rand"`), drops + "LBType"},
 		{"A29 default of balancing", top(`,"LBType":"order","RetryInterval":1,"RetryTimes":0`), "a/1 there"},
 		{"A29 more tries", top(`,"RetryTimes":7`), drops + "RetryTimes"},
-		{"A29 of a server, sorted, once", group(`,"Weight":5,"Host":"x","OutboundConfig":{"a":1}`),
-			drops + "Host, OutboundConfig, Weight"},
-		{"A29 empty values are no settings", group(`,"Weight":0,"Host":"","OutboundConfig":{},"Backup":false,"X":null`),
-			"a/1 there"},
+		{
+			"A29 of a server, sorted, once", group(`,"Weight":5,"Host":"x","OutboundConfig":{"a":1}`),
+			drops + "Host, OutboundConfig, Weight",
+		},
+		{
+			"A29 empty values are no settings", group(`,"Weight":0,"Host":"","OutboundConfig":{},"Backup":false,"X":null`),
+			"a/1 there",
+		},
 		{"A29 of a group", listed(`{"App":"1","GroupDetails":[{"Group":"g","Backup":true,"Servers":[]}]}`), drops + "Backup"},
 		// A30: types that change.
 		{"A30 number for a param", group(`,"RelaySourceParams":{"n":10}`), "a/1 odd: true " +

@@ -20,10 +20,14 @@ func TestSignEqualsVendorSDK(t *testing.T) {
 	cases := []struct{ name, query, token, signed, signature string }{
 		{"relay", relay, "", base, "d40a3c2771c8f75e6059310139b4d12839cd6385c450500e5945793254bcd894"},
 		{"odd query", forbid, "", base, "096ec8d66693be49f97b05d06744d78e7e4473d020d9322bd1bc83acd2a8862b"},
-		{"relay STS", relay, "STSexampletoken", base + ";x-security-token",
-			"1a6dbfde0f2b0270eb2eea6505dcfb63f95ff4fe71bb22d64bba5f3115efee9f"},
-		{"odd query STS", forbid, "STSexampletoken", base + ";x-security-token",
-			"01e1d2ce7d9c1004fcec16e2442cf70313ef0d34810a12787100cca1478a10d8"},
+		{
+			"relay STS", relay, "STSexampletoken", base + ";x-security-token",
+			"1a6dbfde0f2b0270eb2eea6505dcfb63f95ff4fe71bb22d64bba5f3115efee9f",
+		},
+		{
+			"odd query STS", forbid, "STSexampletoken", base + ";x-security-token",
+			"01e1d2ce7d9c1004fcec16e2442cf70313ef0d34810a12787100cca1478a10d8",
+		},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {

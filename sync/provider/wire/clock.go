@@ -19,7 +19,7 @@ func (c *Client) Skew() time.Duration { return time.Duration(c.skew.Load()) }
 func (c *Client) CorrectClock() bool {
 	seen := c.skew.Load()
 	old := c.correction.Swap(seen)
-	return (time.Duration(seen - old)).Abs() > time.Second
+	return time.Duration(seen-old).Abs() > time.Second
 }
 
 // watchClock compares our clock with the answer's Date, which is cut to whole

@@ -135,8 +135,10 @@ func TestFailure_A25_FreshNonce(t *testing.T) {
 // itself: A25. The server answers one request and closes on the next.
 func TestFailure_A25_NoHiddenRepeat(t *testing.T) {
 	for _, tc := range []struct{ name, method, body string }{
-		{"GET", http.MethodGet, ""}, {"GET with a body", http.MethodGet, "{}"},
-		{"POST", http.MethodPost, "{}"}, {"POST without a body", http.MethodPost, ""},
+		{"GET", http.MethodGet, ""},
+		{"GET with a body", http.MethodGet, "{}"},
+		{"POST", http.MethodPost, "{}"},
+		{"POST without a body", http.MethodPost, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
