@@ -3,8 +3,10 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 )
 
 type applyFlags struct {
+	file     string // a saved plan, "" for a new one
 	yes      bool
 	consent  string
 	selector []string
@@ -24,10 +27,15 @@ type applyFlags struct {
 func (a *app) applyCmd() *cobra.Command {
 	var f applyFlags
 	cmd := &cobra.Command{
-		Use:   "apply",
+		Use:   "apply [PLANFILE]",
 		Short: "Make the accounts as declared, after showing the plan and asking",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return a.apply(cmd.Context(), f) },
+		Long: "apply shows what `weir diff` shows, asks on a terminal, and makes the calls. A PLANFILE that diff --out\n" +
+			"saved is applied exactly; a change whose resource has moved since is refused alone.",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.file = strings.Join(args, "")
+			return a.apply(cmd.Context(), f)
+		},
 	}
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
 	cmd.Flags().StringVar(&f.consent, "consent", "", "let the held plan with this `hash` through, and only that")
@@ -41,11 +49,15 @@ func (a *app) apply(ctx context.Context, f applyFlags) error {
 	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
-	one, err := a.oneShot(ctx, f.selector, false)
+	one, err := a.open(ctx, f.selector, false)
 	if err != nil {
 		return err
 	}
 	defer one.close()
+	refused, err := a.planFor(ctx, one, f.file)
+	if err != nil {
+		return err
+	}
 	doc, err := one.rec.Document(one.plan, false)
 	if err != nil {
 		return err
@@ -58,12 +70,34 @@ func (a *app) apply(ctx context.Context, f applyFlags) error {
 	}
 	rep, err := a.carryOut(ctx, one, doc)
 	if rep != nil {
+		rep.Add(refused...)
 		err = errors.Join(err, a.printReport(rep))
 	}
 	if err == nil && rep.Failed() {
 		return exitError(exitFailed)
 	}
 	return err
+}
+
+// planFor makes the plan, or restores the one saved in file together with what
+// of it no longer fits.
+func (a *app) planFor(ctx context.Context, one *oneShot, file string) (refused []apply.Result, err error) {
+	if file == "" {
+		one.plan, err = a.planOnce(ctx, one.rec)
+		return nil, err
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var doc reconcile.PlanDocument
+	if err := json.Unmarshal(b, &doc); err != nil {
+		return nil, fmt.Errorf("%s is no saved plan: %w", file, err)
+	}
+	if one.plan, refused, err = one.rec.Restore(ctx, doc); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return refused, nil
 }
 
 // permit asks whoever is there, and lets a held plan through only on its hash.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -46,11 +45,14 @@ func (a *app) diff(ctx context.Context, f diffFlags) error {
 	if err := a.format(); err != nil {
 		return err
 	}
-	one, err := a.oneShot(ctx, f.selector, true)
+	one, err := a.open(ctx, f.selector, true)
 	if err != nil {
 		return err
 	}
 	defer one.close()
+	if one.plan, err = a.planOnce(ctx, one.rec); err != nil {
+		return err
+	}
 	doc, err := one.rec.Document(one.plan, f.showUnchanged)
 	if err != nil {
 		return err
@@ -86,7 +88,7 @@ func savePlan(path string, doc reconcile.PlanDocument) error {
 	return os.WriteFile(path, append(b, '\n'), 0o600)
 }
 
-// oneShot is a configuration, read and planned once.
+// oneShot is a configuration made ready for one plan.
 type oneShot struct {
 	rec   *reconcile.Reconciler
 	cfg   *config.Config
@@ -95,8 +97,8 @@ type oneShot struct {
 	close func()
 }
 
-// oneShot reads config, sources and accounts and makes the plan.
-func (a *app) oneShot(ctx context.Context, selector []string, dryRun bool) (*oneShot, error) {
+// open reads the config and opens what it names.
+func (a *app) open(ctx context.Context, selector []string, dryRun bool) (*oneShot, error) {
 	cfg, err := a.readConfig()
 	if err != nil {
 		return nil, err
@@ -118,10 +120,7 @@ func (a *app) oneShot(ctx context.Context, selector []string, dryRun bool) (*one
 		return nil, err
 	}
 	one.close = func() { _ = setup.Close() }
-	if one.rec, err = reconcile.New(setup.Reconcile); err == nil {
-		one.plan, err = a.planOnce(ctx, one.rec)
-	}
-	if err != nil {
+	if one.rec, err = reconcile.New(setup.Reconcile); err != nil {
 		one.close()
 		return nil, err
 	}
@@ -155,21 +154,20 @@ func labels(list []string) (map[string]string, error) {
 	return out, nil
 }
 
-// readingPause keeps the line about reading quiet for quick reads.
-const readingPause = 500 * time.Millisecond
+// readingFew is the number of resources up to which reading is not worth a word.
+const readingFew = 10
 
 // reading returns what shows on a terminal how far reading the accounts is.
 func (a *app) reading() func(done, total int) {
 	if terminal(a.errs) == 0 || a.output == "json" {
 		return nil
 	}
-	began := time.Now()
 	return func(done, total int) {
-		if time.Since(began) > readingPause {
-			fmt.Fprintf(a.errs, "\rread %d of %d resources\x1b[K", done, total)
-			if done == total {
-				fmt.Fprintln(a.errs)
-			}
+		if total > readingFew {
+			fmt.Fprintf(a.errs, "\r\x1b[Kread %d of %d resources", done, total)
+		}
+		if total > readingFew && done == total {
+			fmt.Fprint(a.errs, "\r\x1b[K")
 		}
 	}
 }

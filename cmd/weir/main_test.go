@@ -50,7 +50,7 @@ func TestScripts(t *testing.T) {
 		Dir:   "testdata/script",
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"writes": checkWrites, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll,
+			"writes": checkWrites, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll, "faults": setFaults,
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})
@@ -133,6 +133,13 @@ func patchClouds(ts *testscript.TestScript, _ bool, args []string) {
 	var w emulator.World
 	ts.Check(json.Unmarshal([]byte(args[0]), &w))
 	ts.Check(ts.Value("clouds").(*emulator.Emulator).Patch(w))
+}
+
+// setFaults disturbs the clouds: `faults JSON`.
+func setFaults(ts *testscript.TestScript, _ bool, args []string) {
+	var list []emulator.Fault
+	ts.Check(json.Unmarshal([]byte(args[0]), &list))
+	ts.Check(ts.Value("clouds").(*emulator.Emulator).SetFaults(1, list...))
 }
 
 // signalAll sends a signal to what runs in the background: `signal HUP`.

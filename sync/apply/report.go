@@ -57,6 +57,14 @@ type Report struct {
 // Failed reports whether any change failed or was refused.
 func (r *Report) Failed() bool { return r.Summary[Failed]+r.Summary[Refused] > 0 }
 
+// Add puts results that were decided elsewhere into the report.
+func (r *Report) Add(results ...Result) {
+	took := r.Took
+	r.Results = append(r.Results, results...)
+	r.finish()
+	r.Took = took
+}
+
 func (r *Report) finish() *Report {
 	slices.SortFunc(r.Results, func(a, b Result) int { return resource.Compare(a.ID, b.ID) })
 	r.Took = time.Since(r.Started)

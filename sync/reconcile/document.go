@@ -40,6 +40,11 @@ type ChangeDocument struct {
 	Fingerprint string           `json:"fingerprint"`
 	Withheld    string           `json:"withheld,omitempty"`
 	Note        string           `json:"note,omitempty"`
+	// What follows lets a saved plan be applied without its source.
+	Before resource.Spec `json:"before"`
+	After  resource.Spec `json:"after"`
+	Acts   []plan.Act    `json:"acts,omitempty"`
+	Epoch  string        `json:"epoch,omitempty"`
 }
 
 // CallDocument is one call as it would be made.
@@ -95,6 +100,7 @@ func changeDocument(c plan.Change, reqs, verify []*call.Request) ChangeDocument 
 		ID: c.ID.String(), Action: c.Action, Reason: c.Reason, State: c.State, Origin: c.Origin,
 		Fields: append([]resource.Field{}, c.Fields...), Calls: []CallDocument{},
 		Fingerprint: c.Fingerprint, Withheld: c.Withheld, Note: c.Note,
+		Before: c.Before, After: c.After, Acts: c.Acts, Epoch: c.Epoch,
 	}
 	for _, req := range reqs {
 		doc.Calls = append(doc.Calls, CallDocument{Operation: req.Operation, Params: req.Params})

@@ -63,6 +63,7 @@ func (r *Reconciler) observe(ctx context.Context, want []resource.Resource) erro
 	if len(want) == 0 {
 		return nil
 	}
+	r.reading(0, len(want))
 	byAccount := map[string][]resource.Resource{}
 	for _, res := range want {
 		byAccount[res.ID.Account] = append(byAccount[res.ID.Account], res)

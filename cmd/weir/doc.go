@@ -1,0 +1,32 @@
+// Weir keeps the live-streaming configuration of cloud accounts equal to what a
+// directory of YAML declares.
+//
+// # Goals
+//
+// Its users run live channels. A call above a quota is dropped and interrupts a
+// broadcast, a wrong removal takes a channel off air. So weir stays below every
+// quota in any sliding second, removes only what it applied itself, never says
+// "in sync" of what it cannot read, and can tell for every call which line of
+// which revision asked for it.
+//
+// # A tour
+//
+// Read sync/resource first: an ID, a Spec, what was Applied, an Observation.
+// Then sync/plan, where Compare and Diff decide, without a clock or a call,
+// what has to change and why; and sync/plan/guard, the rules that hold a plan.
+//
+// sync/call is one API call as data and, in Stack, everything that happens
+// round it: retries, circuit, quota, journal. The proof that the quota is kept
+// stands in its limiter.
+//
+// sync/provider says what a cloud must offer. A kind there is one entry: its
+// normal form, its judgement, its calls. sync/emulator is the other side of
+// that, and what all tests of ours call.
+//
+// sync/reconcile puts the stages together: step is a pass, turn is the loop.
+// Its tests (story_test.go, failure_test.go) are the best description of what
+// weir does when, in virtual time.
+//
+// This package is the outside: one file a command, build.go for turning a
+// configuration into parts, testdata/script for stories as users live them.
+package main

@@ -1,0 +1,105 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"weir/sync/apply"
+	"weir/sync/plan"
+	"weir/sync/resource"
+)
+
+// Restore turns a saved plan back into one that can be applied, exactly as it
+// was saved. Each change is held against a fresh observation: where its
+// resource has moved since, or its calls would be others now, it is refused
+// alone and stands among the results.
+func (r *Reconciler) Restore(ctx context.Context, doc PlanDocument) (*plan.Plan, []apply.Result, error) {
+	if doc.Format != PlanFormat {
+		return nil, nil, fmt.Errorf("format %q: want %q", doc.Format, PlanFormat)
+	}
+	p := &plan.Plan{Revision: doc.Revision, Hash: doc.Hash, Held: doc.Held}
+	var saved []ChangeDocument
+	var want []resource.Resource
+	for _, c := range doc.Changes {
+		change, err := r.restoreChange(c)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !change.Due() {
+			continue
+		}
+		p.Changes, saved = append(p.Changes, change), append(saved, c)
+		want = append(want, resource.Resource{ID: change.ID, Spec: orSpec(change.After, change.Before), Origin: change.Origin})
+	}
+	if err := r.observe(ctx, want); err != nil {
+		return nil, nil, err
+	}
+	refused := r.refuseMoved(p, saved)
+	return p, refused, nil
+}
+
+func orSpec(a, b resource.Spec) resource.Spec {
+	if a == "" {
+		return b
+	}
+	return a
+}
+
+func (r *Reconciler) restoreChange(c ChangeDocument) (plan.Change, error) {
+	id, err := resource.ParseID(c.ID)
+	if err != nil {
+		return plan.Change{}, err
+	}
+	if r.judge(id) == nil {
+		return plan.Change{}, fmt.Errorf("%s: account or kind is not configured", id)
+	}
+	return plan.Change{
+		ID: id, Action: c.Action, Reason: c.Reason, State: c.State, Before: c.Before, After: c.After, Fields: c.Fields,
+		Acts: c.Acts, Epoch: c.Epoch, Origin: c.Origin, Withheld: c.Withheld, Note: c.Note, Fingerprint: c.Fingerprint,
+	}, nil
+}
+
+// refuseMoved takes the changes out of p that no longer fit.
+func (r *Reconciler) refuseMoved(p *plan.Plan, saved []ChangeDocument) []apply.Result {
+	var refused []apply.Result
+	var fit []plan.Change
+	for i, c := range p.Changes {
+		if err := r.fits(c, saved[i]); err != nil {
+			refused = append(refused, apply.Result{
+				ID: c.ID, Action: c.Action, Outcome: apply.Refused, Calls: []apply.Call{}, Error: err.Error(),
+			})
+			continue
+		}
+		fit = append(fit, c)
+	}
+	p.Changes = fit
+	return refused
+}
+
+func (r *Reconciler) fits(c plan.Change, saved ChangeDocument) error {
+	seen, ok := r.seen[c.ID]
+	switch {
+	case !ok || seen.Unreadable != "":
+		return fmt.Errorf("the resource cannot be read now: %s", seen.Unreadable)
+	case plan.Fingerprint(&seen) != c.Fingerprint:
+		return errors.New("the resource has moved since the plan was made")
+	}
+	reqs, verify, err := r.calls(c)
+	if err != nil {
+		return err
+	}
+	now, err := json.Marshal(changeDocument(c, reqs, verify).Calls)
+	if err != nil {
+		return err
+	}
+	then, err := json.Marshal(saved.Calls)
+	if err != nil {
+		return err
+	}
+	if string(now) != string(then) {
+		return errors.New("the calls would be others than those of the saved plan")
+	}
+	return nil
+}
