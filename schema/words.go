@@ -75,7 +75,7 @@ func (f fault) limit() string {
 }
 
 // quiet reports whether the value may not be quoted.
-func (f fault) quiet() bool { return f.rule["x-weir-quiet"] == true }
+func (f fault) quiet() bool { quiet, _ := f.rule["x-weir-quiet"].(bool); return quiet }
 
 // shown describes the value: a text in quotes, cut, or its shape.
 func (f fault) shown() string {

@@ -71,8 +71,8 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 	var closers []func() error
 	closeAll := func() error {
 		var errs []error
-		for i := len(closers) - 1; i >= 0; i-- {
-			errs = append(errs, closers[i]())
+		for _, closer := range slices.Backward(closers) {
+			errs = append(errs, closer())
 		}
 		return errors.Join(errs...)
 	}

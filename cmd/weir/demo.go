@@ -47,13 +47,13 @@ func (a *app) demo(ctx context.Context, dir string, once bool) error {
 		dir = tmp
 	}
 	if once {
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 	}
 	clouds, err := startDemoClouds()
 	if err != nil {
 		return err
 	}
-	defer clouds.close()
+	defer func() { _ = clouds.close() }()
 	if err := copyQuickstart(dir, clouds.addr); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -75,10 +76,8 @@ func (a *app) logger(def ...string) (*slog.Logger, error) {
 
 // format checks --output against what a command can print.
 func (a *app) format(known ...string) error {
-	for _, k := range append([]string{"text", "json"}, known...) {
-		if a.output == k {
-			return nil
-		}
+	if slices.Contains(append([]string{"text", "json"}, known...), a.output) {
+		return nil
 	}
 	return fmt.Errorf("--output %q: want %s", a.output, strings.Join(append([]string{"text", "json"}, known...), ", "))
 }

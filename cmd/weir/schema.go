@@ -65,7 +65,9 @@ func (a *app) allSchemas() error {
 		text, _ := schema.Source(ref.APIVersion, ref.Kind)
 		defs[ref.Kind] = text
 		branches = append(branches, map[string]any{
-			"if":   map[string]any{"properties": map[string]any{"kind": map[string]any{"const": ref.Kind}}, "required": []string{"kind"}},
+			"if": map[string]any{
+				"properties": map[string]any{"kind": map[string]any{"const": ref.Kind}}, "required": []string{"kind"},
+			},
 			"then": map[string]any{"$ref": "#/$defs/" + ref.Kind},
 		})
 	}

@@ -39,7 +39,7 @@ func (a *app) settle(ctx context.Context, name, how string) error {
 	if err != nil {
 		return err
 	}
-	defer store.Shut()
+	defer func() { _ = store.Shut() }()
 	acts, err := store.Acts(ctx)
 	if err != nil {
 		return err

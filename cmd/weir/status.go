@@ -87,9 +87,11 @@ func printStatus(w io.Writer, ans statusAnswer, s style) {
 	if !st.Ready {
 		ready = s.paint(red, "not ready")
 	}
-	fmt.Fprintf(w, "weir %s is %s; mode %s, %d passes, last %s\n", ans.Version, ready, st.Mode, st.Passes, since(st.LastPass.Started))
+	fmt.Fprintf(w, "weir %s is %s; mode %s, %d passes, last %s\n",
+		ans.Version, ready, st.Mode, st.Passes, since(st.LastPass.Started))
 	for _, src := range st.Sources {
-		fmt.Fprintf(w, "source %s: %s in force, %d documents, last success %s\n", src.Name, src.InForce, src.Documents, since(src.LastSuccess))
+		fmt.Fprintf(w, "source %s: %s in force, %d documents, last success %s\n",
+			src.Name, src.InForce, src.Documents, since(src.LastSuccess))
 		if src.Error != "" {
 			fmt.Fprintf(w, "  %s\n", s.paint(red, src.Error))
 		}
@@ -101,7 +103,8 @@ func printStatus(w io.Writer, ans statusAnswer, s style) {
 		}
 	}
 	for _, h := range st.Plan.Held {
-		fmt.Fprintf(w, "%s by %s: %s; consent: weir apply --consent %s\n", s.paint(red, "held"), h.Guard, h.Message, st.Plan.Hash)
+		fmt.Fprintf(w, "%s by %s: %s; consent: weir apply --consent %s\n",
+			s.paint(red, "held"), h.Guard, h.Message, st.Plan.Hash)
 	}
 	for _, c := range st.Counts {
 		fmt.Fprintf(w, "%-12s %-14s %-9s %d\n", c.Account, c.Kind, c.State, c.Count)

@@ -241,8 +241,7 @@ func (o *one) write(confirmed bool) error {
 }
 
 func asError(err error) *call.Error {
-	var e *call.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*call.Error](err); ok {
 		return e
 	}
 	return nil

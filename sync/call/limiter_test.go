@@ -68,7 +68,7 @@ func TestNewLimiter_Options(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			l, err := call.NewLimiter(tt.options)
-			got := ""
+			var got string
 			if err != nil {
 				got = err.Error()
 			} else {

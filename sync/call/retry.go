@@ -31,8 +31,8 @@ type Jitter func(req *Request, attempts int) float64
 func SeededJitter(seed uint64) Jitter {
 	return func(req *Request, attempts int) float64 {
 		h := fnv.New64a()
-		fmt.Fprint(h, req.Account, req.Operation, req.Cause.Resource, req.Params) // maps print in key order
-		return rand.New(rand.NewPCG(seed+uint64(attempts), h.Sum64())).Float64()
+		fmt.Fprint(h, req.Account, req.Operation, req.Cause.Resource, attempts, req.Params) // maps print in key order
+		return rand.New(rand.NewPCG(seed, h.Sum64())).Float64()
 	}
 }
 
@@ -193,8 +193,7 @@ func telling(c Code) bool {
 
 // asError returns err as an *Error; one that no caller made is Internal.
 func asError(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	return &Error{Code: Internal, Message: err.Error(), Err: err}

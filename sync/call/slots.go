@@ -167,7 +167,7 @@ func (o *operation) acquire(ctx context.Context) (ticket, error) {
 func (o *operation) abandon(place *list.Element) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if place.Value.(*waiter).granted {
+	if w, ok := place.Value.(*waiter); ok && w.granted {
 		o.flying--
 	} else {
 		o.waiting.Remove(place)
@@ -193,9 +193,10 @@ func (o *operation) take(now time.Time) bool {
 func (o *operation) dispatch() {
 	now := time.Now()
 	for o.waiting.Len() > 0 && o.take(now) {
-		w := o.waiting.Remove(o.waiting.Front()).(*waiter)
-		w.granted, w.cuts = true, o.cuts
-		close(w.ready)
+		if w, ok := o.waiting.Remove(o.waiting.Front()).(*waiter); ok {
+			w.granted, w.cuts = true, o.cuts
+			close(w.ready)
+		}
 	}
 	if o.timer != nil {
 		o.timer.Stop()

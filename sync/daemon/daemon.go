@@ -53,7 +53,6 @@ type Daemon struct {
 	mu      sync.Mutex // guards what a reload replaces
 	current *loop
 	serving sync.WaitGroup
-	failed  error
 }
 
 // loop is a reconciler under one configuration.

@@ -285,7 +285,9 @@ func TestFailure_W08_W09_OnlyWhatIsThere(t *testing.T) {
 		}
 	}
 	for _, tc := range []struct{ method, path, origin string }{
-		{"GET", "/api/v1/sync", ""}, {"DELETE", "/api/v1/status", ""}, {"POST", "/metrics", ""},
+		{"GET", "/api/v1/sync", ""},
+		{"DELETE", "/api/v1/status", ""},
+		{"POST", "/metrics", ""},
 		{"POST", "/api/v1/sync", "https://evil.example"},
 	} {
 		req := httptest.NewRequest(tc.method, tc.path, nil)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -22,18 +23,18 @@ const aliyunVersion = "2016-11-01"
 func aliyunOperations() map[string]operation {
 	perSecond := func(n int) window { return window{n, time.Second} }
 	perMinute := func(n int) window { return window{n, time.Minute} }
-	const any, get = "GET POST", "GET"
+	const both, get = "GET POST", "GET"
 	return map[string]operation{
 		"SetLiveDomainMultiStreamConfig":      {Aliyun, get, false, perSecond(10), setMultiStream},
 		"DescribeLiveDomainMultiStreamConfig": {Aliyun, get, true, perSecond(10), describeMultiStream},
 		"DescribeLiveDomainMapping":           {Aliyun, get, true, perMinute(500), describeMapping},
-		"ForbidLiveStream":                    {Aliyun, any, false, perSecond(20), forbidStream},
-		"ResumeLiveStream":                    {Aliyun, any, false, perSecond(30), resumeStream},
-		"DescribeLiveStreamsBlockList":        {Aliyun, any, true, perSecond(50), describeBlockList},
-		"DescribeLiveStreamsOnlineList":       {Aliyun, any, true, perMinute(10_000), describeOnlineList},
-		"DescribeLiveStreamState":             {Aliyun, any, true, perSecond(100), describeStreamState},
-		"RealTimeRecordCommand":               {Aliyun, any, false, perSecond(50), recordCommand},
-		"HotLiveRtcStream":                    {Aliyun, any, false, perSecond(10), prefetchStream},
+		"ForbidLiveStream":                    {Aliyun, both, false, perSecond(20), forbidStream},
+		"ResumeLiveStream":                    {Aliyun, both, false, perSecond(30), resumeStream},
+		"DescribeLiveStreamsBlockList":        {Aliyun, both, true, perSecond(50), describeBlockList},
+		"DescribeLiveStreamsOnlineList":       {Aliyun, both, true, perMinute(10_000), describeOnlineList},
+		"DescribeLiveStreamState":             {Aliyun, both, true, perSecond(100), describeStreamState},
+		"RealTimeRecordCommand":               {Aliyun, both, false, perSecond(50), recordCommand},
+		"HotLiveRtcStream":                    {Aliyun, both, false, perSecond(10), prefetchStream},
 	}
 }
 
@@ -151,13 +152,11 @@ func (r *reply) identify(id string) { r.RequestID = id }
 
 // writeAliyun writes JSON or XML, as the caller asked.
 func writeAliyun(call *apiCall, d *decision) {
-	var body any = d.result
+	body := d.result
 	d.status = http.StatusOK
 	if d.fail != nil {
 		d.status = d.fail.status
-		for name, value := range d.fail.header {
-			d.header[name] = value
-		}
+		maps.Copy(d.header, d.fail.header)
 		body = &aliyunError{
 			RequestID: call.id, HostID: call.host, Code: d.fail.code, Message: d.fail.message,
 			Recommend: "https://api.aliyun.com/troubleshoot?q=" + url.QueryEscape(d.fail.code) + "&product=live",

@@ -217,7 +217,7 @@ func TestClockSkew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ahead := server.Sub(time.Now()); ahead != time.Hour {
+		if ahead := time.Until(server); ahead != time.Hour {
 			t.Errorf("the Date header is %s ahead, want 1h", ahead)
 		}
 		c.now = func() time.Time { return server }

@@ -14,6 +14,7 @@
 package emulator
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -58,9 +59,7 @@ type operation struct {
 // operations returns all that is known, by name.
 func operations() map[string]operation {
 	ops := aliyunOperations()
-	for name, op := range volcengineOperations() {
-		ops[name] = op
-	}
+	maps.Copy(ops, volcengineOperations())
 	return ops
 }
 

@@ -332,7 +332,7 @@ func TestCutWithoutAConnection(t *testing.T) {
 	c.faults(t, e, emulator.Fault{Operation: "*", Kind: "reset"})
 	r := c.v3("GET", "DescribeLiveStreamState")
 	defer func() {
-		if got := recover(); got != http.ErrAbortHandler { //nolint:errorlint // a panic's value
+		if got := recover(); got != http.ErrAbortHandler {
 			t.Errorf("recovered %v", got)
 		}
 	}()

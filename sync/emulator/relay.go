@@ -19,7 +19,7 @@ const (
 	maxApp   = 30
 )
 
-// isName says whether a name has 1 to most characters, all of A-Za-z0-9_.-
+// isName says whether a name has 1 to most characters, all of A-Za-z0-9_.-.
 func isName(name string, most int) bool {
 	for _, r := range name {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'

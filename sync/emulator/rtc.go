@@ -86,8 +86,8 @@ func milliseconds(text string) (time.Duration, bool) {
 	if text == "" {
 		return 0, true
 	}
-	ms, err := strconv.ParseUint(text, 10, 63)
-	if err != nil || ms > uint64(maxTimeout.Milliseconds()) {
+	ms, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || ms < 0 || text[0] == '+' || text[0] == '-' || ms > maxTimeout.Milliseconds() {
 		return 0, false
 	}
 	return time.Duration(ms) * time.Millisecond, true

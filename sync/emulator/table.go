@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -96,9 +97,9 @@ func (t *table[K, V]) sweep(now time.Time) {
 }
 
 func valueAt[V any](versions []version[V], at time.Time) (V, bool) {
-	for i := len(versions) - 1; i >= 0; i-- {
-		if !versions[i].from.After(at) {
-			return versions[i].value, versions[i].present
+	for _, version := range slices.Backward(versions) {
+		if !version.from.After(at) {
+			return version.value, version.present
 		}
 	}
 	var none V

@@ -225,8 +225,7 @@ func (r *Reconciler) Problems() []manifest.Problem {
 
 // sourceCode returns the code of a source's error, for logs and status.
 func sourceCode(err error) string {
-	var e *source.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*source.Error](err); ok {
 		return e.Code
 	}
 	return "source-failed"

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -402,6 +404,7 @@ var errCrash = errors.New("the process is dead")
 type crashing struct {
 	state.Store
 	after string
+	mu    sync.Mutex // guards what follows
 	left  int
 	dead  bool
 }
@@ -410,6 +413,8 @@ func (c *crashing) write(name string) error {
 	if c.after == "Settle" && name == "Begin" {
 		return nil
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.dead || (name == c.after && c.left == 0) {
 		c.dead = true
 		return errCrash
@@ -422,6 +427,8 @@ func (c *crashing) Begin(ctx context.Context, a resource.Act) error {
 		return err
 	}
 	err := c.Store.Begin(ctx, a)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.after == "Begin" && err == nil {
 		if c.left--; c.left >= 0 {
 			return errCrash // dies between the write and the call
@@ -482,13 +489,13 @@ func TestFailure_S33_NoIntentNoCall(t *testing.T) {
 		full := &fullDisk{Store: h.store}
 		h.store = full
 		h.build()
-		full.full = true
+		full.full.Store(true)
 		h.commit("a.yaml", multiOn, "b.yaml", relay)
 		h.start()
 		defer func() { h.stop() }()
 		h.wait(10 * time.Minute)
 		h.expectWrites()
-		full.full = false
+		full.full.Store(false)
 		h.wait(10 * time.Minute)
 		h.expectWrites("SetLiveDomainMultiStreamConfig on", "UpdateRelaySourceV3")
 	})
@@ -497,20 +504,20 @@ func TestFailure_S33_NoIntentNoCall(t *testing.T) {
 // fullDisk is a store on a disk that has no space for a while.
 type fullDisk struct {
 	state.Store
-	full bool
+	full atomic.Bool
 }
 
 var errFull = errors.New("no space left on device")
 
 func (f *fullDisk) Open(ctx context.Context, e state.Entry) (int64, error) {
-	if f.full && e.Write {
+	if f.full.Load() && e.Write {
 		return 0, errFull
 	}
 	return f.Store.Open(ctx, e)
 }
 
 func (f *fullDisk) Save(ctx context.Context, r ...resource.Applied) error {
-	if f.full {
+	if f.full.Load() {
 		return errFull
 	}
 	return f.Store.Save(ctx, r...)

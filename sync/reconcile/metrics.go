@@ -51,11 +51,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "weir_reconcile_duration_seconds", Help: "How long passes took.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 12),
 		}),
-		success:   gauge("weir_reconcile_last_success_timestamp_seconds", "When a pass last ended without a failure.").WithLabelValues(),
+		success:   gauge("weir_reconcile_last_success_timestamp_seconds", "When a pass last had no failure.").WithLabelValues(),
 		attempt:   gauge("weir_reconcile_last_attempt_timestamp_seconds", "When a pass last ended.").WithLabelValues(),
 		resources: gauge("weir_resources", "Resources by state.", "account", "kind", "state"),
 		changes:   gauge("weir_plan_changes", "Changes in the newest plan by action.", "action"),
-		drift:     counter("weir_drift_detected_total", "Times a resource was found changed behind weir's back.", "account", "kind"),
+		drift:     counter("weir_drift_detected_total", "Resources found changed behind weir's back.", "account", "kind"),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "weir_removals_refused_total", Help: "Removals that a guard or the policy did not let happen.",
 		}),

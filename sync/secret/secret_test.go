@@ -60,7 +60,7 @@ func held() holder {
 func TestSecret_EveryVerb(t *testing.T) {
 	s := New(canary)
 	values := map[string]any{
-		"value": s, "pointer": &s, "holder": held(), "pointer to holder": ptr(held()), "slice": []Secret{s},
+		"value": s, "pointer": &s, "holder": held(), "pointer to holder": new(held()), "slice": []Secret{s},
 		"array": [1]Secret{s}, "map": map[string]Secret{"a": s}, "map key": map[Secret]int{s: 1}, "any": any(s),
 		"key": Key{ID: "AKID", Secret: s, Token: s}, "struct": struct{ s Secret }{s},
 	}
@@ -79,8 +79,6 @@ func TestSecret_EveryVerb(t *testing.T) {
 		}
 	}
 }
-
-func ptr[T any](v T) *T { return &v }
 
 func TestSecret_PrintsAsRedacted(t *testing.T) {
 	s := New(canary)
@@ -139,7 +137,7 @@ func TestSecret_Log(t *testing.T) {
 			log := slog.New(handler(&b))
 			log.Info("value", "secret", s, "pointer", &s)
 			log.Info("attr", slog.Any("secret", s), slog.Group("group", "secret", s))
-			log.Info("holder", "holder", held(), "pointer", ptr(held()), "list", []Secret{s})
+			log.Info("holder", "holder", held(), "pointer", new(held()), "list", []Secret{s})
 			log.Info("map", "map", map[string]any{"secret": s}, "key", Key{ID: "AKID", Secret: s})
 			log.With("secret", s).WithGroup("g").Error("error", "err", fmt.Errorf("sign with %v: %w", s, errors.New("x")))
 			log.Info(fmt.Sprint("message ", s))
@@ -158,7 +156,7 @@ func TestSecret_Value(t *testing.T) {
 	if !New("").Empty() || New(canary).Empty() {
 		t.Error("Empty is wrong")
 	}
-	if New(canary) != New(canary) || New(canary) == New("x") {
+	if same := New(canary); New(canary) != same || same == New("x") {
 		t.Error("equality is not that of the values")
 	}
 }

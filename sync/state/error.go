@@ -44,8 +44,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // FaultOf returns the fault of err, "" where it is none.
 func FaultOf(err error) Fault {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Fault
 	}
 	return ""

@@ -73,14 +73,16 @@ func TestParams(t *testing.T) {
 		"empty": {map[string]any{}, "{}", map[string]any{}},
 		"html":  {map[string]any{"a": "<&>"}, `{"a":"<&>"}`, map[string]any{"a": "<&>"}},
 		"numbers": {
-			map[string]any{"n": uint64(math.MaxUint64)}, `{"n":18446744073709551615}`,
+			map[string]any{"n": uint64(math.MaxUint64)},
+			`{"n":18446744073709551615}`,
 			map[string]any{"n": json.Number("18446744073709551615")},
 		},
 		"lines": {map[string]any{"a": "x\ny"}, `{"a":"x\ny"}`, map[string]any{"a": "x\ny"}},
 		"struct": {
 			map[string]any{"s": struct {
 				A []int `json:"a"`
-			}{[]int{1}}}, `{"s":{"a":[1]}}`,
+			}{[]int{1}}},
+			`{"s":{"a":[1]}}`,
 			map[string]any{"s": map[string]any{"a": []any{json.Number("1")}}},
 		},
 	}

@@ -128,13 +128,15 @@ func (s *pass) readBlocks(ctx context.Context, g group) {
 func blockPage(ctx context.Context, c call.Caller, g group, n int) (sheet[streamKey], error) {
 	var answer struct {
 		TotalNum   *number
-		StreamUrls struct{ StreamUrl []string }
+		StreamUrls struct {
+			URLs []string `json:"StreamUrl"`
+		}
 	}
 	if err := read(ctx, c, g.account, opBlockList, pageParams(g.domain, n), &answer); err != nil {
 		return sheet[streamKey]{}, err
 	}
 	out := sheet[streamKey]{total: answer.TotalNum}
-	for _, url := range answer.StreamUrls.StreamUrl {
+	for _, url := range answer.StreamUrls.URLs {
 		b, err := parseStreamURL(url)
 		if err != nil {
 			return out, err

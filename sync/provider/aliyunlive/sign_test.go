@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -133,9 +134,7 @@ func TestEscapeServesTheOlderSignature(t *testing.T) {
 			if params == nil {
 				params = liveParams()
 			}
-			for k, v := range base {
-				params[k] = v
-			}
+			maps.Copy(params, base)
 			text := tt.method + "&" + escape("/") + "&" + escape(canonicalQuery(params))
 			mac := hmac.New(sha1.New, []byte("testsecret&"))
 			mac.Write([]byte(text))

@@ -115,7 +115,7 @@ func walk(v any, path string, out *[]string) {
 }
 
 func covers(documented, path string) bool {
-	if below, any := strings.CutSuffix(documented, ".*"); any {
+	if below, open := strings.CutSuffix(documented, ".*"); open {
 		return path == below || strings.HasPrefix(path, below+".")
 	}
 	return documented == path

@@ -29,7 +29,7 @@ func (c *Client) watchClock(h http.Header) {
 	if err != nil {
 		return
 	}
-	skew := date.Add(time.Second / 2).Sub(time.Now())
+	skew := time.Until(date.Add(time.Second / 2))
 	if skew.Abs() <= time.Second {
 		skew = 0
 	}

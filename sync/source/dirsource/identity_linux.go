@@ -11,5 +11,5 @@ func system(fi fs.FileInfo) (key fileKey, change int64) {
 	if !ok {
 		return fileKey{}, 0
 	}
-	return fileKey{dev: uint64(st.Dev), ino: st.Ino}, st.Ctim.Nano()
+	return fileKey{dev: uint64(st.Dev), ino: st.Ino}, st.Ctim.Nano() //nolint:unconvert // 32 bits on some systems
 }

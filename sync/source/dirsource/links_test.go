@@ -2,6 +2,7 @@ package dirsource
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -78,9 +79,7 @@ func TestFailure_S18_LinksRefused(t *testing.T) {
 func TestFailure_S18_LinksFollowed(t *testing.T) {
 	real := map[string]string{"real/a.yaml": "x: 1\n"}
 	with := func(more map[string]string) map[string]string {
-		for name, data := range real {
-			more[name] = data
-		}
+		maps.Copy(more, real)
 		return more
 	}
 	for name, tt := range map[string]struct {

@@ -124,7 +124,7 @@ func contents(file *os.File, id identity) ([]byte, error) {
 	}
 	data := make([]byte, id.size+1)
 	n, err := io.ReadFull(file, data)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, err
 	}
 	if int64(n) != id.size {

@@ -241,8 +241,7 @@ func vanished(err error) bool {
 // unreadable returns the fault of an operation that failed. Of the cause only
 // the system's own words are kept: its paths are those of the machine.
 func unreadable(shown string, err error) *source.Error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pe.Err
 	}
 	return &source.Error{Code: source.CodeUnreadable, Path: shown, Err: err}

@@ -178,9 +178,9 @@ func (w *watches) forget(keep map[string]bool) {
 func (w *watches) report(trouble string, overflow bool) {
 	was := w.reason()
 	w.trouble, w.overflow = trouble, overflow
-	switch is := w.reason(); {
-	case is == was:
-	case is == "":
+	switch is := w.reason(); is {
+	case was:
+	case "":
 		w.log.Info("file system events can be relied on again", "path", w.root)
 	default:
 		w.log.Warn("file system events cannot be relied on, looking for changes instead",

@@ -115,7 +115,7 @@ func ours(path string) error {
 	defer f.Close()
 	header := make([]byte, headerSize)
 	n, err := io.ReadFull(f, header)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil // empty: created and never written
 	}
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {

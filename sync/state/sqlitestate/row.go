@@ -34,7 +34,11 @@ func (d digest) numbers(values ...int64) digest {
 
 func (d digest) times(values ...time.Time) digest {
 	for _, v := range values {
-		d = binary.AppendVarint(append(d, byte(number(v.IsZero()))), v.UnixNano())
+		d = append(d, 0)
+		if v.IsZero() {
+			d[len(d)-1] = 1
+		}
+		d = binary.AppendVarint(d, v.UnixNano())
 	}
 	return d
 }
