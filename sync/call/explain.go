@@ -10,7 +10,7 @@ func Explain(code Code) (string, bool) {
 // explanations is the table behind Explain, one entry for each of Codes.
 func explanations() map[Code]string {
 	return map[Code]string{
-		OK: `The cloud accepted the call. There is nothing to do.`,
+		OK: "The cloud accepted the call.\nweir goes on. There is nothing to do.",
 		Throttled: `The cloud refused the call because the account makes more calls of this operation than its quota allows.
 weir halves its own rate for the operation at once, waits for a whole window of the quota, tries again, and gives
 itself a little back every 30 seconds.

@@ -201,6 +201,9 @@ func asError(err error) *Error {
 
 // sleep waits, unless ctx ends before.
 func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

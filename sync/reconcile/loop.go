@@ -24,9 +24,8 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		wg.Go(func() { r.watch(ctx, f) })
 	}
 	defer wg.Wait()
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(r.opts.Interval)
 	defer timer.Stop()
-	<-timer.C
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
