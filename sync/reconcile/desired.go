@@ -23,7 +23,6 @@ type feed struct {
 	documents   int
 	err         error // of the source, nil while it delivers
 	lastSuccess time.Time
-	errorsTotal int
 }
 
 func (f *feed) arrive(s *source.Snapshot, now time.Time) {

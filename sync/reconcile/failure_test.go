@@ -495,9 +495,15 @@ func TestFailure_S33_NoIntentNoCall(t *testing.T) {
 		defer func() { h.stop() }()
 		h.wait(10 * time.Minute)
 		h.expectWrites()
+		if s := h.rec.Status(); s.Ready || !strings.Contains(s.Error, "no space left") {
+			t.Errorf("ready %t, error %q while nothing can be written", s.Ready, s.Error)
+		}
 		full.full.Store(false)
 		h.wait(10 * time.Minute)
 		h.expectWrites("SetLiveDomainMultiStreamConfig on", "UpdateRelaySourceV3")
+		if s := h.rec.Status(); !s.Ready || s.Error != "" {
+			t.Errorf("ready %t, error %q after it healed", s.Ready, s.Error)
+		}
 	})
 }
 

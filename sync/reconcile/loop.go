@@ -48,7 +48,7 @@ func (r *Reconciler) turn(ctx context.Context) time.Duration {
 	}
 	if err != nil && ctx.Err() == nil {
 		r.opts.Logger.Error("pass failed", "error", err)
-		r.publish(func(s *Status) { s.Error = err.Error() })
+		r.publish(func(s *Status) { s.Ready, s.Error = false, err.Error() })
 		return pauseAfterError
 	}
 	if !r.desired.ready {
@@ -82,7 +82,6 @@ func (r *Reconciler) watch(ctx context.Context, f *feed) {
 		r.mu.Lock()
 		if err != nil {
 			f.err = err
-			f.errorsTotal++
 		} else {
 			f.arrive(snap, time.Now())
 		}

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"weir/sync/plan"
@@ -68,8 +67,8 @@ func (r *Reconciler) observe(ctx context.Context, want []resource.Resource) erro
 	for _, res := range want {
 		byAccount[res.ID.Account] = append(byAccount[res.ID.Account], res)
 	}
-	var done atomic.Int64
-	var mu sync.Mutex
+	var mu sync.Mutex // guards done, what is kept, and the telling of both
+	done := 0
 	var wg sync.WaitGroup
 	for name, list := range byAccount {
 		wg.Go(func() {
@@ -77,8 +76,9 @@ func (r *Reconciler) observe(ctx context.Context, want []resource.Resource) erro
 				seen, err := r.opts.Accounts[name].Provider.Observe(ctx, r.opts.Accounts[name].Caller, chunk)
 				mu.Lock()
 				r.keep(seen, err)
+				done += len(chunk)
+				r.reading(done, len(want))
 				mu.Unlock()
-				r.reading(int(done.Add(int64(len(chunk)))), len(want))
 				if ctx.Err() != nil {
 					return
 				}

@@ -2,6 +2,8 @@ package reconcile
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -35,6 +37,8 @@ type failure struct {
 	spec  resource.Spec // what was to be applied; another spec is tried at once
 	count int
 	until time.Time
+	code  call.Code
+	why   string
 }
 
 // step looks at what was touched: it reads it, plans everything, and applies
@@ -61,7 +65,7 @@ func (r *Reconciler) step(ctx context.Context, full bool) error {
 	}
 	rep, err := r.carryOut(ctx, p)
 	r.settle(p, rep, began)
-	r.finish(p, rep, m, passTimes{began: began, full: full && !interrupted}, err)
+	r.finish(p, rep, m, passTimes{began: began, full: full && !interrupted}, errors.Join(err, r.unwritten()))
 	return err
 }
 
@@ -148,6 +152,17 @@ func (r *Reconciler) carryOut(ctx context.Context, p *plan.Plan) (*apply.Report,
 	return r.applier.Apply(ctx, &trimmed)
 }
 
+// unwritten returns why calls could not be made for want of a store that takes
+// their intent, nil while it takes them.
+func (r *Reconciler) unwritten() error {
+	for id, f := range r.failures {
+		if f.code == call.Internal {
+			return fmt.Errorf("%s: %s", id, f.why)
+		}
+	}
+	return nil
+}
+
 // settle remembers when to look at each resource again. Wakes that were not
 // due when the pass began stay.
 func (r *Reconciler) settle(p *plan.Plan, rep *apply.Report, began time.Time) {
@@ -212,6 +227,7 @@ func (r *Reconciler) settleResult(res apply.Result, after resource.Spec, now tim
 		}
 		f.until = now.Add(min(retryFirst<<min(f.count, 10), retryMost))
 		f.count++
+		f.code, f.why = res.Code, res.Error
 		r.failures[res.ID] = f
 		r.wake[res.ID] = f.until
 	}
