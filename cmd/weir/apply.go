@@ -73,7 +73,8 @@ func (a *app) apply(ctx context.Context, f applyFlags) error {
 		rep.Add(refused...)
 		err = errors.Join(err, a.printReport(rep))
 	}
-	if err == nil && rep.Failed() {
+	unread := a.printUnreadable(doc)
+	if err == nil && (unread || rep.Failed()) {
 		return exitError(exitFailed)
 	}
 	return err

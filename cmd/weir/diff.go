@@ -65,11 +65,30 @@ func (a *app) diff(ctx context.Context, f diffFlags) error {
 	if err := a.printDocument(doc); err != nil {
 		return err
 	}
+	if a.printUnreadable(doc) {
+		return exitError(exitFailed)
+	}
 	s := doc.Summary
 	if f.exitCode && s.Create+s.Update+s.Delete > 0 {
 		return exitError(exitChanges)
 	}
 	return nil
+}
+
+// unreadableShown bounds the reads whose failure is told one by one.
+const unreadableShown = 20
+
+// printUnreadable says what could not be read and why, and whether anything
+// could not: a plan that does not know is no success.
+func (a *app) printUnreadable(doc reconcile.PlanDocument) bool {
+	for i, u := range doc.Unreadable {
+		if i == unreadableShown {
+			fmt.Fprintf(a.errs, "and %d more\n", len(doc.Unreadable)-i)
+			break
+		}
+		fmt.Fprintf(a.errs, "cannot read %s: %s\n", u.ID, u.Why)
+	}
+	return len(doc.Unreadable) > 0
 }
 
 func (a *app) printDocument(doc reconcile.PlanDocument) error {

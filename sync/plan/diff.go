@@ -102,6 +102,7 @@ func changeOf(p Policy, c Case, v Verdict) Change {
 		ID: c.ID, Action: v.Action, Reason: v.Reason, State: v.State, Before: v.Before, After: v.After,
 		Acts: v.Acts, Epoch: v.Epoch, Note: v.Note, Fingerprint: Fingerprint(c.Seen), Next: v.Next,
 	}
+	ch.Unread = c.Seen != nil && c.Seen.Unreadable != ""
 	switch {
 	case c.Want != nil:
 		ch.Origin, ch.Labels = c.Want.Origin, c.Want.Labels

@@ -78,7 +78,9 @@ type Change struct {
 	Note     string // one sentence for people: why waiting, unknown or odd
 	// Adopt says that nothing has to be called, but that the record of what
 	// was last applied has to be written: the cloud already is as declared.
-	Adopt       bool
+	Adopt bool
+	// Unread says that a read failed, so that nothing is known.
+	Unread      bool
 	Fingerprint string    // of what was observed
 	Next        time.Time // when time alone changes this verdict, zero for never
 }

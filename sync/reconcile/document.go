@@ -26,6 +26,8 @@ type PlanDocument struct {
 	Changes  []ChangeDocument `json:"changes"`
 	Summary  plan.Summary     `json:"summary"`
 	Cost     call.Bill        `json:"cost"`
+	// Unreadable holds what nothing is known of because a read failed.
+	Unreadable []Unread `json:"unreadable"`
 }
 
 // ChangeDocument is one change of a PlanDocument.
@@ -58,10 +60,13 @@ type CallDocument struct {
 func (r *Reconciler) Document(p *plan.Plan, all bool) (PlanDocument, error) {
 	doc := PlanDocument{
 		Format: PlanFormat, Revision: p.Revision, Hash: p.Hash, Summary: p.Summary(),
-		Held: append([]plan.Hold{}, p.Held...), Changes: []ChangeDocument{},
+		Held: append([]plan.Hold{}, p.Held...), Changes: []ChangeDocument{}, Unreadable: []Unread{},
 	}
 	var priced []*call.Request
 	for _, c := range p.Changes {
+		if c.Unread {
+			doc.Unreadable = append(doc.Unreadable, Unread{c.ID.String(), c.Note})
+		}
 		if c.Action == plan.None && !all {
 			continue
 		}
