@@ -45,9 +45,9 @@ func (a *app) demo(ctx context.Context, dir string, once bool) error {
 			return err
 		}
 		dir = tmp
-	}
-	if once {
-		defer func() { _ = os.RemoveAll(dir) }()
+		if once {
+			defer func() { _ = os.RemoveAll(tmp) }() // only what is ours: a --dir stays
+		}
 	}
 	clouds, err := startDemoClouds()
 	if err != nil {
