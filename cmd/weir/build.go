@@ -117,7 +117,7 @@ func (b *builder) feeds(cfg *config.Config) ([]reconcile.Feed, func() error, err
 	for _, s := range cfg.Sources {
 		src, err := dirsource.New(dirsource.Options{
 			Name: s.Name, Path: s.Directory, Logger: b.log,
-			Limits: dirsource.Limits{FileBytes: cfg.Limits.FileBytes, Files: cfg.Limits.Files, TotalBytes: cfg.Limits.TotalBytes},
+			Limits: limitsOf(cfg),
 		})
 		if err != nil {
 			return nil, closeAll, fmt.Errorf("source %s: %w", s.Name, err)
@@ -126,6 +126,10 @@ func (b *builder) feeds(cfg *config.Config) ([]reconcile.Feed, func() error, err
 		feeds = append(feeds, reconcile.Feed{Name: s.Name, Source: src, Loader: manifest.New(manifestOptions(cfg))})
 	}
 	return feeds, closeAll, nil
+}
+
+func limitsOf(cfg *config.Config) dirsource.Limits {
+	return dirsource.Limits{FileBytes: cfg.Limits.FileBytes, Files: cfg.Limits.Files, TotalBytes: cfg.Limits.TotalBytes}
 }
 
 // manifestOptions says which accounts a manifest may name.
@@ -199,11 +203,8 @@ func (b *builder) limit(a config.Account, p provider.Provider) error {
 // readConfig reads the config file and prints what is wrong with it.
 func (a *app) readConfig() (*config.Config, error) {
 	cfg, problems, err := config.Read(a.config)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("there is no %s; name the configuration with --config, or try `weir demo`", a.config)
-	}
 	if err != nil {
-		return nil, err
+		return nil, a.configError(err)
 	}
 	for _, p := range problems {
 		fmt.Fprintln(a.errs, p)
@@ -212,4 +213,12 @@ func (a *app) readConfig() (*config.Config, error) {
 		return nil, fmt.Errorf("the configuration has %s", plural(len(problems), "problem"))
 	}
 	return cfg, nil
+}
+
+// configError says what to do where there is no configuration.
+func (a *app) configError(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("there is no %s; name the configuration with --config, or try `weir demo`", a.config)
+	}
+	return err
 }
