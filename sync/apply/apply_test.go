@@ -115,7 +115,7 @@ func carry(t *testing.T, s *shelf, store state.Store, changes ...plan.Change) *R
 	if s.things == nil {
 		s.things = map[string]resource.Spec{}
 	}
-	a, err := New(Options{Accounts: map[string]Target{"acc": {s, s}}, Store: store})
+	a, err := New(Options{Accounts: map[string]Target{"acc": {s, call.Begin(s)}}, Store: store})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,6 +324,49 @@ func TestHowActsEnd(t *testing.T) {
 	}
 }
 
+// TestFailure_P21_QueuedActsAreNotInDoubt: an act begins when its call goes
+// out, so that a process that dies leaves in doubt only what was under way.
+func TestFailure_P21_QueuedActsAreNotInDoubt(t *testing.T) {
+	store := statetest.NewMemory()
+	s := &shelf{acts: true}
+	queue := call.Func(func(ctx context.Context, req *call.Request) (*call.Response, error) {
+		if acts, _ := store.Acts(ctx); len(acts) != 0 {
+			t.Errorf("queued, and begun: %+v", acts)
+		}
+		return nil, &call.Error{Code: call.Canceled, Operation: req.Operation}
+	})
+	a, err := New(Options{Accounts: map[string]Target{"acc": {s, queue}}, Store: store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep, err := a.Apply(t.Context(), &plan.Plan{Changes: []plan.Change{acting("a", plan.Act{Name: "one", Token: "t"})}})
+	if acts, _ := store.Acts(t.Context()); err != nil || len(acts) != 0 || rep.Results[0].Outcome != Refused {
+		t.Errorf("acts %+v, report %+v, %v", acts, rep.Results, err)
+	}
+}
+
+// TestActBeginsOnceForAllTries: a throttled try is made again as the same act.
+func TestActBeginsOnceForAllTries(t *testing.T) {
+	store := statetest.NewMemory()
+	s := &shelf{acts: true, things: map[string]resource.Spec{}}
+	again := call.Func(func(ctx context.Context, req *call.Request) (*call.Response, error) {
+		for range 2 {
+			if err := req.Begin(ctx); err != nil {
+				t.Errorf("a try: %v", err)
+			}
+		}
+		return s.Call(ctx, req)
+	})
+	a, err := New(Options{Accounts: map[string]Target{"acc": {s, again}}, Store: store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep, err := a.Apply(t.Context(), &plan.Plan{Changes: []plan.Change{acting("a", plan.Act{Name: "one", Token: "t"})}})
+	if acts, _ := store.Acts(t.Context()); err != nil || len(acts) != 1 || acts[0].InDoubt() || rep.Failed() {
+		t.Errorf("acts %+v, report %+v, %v", acts, rep.Results, err)
+	}
+}
+
 func TestActInDoubtSaysHowToSettleIt(t *testing.T) {
 	store := statetest.NewMemory()
 	c := acting("a", plan.Act{Name: "once", Token: "t"})
@@ -446,5 +489,57 @@ func TestRecorderWritesBothSides(t *testing.T) {
 	e.Outcome.Closed = time.Time{}
 	if want := (state.Outcome{Code: "invalid", CloudCode: "InvalidParam", Status: 400, RequestID: "rq", Message: "no"}); e.Outcome != want {
 		t.Errorf("outcome %+v", e.Outcome)
+	}
+}
+
+// TestRemovalsWaitForWhatIsDeclaredNow: what came back while the plan was being
+// carried out is not removed by it.
+func TestRemovalsWaitForWhatIsDeclaredNow(t *testing.T) {
+	s := &shelf{things: map[string]resource.Spec{}}
+	a, err := New(Options{
+		Accounts: map[string]Target{"acc": {Provider: s, Caller: s}}, Store: statetest.NewMemory(),
+		Superseded: func() bool { return true },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep, err := a.Apply(t.Context(), &plan.Plan{Changes: []plan.Change{change("a", plan.Create), change("b", plan.Delete)}})
+	if err != nil || outcomes(rep)["a"] != Done || outcomes(rep)["b"] != Refused {
+		t.Errorf("report %+v, %v", rep, err)
+	}
+	if want := []string{"create a"}; !slices.Equal(s.calls, want) {
+		t.Errorf("calls %v, want %v", s.calls, want)
+	}
+}
+
+// TestNothingIsRemovedBesideWhatCannotBeRead: the unknown one may be the new
+// half of a rename.
+func TestNothingIsRemovedBesideWhatCannotBeRead(t *testing.T) {
+	s := &shelf{things: map[string]resource.Spec{}}
+	unknown := change("a", plan.None)
+	unknown.State, unknown.Unmade = plan.Unknown, true
+	rep := carry(t, s, statetest.NewMemory(), unknown, change("b", plan.Delete))
+	if got := outcomes(rep); len(got) != 1 || got["b"] != Refused {
+		t.Errorf("outcomes %v", got)
+	}
+}
+
+// BenchmarkManyCreates is 20,000 new resources whose calls take no time.
+func BenchmarkManyCreates(b *testing.B) {
+	p := &plan.Plan{}
+	for i := range 20_000 {
+		c := change(fmt.Sprint(i), plan.Create)
+		c.Reason = plan.New
+		p.Changes = append(p.Changes, c)
+	}
+	for b.Loop() {
+		s := &shelf{things: map[string]resource.Spec{}}
+		a, err := New(Options{Accounts: map[string]Target{"acc": {Provider: s, Caller: s}}, Store: statetest.NewMemory()})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if rep, err := a.Apply(b.Context(), p); err != nil || rep.Summary[Done] != len(p.Changes) {
+			b.Fatal(rep.Summary, err)
+		}
 	}
 }
