@@ -29,6 +29,8 @@ func (r *run) change(ctx context.Context, c plan.Change) Result {
 		return res.end(Withheld, c.Withheld)
 	case ctx.Err() != nil:
 		return res.end(Refused, "stopped before it began")
+	case c.Action == plan.Delete && r.opts.Superseded():
+		return res.end(Refused, "what is declared has changed meanwhile; planned again")
 	}
 	target, ok := r.opts.Accounts[c.ID.Account]
 	if !ok {
