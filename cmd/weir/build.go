@@ -20,6 +20,7 @@ import (
 	"weir/sync/provider/aliyunlive"
 	"weir/sync/provider/volcenginelive"
 	"weir/sync/reconcile"
+	"weir/sync/secret"
 	"weir/sync/source/dirsource"
 	"weir/sync/state/sqlitestate"
 )
@@ -91,7 +92,7 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 	if err != nil {
 		return setup, err
 	}
-	targets, err := b.targets(cfg, apply.NewRecorder(store))
+	targets, err := b.targets(ctx, cfg, apply.NewRecorder(store))
 	if err != nil {
 		return setup, err
 	}
@@ -146,9 +147,12 @@ func manifestOptions(cfg *config.Config) manifest.Options {
 }
 
 // targets puts the wrappers round each account's client.
-func (b *builder) targets(cfg *config.Config, recorder call.Recorder) (map[string]apply.Target, error) {
+func (b *builder) targets(
+	ctx context.Context, cfg *config.Config, recorder *apply.Recorder,
+) (map[string]apply.Target, error) {
 	clients := call.ByAccount{}
 	providers := map[string]provider.Provider{}
+	keys := map[string]func() (secret.Key, error){}
 	var reads []string
 	for _, a := range cfg.Accounts {
 		c, ok := clouds()[a.Provider]
@@ -161,23 +165,30 @@ func (b *builder) targets(cfg *config.Config, recorder call.Recorder) (map[strin
 		}
 		clients[a.Name], providers[a.Name] = call.Linger(client, lingerWrite), c.provider
 		reads = append(reads, c.provider.Reads()...)
-		if err := b.limit(a, c.provider); err != nil {
+		keys[a.Name] = a.Keys.Read
+		if err := b.limit(ctx, a, c.provider, recorder); err != nil {
 			return nil, fmt.Errorf("account %s: %w", a.Name, err)
 		}
 	}
+	circuit := call.NewCircuit(b.limiters.Ramp)
 	stack := call.Stack(clients, call.StackOptions{
-		Limiters: b.limiters, DryRun: b.dryRun || cfg.Policy.Mode == "observe", Reads: reads,
+		Limiters: b.limiters, Circuit: circuit, DryRun: b.dryRun || cfg.Policy.Mode == "observe", Reads: reads,
 		Recorder: recorder, Metrics: b.calls, Logger: b.log,
 	})
+	renewed := newRenewal(stack, circuit, keys)
 	targets := map[string]apply.Target{}
 	for name, p := range providers {
-		targets[name] = apply.Target{Provider: p, Caller: stack}
+		targets[name] = apply.Target{Provider: p, Caller: renewed}
 	}
 	return targets, nil
 }
 
+// pastCalls is how far back calls of other processes matter: the longest window
+// of a quota and the longest call.
+const pastCalls = 90 * time.Second
+
 // limit gives the account its limiter, or the one it has new limits.
-func (b *builder) limit(a config.Account, p provider.Provider) error {
+func (b *builder) limit(ctx context.Context, a config.Account, p provider.Provider, recorder *apply.Recorder) error {
 	opts := call.LimiterOptions{Limits: p.Limits(), Share: a.Share, Overrides: map[string]call.Window{}}
 	for op, n := range a.Limits {
 		if _, known := opts.Limits[op]; !known {
@@ -192,6 +203,11 @@ func (b *builder) limit(a config.Account, p provider.Provider) error {
 	if err != nil {
 		return err
 	}
+	past, err := recorder.Past(ctx, a.Name, time.Now().Add(-pastCalls))
+	if err != nil {
+		return err
+	}
+	l.Recall(past...)
 	b.limiters[a.Name] = l
 	if b.calls != nil {
 		b.calls.Preset(a.Name, slices.Sorted(maps.Keys(p.Limits())))
