@@ -18,8 +18,10 @@ type feed struct {
 	latest      *source.Snapshot // newest delivered
 	loaded      *source.Snapshot // newest that went through load
 	good        manifest.Result  // of the revision in force
-	inForce     string           // its revision, "" before the first
+	accepted    string           // the newest revision without an error, "" before the first
+	inForce     string           // the one in force: accepted, and put together with the other feeds'
 	problems    []manifest.Problem
+	clashes     []manifest.Problem // with what other feeds declare
 	documents   int
 	err         error // of the source, nil while it delivers
 	lastSuccess time.Time
@@ -34,6 +36,7 @@ type declared struct {
 	ready    bool
 	revision string
 	set      resource.Set
+	sources  map[string]int                    // how many resources each declares
 	raw      map[resource.ID]resource.Resource // before normal form, to normalise only what changed
 	changed  map[resource.ID]bool              // since the last plan
 }
@@ -56,6 +59,13 @@ func (r *Reconciler) load(tell func(f *feed, accepted bool)) {
 	}
 }
 
+// superseded reports whether a feed has delivered what is not loaded yet.
+func (r *Reconciler) superseded() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.feeds, func(f *feed) bool { return f.latest != f.loaded })
+}
+
 // loadFeed loads the newest revision of f and reports whether it is accepted.
 func (r *Reconciler) loadFeed(f *feed) bool {
 	f.loaded = f.latest
@@ -65,14 +75,14 @@ func (r *Reconciler) loadFeed(f *feed) bool {
 	if failing(res.Problems) {
 		return false
 	}
-	f.good, f.inForce = res, f.latest.Revision
+	f.good, f.accepted = res, f.latest.Revision
 	return true
 }
 
 // announce logs what became of a feed's newest revision.
 func (r *Reconciler) announce(f *feed, accepted bool) {
 	if accepted {
-		r.opts.Logger.Info("revision accepted", "source", f.Name, "revision", f.inForce, "documents", f.documents)
+		r.opts.Logger.Info("revision accepted", "source", f.Name, "revision", f.accepted, "documents", f.documents)
 		return
 	}
 	r.opts.Logger.Error("revision refused; the last good one stays in force", "source", f.Name,
@@ -138,14 +148,17 @@ func (r *Reconciler) merge() {
 	}
 	var list, raws []resource.Resource
 	var revisions []string
+	sources := map[string]int{}
 	for _, f := range r.feeds {
-		revisions = append(revisions, f.inForce)
+		revisions = append(revisions, f.accepted)
+		sources[f.Name] += 0
 		for res := range f.good.Set.All() {
 			n, err := r.normal(res)
 			if err != nil || !r.selected(res) {
 				continue // an error was reported by loadFeed already
 			}
 			list, raws = append(list, n), append(raws, res)
+			sources[res.Origin.Source]++
 		}
 	}
 	set, err := resource.NewSet(list)
@@ -153,13 +166,16 @@ func (r *Reconciler) merge() {
 		r.opts.Logger.Error("sources cannot be put together; what was in force stays", "error", err)
 		return
 	}
-	next := declared{ready: true, revision: strings.Join(revisions, ","), set: set, changed: r.desired.changed}
+	next := declared{ready: true, revision: strings.Join(revisions, ","), set: set, changed: r.desired.changed, sources: sources}
 	next.raw = make(map[resource.ID]resource.Resource, len(raws))
 	for _, res := range raws {
 		next.raw[res.ID] = res
 	}
 	next.note(r.desired)
 	r.desired = next
+	for _, f := range r.feeds {
+		f.inForce = f.accepted
+	}
 }
 
 func (r *Reconciler) selected(res resource.Resource) bool {
@@ -197,7 +213,8 @@ func (d *declared) note(before declared) {
 func (r *Reconciler) joinable() bool {
 	var sets []resource.Set
 	for _, f := range r.feeds {
-		if f.inForce == "" {
+		f.clashes = nil
+		if f.accepted == "" {
 			return false
 		}
 		sets = append(sets, f.good.Set)
@@ -207,7 +224,7 @@ func (r *Reconciler) joinable() bool {
 		return true
 	}
 	for _, f := range r.feeds {
-		f.problems = append(f.problems, twice...)
+		f.clashes = twice
 	}
 	r.opts.Logger.Error("two sources declare one resource; what was in force stays", "first", twice[0].String())
 	return false
@@ -217,10 +234,13 @@ func (r *Reconciler) joinable() bool {
 func (r *Reconciler) Problems() []manifest.Problem {
 	var out []manifest.Problem
 	for _, f := range r.feeds {
-		out = append(out, f.problems...)
+		out = append(out, f.standing()...)
 	}
 	return out
 }
+
+// standing returns what stands against the newest revision of f.
+func (f *feed) standing() []manifest.Problem { return slices.Concat(f.problems, f.clashes) }
 
 // sourceCode returns the code of a source's error, for logs and status.
 func sourceCode(err error) string {

@@ -118,6 +118,7 @@ func (r *Reconciler) decide(m memory, now time.Time) *plan.Plan {
 	})
 	p.Held = guard.Check(guard.Facts{
 		Plan: p, Policy: r.opts.Policy, Declared: r.desired.set.Len(), Owned: r.owned(m),
+		Sources: r.desired.sources,
 	})
 	return p
 }
@@ -133,11 +134,11 @@ func (r *Reconciler) owned(m memory) int {
 }
 
 // staleDue returns the resources that p would change on an observation too old
-// to write by.
+// to write by. What is not tried again yet needs none.
 func (r *Reconciler) staleDue(p *plan.Plan, m memory, now time.Time) []resource.Resource {
 	var out []resource.Resource
 	for c := range p.Due() {
-		if r.seen[c.ID].At.After(now.Add(-fresh)) {
+		if r.seen[c.ID].At.After(now.Add(-fresh)) || r.resting(c, now) {
 			continue
 		}
 		if res, ok := r.lookup(c.ID, m); ok {

@@ -111,7 +111,8 @@ func (r *Reconciler) touched(m memory, now time.Time) []resource.Resource {
 		}
 	}
 	for id := range r.desired.changed {
-		if r.seen[id].At.Before(now.Add(-fresh)) {
+		// A call that failed may have had its effect after what was seen.
+		if _, failed := r.failures[id]; failed || r.seen[id].At.Before(now.Add(-fresh)) {
 			take(id)
 		}
 	}
@@ -143,13 +144,19 @@ func (r *Reconciler) carryOut(ctx context.Context, p *plan.Plan) (*apply.Report,
 	trimmed := *p
 	trimmed.Changes = make([]plan.Change, 0, len(p.Changes))
 	for _, c := range p.Changes {
-		f, failed := r.failures[c.ID]
-		if failed && f.spec == c.After && f.until.After(now) && c.Due() {
-			c.Withheld = "failed a moment ago; tried again at " + f.until.UTC().Format(time.TimeOnly)
+		if r.resting(c, now) {
+			c.Withheld = "failed a moment ago; tried again at " + r.failures[c.ID].until.UTC().Format(time.TimeOnly)
 		}
 		trimmed.Changes = append(trimmed.Changes, c)
 	}
 	return r.applier.Apply(ctx, &trimmed)
+}
+
+// resting reports whether c is due but failed so short a time ago that it is
+// not tried again yet.
+func (r *Reconciler) resting(c plan.Change, now time.Time) bool {
+	f, failed := r.failures[c.ID]
+	return failed && f.spec == c.After && f.until.After(now) && c.Due()
 }
 
 // unwritten returns why calls could not be made for want of a store that takes
@@ -182,11 +189,8 @@ func (r *Reconciler) settle(p *plan.Plan, rep *apply.Report, began time.Time) {
 			r.wake[id] = f.until
 		}
 	}
-	for id, o := range r.seen {
-		if o.Unreadable != "" {
-			r.wake[id] = o.At.Add(readAgain)
-		}
-	}
+	r.wakeUnreadable(time.Now())
+	r.wakeReturned(p)
 	if rep == nil {
 		return
 	}
@@ -201,17 +205,51 @@ func (r *Reconciler) settle(p *plan.Plan, rep *apply.Report, began time.Time) {
 	}
 }
 
+// wakeUnreadable looks again at what could not be read: so long after now that
+// reads which take their time to fail do not follow each other.
+func (r *Reconciler) wakeUnreadable(now time.Time) {
+	again := now.Add(readAgain)
+	for id, o := range r.seen {
+		if at, planned := r.wake[id]; o.Unreadable != "" && (!planned || at.After(again)) {
+			r.wake[id] = again
+		}
+	}
+}
+
+// wakeReturned looks again at what was removed and is declared once more: that
+// it is there may be the cloud's lag.
+func (r *Reconciler) wakeReturned(p *plan.Plan) {
+	now := time.Now()
+	maps.DeleteFunc(r.removed, func(_ resource.ID, at time.Time) bool { return !now.Before(at.Add(plan.Lag)) })
+	for id, at := range r.removed {
+		if c, ok := changeOf(p, id); ok && c.State == plan.InSync {
+			r.wake[id] = at.Add(plan.Lag)
+		}
+	}
+}
+
+// changeOf returns what p says of id.
+func changeOf(p *plan.Plan, id resource.ID) (plan.Change, bool) {
+	i, ok := slices.BinarySearchFunc(p.Changes, id, func(c plan.Change, id resource.ID) int {
+		return resource.Compare(c.ID, id)
+	})
+	if !ok {
+		return plan.Change{}, false
+	}
+	return p.Changes[i], true
+}
+
 // forget drops what is remembered of resources that p no longer speaks of.
 func (r *Reconciler) forget(p *plan.Plan) {
 	gone := func(id resource.ID) bool {
-		_, found := slices.BinarySearchFunc(p.Changes, id, func(c plan.Change, id resource.ID) int {
-			return resource.Compare(c.ID, id)
-		})
+		_, found := changeOf(p, id)
 		return !found
 	}
 	maps.DeleteFunc(r.seen, func(id resource.ID, _ resource.Observation) bool { return gone(id) })
 	maps.DeleteFunc(r.wake, func(id resource.ID, _ time.Time) bool { return gone(id) })
 	maps.DeleteFunc(r.failures, func(id resource.ID, _ failure) bool { return gone(id) })
+	maps.DeleteFunc(r.drifted, func(id resource.ID, _ bool) bool { return gone(id) })
+	maps.DeleteFunc(r.refused, func(id resource.ID, _ bool) bool { return gone(id) })
 }
 
 func (r *Reconciler) settleResult(res apply.Result, after resource.Spec, now time.Time) {
@@ -220,6 +258,9 @@ func (r *Reconciler) settleResult(res apply.Result, after resource.Spec, now tim
 		delete(r.failures, res.ID)
 		delete(r.seen, res.ID)
 		r.wake[res.ID] = now.Add(confirmAfter)
+		if res.Action == plan.Delete {
+			r.removed[res.ID] = now
+		}
 	case res.Outcome == apply.Failed || (res.Outcome == apply.Refused && res.Code == call.Stopped):
 		f := r.failures[res.ID]
 		if f.spec != after {
@@ -236,7 +277,7 @@ func (r *Reconciler) settleResult(res apply.Result, after resource.Spec, now tim
 // nextWake returns when the loop has to run again by itself.
 func (r *Reconciler) nextWake(now time.Time) time.Time {
 	next := r.scan.finish.Add(r.opts.Interval)
-	if !r.scan.since.IsZero() {
+	if !r.scan.since.IsZero() || r.fullAsked() {
 		next = now
 	}
 	for _, at := range r.wake {

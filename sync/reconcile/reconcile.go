@@ -69,6 +69,8 @@ type Reconciler struct {
 	wake     map[resource.ID]time.Time // when to read and judge again
 	failures map[resource.ID]failure
 	drifted  map[resource.ID]bool
+	refused  map[resource.ID]bool      // removals that a guard or the policy did not let happen
+	removed  map[resource.ID]time.Time // no longer ago than a lag
 	scan     scan
 	// unreadTold is what was last logged of resources nothing is known of.
 	unreadTold Unread
@@ -96,6 +98,7 @@ func New(opts Options) (*Reconciler, error) {
 		opts: opts, dirty: make(chan struct{}, 1),
 		seen: map[resource.ID]resource.Observation{}, wake: map[resource.ID]time.Time{},
 		failures: map[resource.ID]failure{}, drifted: map[resource.ID]bool{},
+		refused: map[resource.ID]bool{}, removed: map[resource.ID]time.Time{},
 	}
 	for _, f := range opts.Feeds {
 		r.feeds = append(r.feeds, &feed{Feed: f})
@@ -103,6 +106,7 @@ func New(opts Options) (*Reconciler, error) {
 	var err error
 	r.applier, err = apply.New(apply.Options{
 		Accounts: opts.Accounts, Store: opts.Store, Logger: opts.Logger, Done: opts.Applied,
+		Superseded: r.superseded,
 	})
 	return r, err
 }
