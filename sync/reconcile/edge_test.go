@@ -350,3 +350,26 @@ func TestSavedPlanOfWhatCannotBeRead(t *testing.T) {
 		}
 	})
 }
+
+// TestPortionsSplitNoVhost: one read serves a whole vhost, however many apps.
+func TestPortionsSplitNoVhost(t *testing.T) {
+	var list []resource.Resource
+	for _, vhost := range []struct {
+		name string
+		apps int
+	}{{"a", observeChunk - 1}, {"b", observeChunk + 5}, {"c", 3}, {"d", 1}} {
+		for i := range vhost.apps {
+			list = append(list, resource.Resource{ID: resource.ID{Kind: "RelaySource", Key: fmt.Sprint(vhost.name, "/", i)}})
+		}
+	}
+	var sizes []int
+	for p := range portions(list) {
+		sizes = append(sizes, len(p))
+	}
+	if want := []int{2*observeChunk + 4, 4}; !slices.Equal(sizes, want) {
+		t.Errorf("portions of %v, want %v", sizes, want)
+	}
+	for range portions(nil) {
+		t.Error("a portion of nothing")
+	}
+}
