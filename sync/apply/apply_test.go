@@ -324,9 +324,9 @@ func TestHowActsEnd(t *testing.T) {
 	}
 }
 
-// TestFailure_P21_QueuedActsAreNotInDoubt: an act begins when its call goes
+// TestFailure_P02_QueuedActsAreNotInDoubt: an act begins when its call goes
 // out, so that a process that dies leaves in doubt only what was under way.
-func TestFailure_P21_QueuedActsAreNotInDoubt(t *testing.T) {
+func TestFailure_P02_QueuedActsAreNotInDoubt(t *testing.T) {
 	store := statetest.NewMemory()
 	s := &shelf{acts: true}
 	queue := call.Func(func(ctx context.Context, req *call.Request) (*call.Response, error) {
