@@ -185,10 +185,10 @@ func TestEditedBackAfterALostAnswer(t *testing.T) {
 	})
 }
 
-// until1 lets virtual time pass until ok, at most a minute.
+// until1 lets virtual time pass until ok, at most five minutes.
 func (h *house) until1(ok func() bool) {
 	h.t.Helper()
-	for range 600 {
+	for range 3000 {
 		if ok() {
 			return
 		}
@@ -372,4 +372,31 @@ func TestPortionsSplitNoVhost(t *testing.T) {
 	for range portions(nil) {
 		t.Error("a portion of nothing")
 	}
+}
+
+// TestAnEditWaitsForNoConfirmation: reading back what was just written takes as
+// long as the quota wants, and news goes first.
+func TestAnEditWaitsForNoConfirmation(t *testing.T) {
+	inTime(t, nil, func(h *house) {
+		var docs []string
+		for i := range 300 {
+			docs = append(docs, strings.Replace(multiOn, "live.example.com", fmt.Sprintf("live.c%d.example.com", i), 1))
+		}
+		all := strings.Join(docs, "---\n")
+		h.commit("all.yaml", all)
+		written := 0
+		h.until1(func() bool { written += len(h.writes()); return written == 300 })
+		h.wait(2 * time.Second)
+		h.commit("all.yaml", all, "b.yaml", relay)
+		h.wait(time.Second)
+		h.expectWrites("UpdateRelaySourceV3")
+		h.wait(2 * time.Minute)
+		h.expectWrites()
+		records, _ := h.store.Applied(t.Context())
+		for _, rec := range records {
+			if !rec.Confirmed {
+				t.Errorf("%s was never confirmed", rec.ID)
+			}
+		}
+	})
 }

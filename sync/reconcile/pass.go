@@ -70,13 +70,19 @@ func (r *Reconciler) step(ctx context.Context, full bool) error {
 }
 
 // read observes what the step needs and reports whether a full read was
-// interrupted by news from a feed.
+// interrupted. What was edited is read alone, so that it is applied before
+// anything else is read, and that read is not interrupted. News from a feed
+// goes before all others, and what they lack the next pass reads.
 func (r *Reconciler) read(ctx context.Context, m memory, full bool) bool {
-	if err := r.observe(ctx, r.touched(m, time.Now())); err != nil || !full {
+	if len(r.desired.changed) > 0 {
+		_ = r.observe(ctx, r.edited(m, time.Now())) // ended by ctx alone, which ends the rest too
 		return full
 	}
 	ctx, stop := r.untilDirty(ctx)
 	defer stop()
+	if r.observe(ctx, r.due(m, time.Now())) != nil || !full {
+		return full
+	}
 	if r.observe(ctx, r.unscanned(m)) != nil {
 		return true
 	}
@@ -101,24 +107,25 @@ func (r *Reconciler) untilDirty(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { cancel(); <-ended }
 }
 
-// touched returns what has to be read before anything can be said: what was
-// edited, and what is due to be looked at again.
-func (r *Reconciler) touched(m memory, now time.Time) []resource.Resource {
+// edited returns what the feeds have changed and no fresh read has shown. A call
+// that failed may have had its effect after what was seen.
+func (r *Reconciler) edited(m memory, now time.Time) []resource.Resource {
 	var out []resource.Resource
-	take := func(id resource.ID) {
-		if res, ok := r.lookup(id, m); ok {
+	for id := range r.desired.changed {
+		_, failed := r.failures[id]
+		if res, ok := r.lookup(id, m); ok && (failed || r.seen[id].At.Before(now.Add(-fresh))) {
 			out = append(out, res)
 		}
 	}
-	for id := range r.desired.changed {
-		// A call that failed may have had its effect after what was seen.
-		if _, failed := r.failures[id]; failed || r.seen[id].At.Before(now.Add(-fresh)) {
-			take(id)
-		}
-	}
+	return out
+}
+
+// due returns what is due to be looked at again.
+func (r *Reconciler) due(m memory, now time.Time) []resource.Resource {
+	var out []resource.Resource
 	for id, at := range r.wake {
-		if !at.After(now) && !r.desired.changed[id] {
-			take(id)
+		if res, ok := r.lookup(id, m); ok && !at.After(now) && !r.desired.changed[id] {
+			out = append(out, res)
 		}
 	}
 	return out
@@ -171,11 +178,13 @@ func (r *Reconciler) unwritten() error {
 }
 
 // settle remembers when to look at each resource again. Wakes that were not
-// due when the pass began stay.
+// due when the pass began stay, and those whose read was interrupted.
 func (r *Reconciler) settle(p *plan.Plan, rep *apply.Report, began time.Time) {
 	r.desired.changed = nil
 	r.forget(p)
-	maps.DeleteFunc(r.wake, func(_ resource.ID, at time.Time) bool { return !at.After(began) })
+	maps.DeleteFunc(r.wake, func(id resource.ID, at time.Time) bool {
+		return !at.After(began) && !r.seen[id].At.Before(began)
+	})
 	for _, c := range p.Changes {
 		if !c.Next.IsZero() {
 			r.wake[c.ID] = c.Next
