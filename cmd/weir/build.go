@@ -222,8 +222,8 @@ func (a *app) readConfig() (*config.Config, error) {
 	if err != nil {
 		return nil, a.configError(err)
 	}
-	for _, p := range problems {
-		fmt.Fprintln(a.errs, p)
+	if err := a.tellConfig(problems); err != nil {
+		return nil, err
 	}
 	if cfg == nil {
 		return nil, fmt.Errorf("the configuration has %s", plural(len(problems), "problem"))
@@ -237,4 +237,21 @@ func (a *app) configError(err error) error {
 		return fmt.Errorf("there is no %s; name the configuration with --config, or try `weir demo`", a.config)
 	}
 	return err
+}
+
+// tellConfig prints what is wrong with the configuration; for a collector that
+// reads JSON each is a line of the log.
+func (a *app) tellConfig(problems []manifest.Problem) error {
+	log, err := a.logger()
+	if err != nil {
+		return err
+	}
+	for _, p := range problems {
+		if a.logFormat == "json" {
+			log.Error("problem of the configuration", "severity", string(p.Severity), "problem", p.String())
+			continue
+		}
+		fmt.Fprintln(a.errs, p)
+	}
+	return nil
 }
