@@ -55,7 +55,7 @@ func (a *app) status(ctx context.Context, address string) error {
 	if a.output == "json" {
 		err = a.printJSON(ans)
 	} else {
-		printStatus(a.out, ans, style(a.colored(a.out)))
+		err = a.print(func(w io.Writer) { printStatus(w, ans, style(a.colored(a.out))) })
 	}
 	if err == nil && !ans.Status.Ready {
 		return exitError(exitFailed)
