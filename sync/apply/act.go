@@ -49,7 +49,8 @@ func (o *one) once(req *call.Request) error {
 	case errors.Is(in.err, state.ErrInDoubt):
 		return &call.Error{
 			Code: call.Unknown, Operation: req.Operation, Err: in.err,
-			Message: fmt.Sprintf("act %q: %v; say `weir settle %s done|again`", req.Act.Name, in.err, o.c.ID),
+			Message: fmt.Sprintf("act %q: another weir is making it now, or died while it did; look again, "+
+				"and where it stays in doubt say `weir settle %s done|again`", req.Act.Name, o.c.ID),
 		}
 	}
 	return fmt.Errorf("write down act %q before its call: %w", req.Act.Name, err)

@@ -375,7 +375,8 @@ func TestActInDoubtSaysHowToSettleIt(t *testing.T) {
 	}
 	s := &shelf{}
 	rep := carry(t, s, store, c)
-	if got := rep.Results[0].Error; len(s.calls) != 0 || !strings.Contains(got, "weir settle acc/Thing/a done|again") {
+	if got := rep.Results[0].Error; len(s.calls) != 0 || !strings.Contains(got, "weir settle acc/Thing/a done|again") ||
+		!strings.Contains(got, "another weir is making it now") {
 		t.Errorf("calls %v, error %q", s.calls, got)
 	}
 }
