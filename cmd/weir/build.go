@@ -152,7 +152,7 @@ func (b *builder) targets(
 ) (map[string]apply.Target, error) {
 	clients := call.ByAccount{}
 	providers := map[string]provider.Provider{}
-	keys := map[string]func() (secret.Key, error){}
+	keys, owners := map[string]func() (secret.Key, error){}, map[string]string{}
 	var reads []string
 	for _, a := range cfg.Accounts {
 		c, ok := clouds()[a.Provider]
@@ -169,6 +169,7 @@ func (b *builder) targets(
 		if err := b.limit(ctx, a, c.provider, recorder); err != nil {
 			return nil, fmt.Errorf("account %s: %w", a.Name, err)
 		}
+		b.join(a, owners)
 	}
 	circuit := call.NewCircuit(b.limiters.Ramp)
 	stack := call.Stack(clients, call.StackOptions{
@@ -214,6 +215,23 @@ func (b *builder) limit(ctx context.Context, a config.Account, p provider.Provid
 		b.calls.Watch(a.Name, l)
 	}
 	return nil
+}
+
+// join gives accounts of one key one limiter: it is one account of the cloud,
+// and one quota. owners are the first accounts of the keys seen.
+func (b *builder) join(a config.Account, owners map[string]string) {
+	key, err := a.Keys.Read()
+	if err != nil {
+		return // told by every call
+	}
+	id := a.Provider + " " + key.ID
+	first, seen := owners[id]
+	if !seen {
+		owners[id] = a.Name
+		return
+	}
+	b.log.Warn("two accounts have one access key, and so one quota", "account", a.Name, "other", first)
+	b.limiters[a.Name] = b.limiters[first]
 }
 
 // readConfig reads the config file and prints what is wrong with it.
