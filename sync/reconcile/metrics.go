@@ -99,21 +99,49 @@ func (r *Reconciler) meter(p *plan.Plan, rep *apply.Report, t passTimes, counts 
 	if err == nil && (rep == nil || !rep.Failed()) {
 		m.success.SetToCurrentTime()
 	}
-	m.resources.Reset()
-	m.changes.Reset()
 	r.preset()
-	for _, c := range counts {
-		m.resources.WithLabelValues(c.Account, c.Kind, string(c.State)).Set(float64(c.Count))
-	}
-	for c := range p.Due() {
-		m.changes.WithLabelValues(string(c.Action)).Inc()
-	}
+	r.meterCounts(counts)
+	r.meterChanges(p)
 	for _, c := range drifted {
 		m.drift.WithLabelValues(c.ID.Account, c.ID.Kind).Inc()
 	}
 	m.refused.Add(float64(r.newlyRefused(p)))
 	r.meterSources()
 	r.meterAges(p)
+}
+
+// meterCounts sets what is and zeroes what was, so that no scrape in between
+// sees nothing. The first pass of a configuration drops the one before.
+func (r *Reconciler) meterCounts(counts []Count) {
+	g := r.opts.Metrics.resources
+	if r.counted == nil {
+		g.Reset()
+		r.preset()
+	}
+	left := map[Count]bool{}
+	for _, c := range r.counted {
+		c.Count = 0
+		left[c] = true
+	}
+	for _, c := range counts {
+		g.WithLabelValues(c.Account, c.Kind, string(c.State)).Set(float64(c.Count))
+		c.Count = 0
+		delete(left, c)
+	}
+	for c := range left {
+		g.WithLabelValues(c.Account, c.Kind, string(c.State)).Set(0)
+	}
+	r.counted = counts
+}
+
+func (r *Reconciler) meterChanges(p *plan.Plan) {
+	s := map[plan.Action]int{plan.Create: 0, plan.Update: 0, plan.Delete: 0}
+	for c := range p.Due() {
+		s[c.Action]++
+	}
+	for action, n := range s {
+		r.opts.Metrics.changes.WithLabelValues(string(action)).Set(float64(n))
+	}
 }
 
 // newlyRefused counts the removals that are refused and were not at the last

@@ -74,6 +74,7 @@ type Reconciler struct {
 	refused  map[resource.ID]bool      // removals that a guard or the policy did not let happen
 	removed  map[resource.ID]time.Time // no longer ago than a lag
 	scan     scan
+	counted  []Count // of the last pass, as metered
 	// unreadTold is what was last logged of resources nothing is known of.
 	unreadTold Unread
 }
