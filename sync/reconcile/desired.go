@@ -15,11 +15,12 @@ import (
 // feed is a source with what came of its revisions.
 type feed struct {
 	Feed
-	latest      *source.Snapshot // newest delivered
-	loaded      *source.Snapshot // newest that went through load
-	good        manifest.Result  // of the revision in force
-	accepted    string           // the newest revision without an error, "" before the first
-	inForce     string           // the one in force: accepted, and put together with the other feeds'
+	latest      *source.Snapshot    // newest delivered
+	loaded      *source.Snapshot    // newest that went through load
+	good        manifest.Result     // of the revision in force
+	normals     []resource.Resource // of good, in normal form and in its order
+	accepted    string              // the newest revision without an error, "" before the first
+	inForce     string              // the one in force: accepted, and put together with the other feeds'
 	problems    []manifest.Problem
 	clashes     []manifest.Problem // with what other feeds declare
 	documents   int
@@ -70,12 +71,13 @@ func (r *Reconciler) superseded() bool {
 func (r *Reconciler) loadFeed(f *feed) bool {
 	f.loaded = f.latest
 	res := f.Loader.Load(f.latest)
-	res.Problems = append(res.Problems, r.normalProblems(res.Set)...)
+	normals, odd := r.normalAll(res.Set)
+	res.Problems = append(res.Problems, odd...)
 	f.problems, f.documents = res.Problems, res.Documents
 	if failing(res.Problems) {
 		return false
 	}
-	f.good, f.accepted = res, f.latest.Revision
+	f.good, f.normals, f.accepted = res, normals, f.latest.Revision
 	return true
 }
 
@@ -103,19 +105,22 @@ func firstError(problems []manifest.Problem) string {
 	return ""
 }
 
-// normalProblems finds resources that pass the schema and yet have no normal
-// form, so that they are refused with their place like any other.
-func (r *Reconciler) normalProblems(set resource.Set) []manifest.Problem {
-	var out []manifest.Problem
+// normalAll returns the normal form of each resource, in the order of set. One
+// that passes the schema and yet has none is a problem like any other.
+func (r *Reconciler) normalAll(set resource.Set) ([]resource.Resource, []manifest.Problem) {
+	normals := make([]resource.Resource, 0, set.Len())
+	var odd []manifest.Problem
 	for res := range set.All() {
-		if _, err := r.normal(res); err != nil {
-			out = append(out, manifest.Problem{
+		n, err := r.normal(res)
+		if err != nil {
+			odd = append(odd, manifest.Problem{
 				File: res.Origin.File, Line: res.Origin.Line, Column: 1, Path: "spec",
 				Code: "no-normal-form", Message: err.Error(), Severity: manifest.Error,
 			})
 		}
+		normals = append(normals, n)
 	}
-	return out
+	return normals, odd
 }
 
 // normal returns res with its spec in normal form, from memory where the
@@ -146,19 +151,20 @@ func (r *Reconciler) merge() {
 	if !r.joinable() {
 		return
 	}
-	var list, raws []resource.Resource
+	var list []resource.Resource
+	raw := map[resource.ID]resource.Resource{}
 	var revisions []string
 	sources := map[string]int{}
 	for _, f := range r.feeds {
 		revisions = append(revisions, f.accepted)
 		sources[f.Name] += 0
-		for res := range f.good.Set.All() {
-			n, err := r.normal(res)
-			if err != nil || !r.selected(res) {
-				continue // an error was reported by loadFeed already
+		for _, n := range f.normals {
+			if !r.selected(n) {
+				continue
 			}
-			list, raws = append(list, n), append(raws, res)
-			sources[res.Origin.Source]++
+			list = append(list, n)
+			raw[n.ID], _ = f.good.Set.Get(n.ID)
+			sources[n.Origin.Source]++
 		}
 	}
 	set, err := resource.NewSet(list)
@@ -166,10 +172,8 @@ func (r *Reconciler) merge() {
 		r.opts.Logger.Error("sources cannot be put together; what was in force stays", "error", err)
 		return
 	}
-	next := declared{ready: true, revision: strings.Join(revisions, ","), set: set, changed: r.desired.changed, sources: sources}
-	next.raw = make(map[resource.ID]resource.Resource, len(raws))
-	for _, res := range raws {
-		next.raw[res.ID] = res
+	next := declared{
+		ready: true, revision: strings.Join(revisions, ","), set: set, raw: raw, changed: r.desired.changed, sources: sources,
 	}
 	next.note(r.desired)
 	r.desired = next
