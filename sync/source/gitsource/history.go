@@ -37,11 +37,12 @@ func (m *mirror) back(ctx context.Context, from plumbing.Hash, visit func(plumbi
 
 // follows reports whether ancestor is commit itself or in its history.
 func (m *mirror) follows(ctx context.Context, commit, ancestor plumbing.Hash) (bool, error) {
-	if !m.has(ancestor) {
-		return false, nil
+	known, err := m.has(ancestor)
+	if err != nil || !known {
+		return false, err
 	}
 	found := false
-	err := m.back(ctx, commit, func(h plumbing.Hash) bool {
+	err = m.back(ctx, commit, func(h plumbing.Hash) bool {
 		found = h == ancestor
 		return !found
 	})
@@ -53,11 +54,15 @@ func (m *mirror) haves(ctx context.Context) ([]plumbing.Hash, error) {
 	var have []plumbing.Hash
 	for _, ref := range []plumbing.ReferenceName{refHead, refAccepted} {
 		head := m.ref(ref)
-		if head.IsZero() || !m.has(head) {
+		known, err := m.has(head)
+		if err != nil {
+			return nil, err
+		}
+		if !known {
 			continue
 		}
 		left := mostHaves
-		err := m.back(ctx, head, func(h plumbing.Hash) bool {
+		err = m.back(ctx, head, func(h plumbing.Hash) bool {
 			have = append(have, h)
 			left--
 			return left > 0

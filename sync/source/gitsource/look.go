@@ -42,8 +42,10 @@ func (s *Source) attempt(ctx context.Context) (*revision, error) {
 	if err := s.open(); err != nil {
 		return nil, err
 	}
-	if tip := plumbing.NewHash(s.opt.Commit); s.opt.Commit != "" && s.mirror != nil && s.mirror.has(tip) {
-		return s.judge(ctx, tip)
+	if known, err := s.has(plumbing.NewHash(s.opt.Commit)); err != nil {
+		return nil, err
+	} else if known {
+		return s.judge(ctx, plumbing.NewHash(s.opt.Commit))
 	}
 	v, err := s.remote.visit(ctx)
 	if err != nil {
@@ -56,12 +58,24 @@ func (s *Source) attempt(ctx context.Context) (*revision, error) {
 	if s.last != nil && s.last.tip == tip {
 		return s.last, nil
 	}
-	if s.mirror == nil || !s.mirror.has(tip) {
+	known, err := s.has(tip)
+	if err != nil {
+		return nil, err
+	}
+	if !known {
 		if err := s.obtain(ctx, v, tip, wants); err != nil {
 			return nil, err
 		}
 	}
 	return s.judge(ctx, tip)
+}
+
+// has reports whether there is a mirror with the object; the zero hash is none.
+func (s *Source) has(hash plumbing.Hash) (bool, error) {
+	if s.mirror == nil || hash.IsZero() {
+		return false, nil
+	}
+	return s.mirror.has(hash)
 }
 
 // locate finds what is to be read, and what to ask for to get it.
@@ -172,7 +186,11 @@ func (s *Source) fill(
 	if err != nil {
 		return err
 	}
-	if !m.has(tip) {
+	known, err := m.has(tip)
+	if err != nil {
+		return err
+	}
+	if !known {
 		err := fmt.Errorf("the remote did not send %s", tip)
 		if s.opt.Commit != "" {
 			return &source.Error{Code: source.CodeBranch, Err: err}
@@ -221,7 +239,10 @@ func (s *Source) standing(ctx context.Context) *revision {
 		return s.last
 	}
 	anchor, err := s.accepted(ctx)
-	if err != nil || s.mirror == nil || anchor.IsZero() || !s.mirror.has(anchor) {
+	if err != nil {
+		return nil
+	}
+	if known, err := s.has(anchor); err != nil || !known {
 		return nil
 	}
 	rev, err := s.mirror.derive(ctx, &s.opt, nil, anchor)

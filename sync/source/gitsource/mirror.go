@@ -181,9 +181,15 @@ func (m *mirror) crowded() bool {
 // has reports whether an object is in the mirror, and with it, as packs come
 // whole, all that it leads to. (HasEncodedObject does not look into packs when
 // the accesses are exclusive.)
-func (m *mirror) has(hash plumbing.Hash) bool {
+func (m *mirror) has(hash plumbing.Hash) (bool, error) {
 	_, err := m.store.EncodedObjectSize(hash)
-	return err == nil
+	if errors.Is(err, plumbing.ErrObjectNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, &damage{hash, err}
+	}
+	return true, nil
 }
 
 // ref returns what a reference of ours is at, zero where it is not there.

@@ -47,7 +47,12 @@ func (m *mirror) derive(ctx context.Context, opt *Options, last *revision, at pl
 	if err != nil {
 		return nil, err
 	}
-	if last == nil || !m.has(last.tree) {
+	if last == nil {
+		last = &revision{}
+	}
+	if known, err := m.has(last.tree); err != nil {
+		return nil, err
+	} else if !known {
 		last = &revision{}
 	}
 	changes, err := m.compare(ctx, opt.Limits, last.tree, tree)
