@@ -44,6 +44,7 @@ func newRepo(t testing.TB) *repo {
 	t.Helper()
 	r := &repo{t: t, dir: t.TempDir()}
 	r.git("init", "-q", "-b", "main")
+	r.git("config", "gc.auto", "0")
 	r.git("config", "http.receivepack", "false")
 	backend := &cgi.Handler{
 		Path: filepath.Join(strings.TrimSpace(r.git("--exec-path")), "git-http-backend"),
