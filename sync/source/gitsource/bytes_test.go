@@ -105,7 +105,7 @@ func FuzzPack(f *testing.F) {
 		must(t, err)
 		defer m.close()
 		h := plumbing.ComputeHash(plumbing.BlobObject, data) // not the pack's checksum
-		if err := m.take(Limits{FetchBytes: 1 << 20, ObjectBytes: 1 << 16}, filling(append(data, h[:]...))); err == nil {
+		if err := m.take(Limits{FetchBytes: 1 << 20, ObjectBytes: 1 << 16}, filling(append(bytes.Clone(data), h[:]...))); err == nil {
 			t.Error("a pack with a wrong checksum was taken")
 		}
 		sealed := bytes.NewReader(seal(data))
