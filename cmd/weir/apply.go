@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -63,7 +64,9 @@ func (a *app) apply(ctx context.Context, f applyFlags) error {
 		return err
 	}
 	if a.output == "text" {
-		printPlan(a.out, doc, style(a.colored(a.out)))
+		if err := a.printDocument(doc); err != nil {
+			return err
+		}
 	}
 	if err := a.permit(one.plan, f); err != nil {
 		return err
@@ -145,10 +148,14 @@ func (a *app) printReport(rep *apply.Report) error {
 	if a.output == "json" {
 		return a.printJSON(reconcile.Report(rep))
 	}
-	s := style(a.colored(a.out))
+	return a.print(func(w io.Writer) { printResults(w, rep, style(a.colored(a.out))) })
+}
+
+// printResults writes what did not work, and how much did.
+func printResults(w io.Writer, rep *apply.Report, s style) {
 	for _, r := range rep.Results {
 		if r.Outcome != apply.Done {
-			fmt.Fprintf(a.out, "  %s %s: %s\n", s.paint(red, string(r.Outcome)), r.ID, r.Error)
+			fmt.Fprintf(w, "  %s %s: %s\n", s.paint(red, string(r.Outcome)), r.ID, r.Error)
 		}
 	}
 	calls := 0
@@ -156,8 +163,7 @@ func (a *app) printReport(rep *apply.Report) error {
 		calls += len(r.Calls)
 	}
 	n := rep.Summary
-	fmt.Fprintf(a.out, "%s %d applied, %d failed, %d waiting, %d withheld, %d refused; %s in %s.\n", s.paint(bold, "Done:"),
+	fmt.Fprintf(w, "%s %d applied, %d failed, %d waiting, %d withheld, %d refused; %s in %s.\n", s.paint(bold, "Done:"),
 		n[apply.Done], n[apply.Failed], n[apply.Waiting], n[apply.Withheld], n[apply.Refused],
 		plural(calls, "call"), rep.Took.Round(time.Millisecond))
-	return nil
 }

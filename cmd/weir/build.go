@@ -20,6 +20,7 @@ import (
 	"weir/sync/provider/aliyunlive"
 	"weir/sync/provider/volcenginelive"
 	"weir/sync/reconcile"
+	"weir/sync/secret"
 	"weir/sync/source/dirsource"
 	"weir/sync/state/sqlitestate"
 )
@@ -91,7 +92,7 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 	if err != nil {
 		return setup, err
 	}
-	targets, err := b.targets(cfg, apply.NewRecorder(store))
+	targets, err := b.targets(ctx, cfg, apply.NewRecorder(store))
 	if err != nil {
 		return setup, err
 	}
@@ -117,7 +118,7 @@ func (b *builder) feeds(cfg *config.Config) ([]reconcile.Feed, func() error, err
 	for _, s := range cfg.Sources {
 		src, err := dirsource.New(dirsource.Options{
 			Name: s.Name, Path: s.Directory, Logger: b.log,
-			Limits: dirsource.Limits{FileBytes: cfg.Limits.FileBytes, Files: cfg.Limits.Files, TotalBytes: cfg.Limits.TotalBytes},
+			Limits: limitsOf(cfg),
 		})
 		if err != nil {
 			return nil, closeAll, fmt.Errorf("source %s: %w", s.Name, err)
@@ -126,6 +127,10 @@ func (b *builder) feeds(cfg *config.Config) ([]reconcile.Feed, func() error, err
 		feeds = append(feeds, reconcile.Feed{Name: s.Name, Source: src, Loader: manifest.New(manifestOptions(cfg))})
 	}
 	return feeds, closeAll, nil
+}
+
+func limitsOf(cfg *config.Config) dirsource.Limits {
+	return dirsource.Limits{FileBytes: cfg.Limits.FileBytes, Files: cfg.Limits.Files, TotalBytes: cfg.Limits.TotalBytes}
 }
 
 // manifestOptions says which accounts a manifest may name.
@@ -142,9 +147,12 @@ func manifestOptions(cfg *config.Config) manifest.Options {
 }
 
 // targets puts the wrappers round each account's client.
-func (b *builder) targets(cfg *config.Config, recorder call.Recorder) (map[string]apply.Target, error) {
+func (b *builder) targets(
+	ctx context.Context, cfg *config.Config, recorder *apply.Recorder,
+) (map[string]apply.Target, error) {
 	clients := call.ByAccount{}
 	providers := map[string]provider.Provider{}
+	keys, owners := map[string]func() (secret.Key, error){}, map[string]string{}
 	var reads []string
 	for _, a := range cfg.Accounts {
 		c, ok := clouds()[a.Provider]
@@ -157,23 +165,31 @@ func (b *builder) targets(cfg *config.Config, recorder call.Recorder) (map[strin
 		}
 		clients[a.Name], providers[a.Name] = call.Linger(client, lingerWrite), c.provider
 		reads = append(reads, c.provider.Reads()...)
-		if err := b.limit(a, c.provider); err != nil {
+		keys[a.Name] = a.Keys.Read
+		if err := b.limit(ctx, a, c.provider, recorder); err != nil {
 			return nil, fmt.Errorf("account %s: %w", a.Name, err)
 		}
+		b.join(a, owners)
 	}
+	circuit := call.NewCircuit(b.limiters.Ramp)
 	stack := call.Stack(clients, call.StackOptions{
-		Limiters: b.limiters, DryRun: b.dryRun || cfg.Policy.Mode == "observe", Reads: reads,
+		Limiters: b.limiters, Circuit: circuit, DryRun: b.dryRun || cfg.Policy.Mode == "observe", Reads: reads,
 		Recorder: recorder, Metrics: b.calls, Logger: b.log,
 	})
+	renewed := newRenewal(stack, circuit, keys)
 	targets := map[string]apply.Target{}
 	for name, p := range providers {
-		targets[name] = apply.Target{Provider: p, Caller: stack}
+		targets[name] = apply.Target{Provider: p, Caller: renewed}
 	}
 	return targets, nil
 }
 
+// pastCalls is how far back calls of other processes matter: the longest window
+// of a quota and the longest call.
+const pastCalls = 90 * time.Second
+
 // limit gives the account its limiter, or the one it has new limits.
-func (b *builder) limit(a config.Account, p provider.Provider) error {
+func (b *builder) limit(ctx context.Context, a config.Account, p provider.Provider, recorder *apply.Recorder) error {
 	opts := call.LimiterOptions{Limits: p.Limits(), Share: a.Share, Overrides: map[string]call.Window{}}
 	for op, n := range a.Limits {
 		if _, known := opts.Limits[op]; !known {
@@ -188,6 +204,11 @@ func (b *builder) limit(a config.Account, p provider.Provider) error {
 	if err != nil {
 		return err
 	}
+	past, err := recorder.Past(ctx, a.Name, time.Now().Add(-pastCalls))
+	if err != nil {
+		return err
+	}
+	l.Recall(past...)
 	b.limiters[a.Name] = l
 	if b.calls != nil {
 		b.calls.Preset(a.Name, slices.Sorted(maps.Keys(p.Limits())))
@@ -196,20 +217,59 @@ func (b *builder) limit(a config.Account, p provider.Provider) error {
 	return nil
 }
 
+// join gives accounts of one key one limiter: it is one account of the cloud,
+// and one quota. owners are the first accounts of the keys seen.
+func (b *builder) join(a config.Account, owners map[string]string) {
+	key, err := a.Keys.Read()
+	if err != nil {
+		return // told by every call
+	}
+	id := a.Provider + " " + key.ID
+	first, seen := owners[id]
+	if !seen {
+		owners[id] = a.Name
+		return
+	}
+	b.log.Warn("two accounts have one access key, and so one quota", "account", a.Name, "other", first)
+	b.limiters[a.Name] = b.limiters[first]
+}
+
 // readConfig reads the config file and prints what is wrong with it.
 func (a *app) readConfig() (*config.Config, error) {
 	cfg, problems, err := config.Read(a.config)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("there is no %s; name the configuration with --config, or try `weir demo`", a.config)
-	}
 	if err != nil {
-		return nil, err
+		return nil, a.configError(err)
 	}
-	for _, p := range problems {
-		fmt.Fprintln(a.errs, p)
+	if err := a.tellConfig(problems); err != nil {
+		return nil, err
 	}
 	if cfg == nil {
 		return nil, fmt.Errorf("the configuration has %s", plural(len(problems), "problem"))
 	}
 	return cfg, nil
+}
+
+// configError says what to do where there is no configuration.
+func (a *app) configError(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("there is no %s; name the configuration with --config, or try `weir demo`", a.config)
+	}
+	return err
+}
+
+// tellConfig prints what is wrong with the configuration; for a collector that
+// reads JSON each is a line of the log.
+func (a *app) tellConfig(problems []manifest.Problem) error {
+	log, err := a.logger()
+	if err != nil {
+		return err
+	}
+	for _, p := range problems {
+		if a.logFormat == "json" {
+			log.Error("problem of the configuration", "severity", string(p.Severity), "problem", p.String())
+			continue
+		}
+		fmt.Fprintln(a.errs, p)
+	}
+	return nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -103,17 +102,24 @@ func copyQuickstart(dir, emulatorAddr string) error {
 	if err != nil {
 		return err
 	}
-	listen := demoListen
-	if l, err := net.Listen("tcp", listen); err != nil {
-		listen = "127.0.0.1:0"
-	} else {
-		err = errors.Join(err, l.Close())
-		if err != nil {
-			return err
-		}
+	listen, err := demoAddress()
+	if err != nil {
+		return err
 	}
 	text := strings.NewReplacer(demoEmulator, emulatorAddr, demoListen, listen).Replace(string(b))
 	return os.WriteFile(path, []byte(text), 0o600)
+}
+
+// demoAddress returns a free address for the daemon. It is a definite one, so
+// that `weir status` finds it in the file.
+func demoAddress() (string, error) {
+	l, err := net.Listen("tcp", demoListen)
+	if err != nil {
+		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return "", err
+		}
+	}
+	return l.Addr().String(), l.Close()
 }
 
 func (a *app) explainDemo(addr, emulatorAddr, dir string) {

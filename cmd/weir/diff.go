@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -95,8 +96,7 @@ func (a *app) printDocument(doc reconcile.PlanDocument) error {
 	if a.output == "json" {
 		return a.printJSON(doc)
 	}
-	printPlan(a.out, doc, style(a.colored(a.out)))
-	return nil
+	return a.print(func(w io.Writer) { printPlan(w, doc, style(a.colored(a.out))) })
 }
 
 func savePlan(path string, doc reconcile.PlanDocument) error {

@@ -251,16 +251,20 @@ func exampleSet(t *testing.T, path string) []shown {
 	}
 	var out []shown
 	for _, dir := range directories(cfg) {
-		res, err := check(context.Background(), dir, manifestOptions(cfg))
-		if err != nil {
+		c := checker{options: manifestOptions(cfg)}
+		if err := c.check(context.Background(), dir); err != nil {
 			t.Fatal(err)
 		}
-		for r := range res.Set.All() {
+		for r := range c.sets[0].All() {
 			spec, err := json.Marshal(r.Spec)
 			if err != nil {
 				t.Fatal(err)
 			}
-			out = append(out, shown{r.ID.Account, r.ID.Kind, r.Origin.File, string(spec)})
+			file, err := filepath.Rel(dir, r.Origin.File)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, shown{r.ID.Account, r.ID.Kind, file, string(spec)})
 		}
 	}
 	return out

@@ -101,23 +101,37 @@ func explainKind(ref schema.Ref) (string, error) {
 	return b.String(), nil
 }
 
+// writeFields lists the fields of doc in the order of their names; those of a
+// list's items are marked by a hyphen.
 func writeFields(b *strings.Builder, doc fieldDoc, indent string) {
-	for _, name := range slices.Sorted(maps.Keys(doc.Properties)) {
+	for i, name := range slices.Sorted(maps.Keys(doc.Properties)) {
+		if i == 1 {
+			indent = strings.ReplaceAll(indent, "-", " ")
+		}
 		f := doc.Properties[name]
-		need := ""
-		if slices.Contains(doc.Required, name) {
-			need = ", required"
-		}
-		if f.Default != nil {
-			need += fmt.Sprintf(", default %v", f.Default)
-		}
-		fmt.Fprintf(b, "%s%s (%v%s): %s\n", indent, name, f.Type, need, f.Description)
+		fmt.Fprintf(b, "%s%s (%s): %s\n", indent, name, f.kind(slices.Contains(doc.Required, name)), f.Description)
+		deeper := strings.ReplaceAll(indent, "-", " ") + "  "
 		if len(f.Enum) > 0 {
-			fmt.Fprintf(b, "%s  one of %v\n", indent, f.Enum)
+			fmt.Fprintf(b, "%sone of %s\n", deeper, strings.Trim(fmt.Sprint(f.Enum), "[]"))
 		}
-		writeFields(b, f, indent+"  ")
+		writeFields(b, f, deeper)
 		if f.Items != nil {
-			writeFields(b, *f.Items, indent+"  - ")
+			writeFields(b, *f.Items, deeper+"- ")
 		}
 	}
+}
+
+// kind says what a field holds and whether it may be left out.
+func (f fieldDoc) kind(required bool) string {
+	words := []string{"text"}
+	if f.Type != nil && f.Type != "string" {
+		words[0] = fmt.Sprint(f.Type)
+	}
+	if required {
+		words = append(words, "required")
+	}
+	if f.Default != nil {
+		words = append(words, fmt.Sprintf("default %v", f.Default))
+	}
+	return strings.Join(words, ", ")
 }

@@ -50,7 +50,7 @@ func TestScripts(t *testing.T) {
 		Dir:   "testdata/script",
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"writes": checkWrites, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll, "faults": setFaults,
+			"writes": checkWrites, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll, "faults": setFaults, "calm": checkCalm,
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})
@@ -97,6 +97,15 @@ func checkWrites(ts *testscript.TestScript, _ bool, want []string) {
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		ts.Fatalf("writes %v, want %v", got, want)
+	}
+}
+
+// checkCalm checks that the clouds throttled nothing.
+func checkCalm(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, c := range ts.Value("clouds").(*emulator.Emulator).Journal() {
+		if c.Status == http.StatusTooManyRequests || strings.HasPrefix(c.Code, "Throttling") {
+			ts.Fatalf("%s was throttled: %s", c.Operation, c.Code)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -80,6 +81,14 @@ func (a *app) format(known ...string) error {
 		return nil
 	}
 	return fmt.Errorf("--output %q: want %s", a.output, strings.Join(append([]string{"text", "json"}, known...), ", "))
+}
+
+// print writes a text at once, so that what cannot be written is an error.
+func (a *app) print(text func(io.Writer)) error {
+	var b bytes.Buffer
+	text(&b)
+	_, err := a.out.Write(b.Bytes())
+	return err
 }
 
 func (a *app) printJSON(v any) error {

@@ -55,7 +55,7 @@ func (a *app) status(ctx context.Context, address string) error {
 	if a.output == "json" {
 		err = a.printJSON(ans)
 	} else {
-		printStatus(a.out, ans, style(a.colored(a.out)))
+		err = a.print(func(w io.Writer) { printStatus(w, ans, style(a.colored(a.out))) })
 	}
 	if err == nil && !ans.Status.Ready {
 		return exitError(exitFailed)
@@ -84,8 +84,11 @@ func askStatus(ctx context.Context, address string) (ans statusAnswer, err error
 func printStatus(w io.Writer, ans statusAnswer, s style) {
 	st := ans.Status
 	ready := s.paint(green, "ready")
-	if !st.Ready {
+	switch {
+	case !st.Ready:
 		ready = s.paint(red, "not ready")
+	case len(st.Unread) > 0:
+		ready += s.paint(yellow, ", but knows nothing of "+plural(len(st.Unread), "resource"))
 	}
 	fmt.Fprintf(w, "weir %s is %s; mode %s, %d passes, last %s\n",
 		ans.Version, ready, st.Mode, st.Passes, since(st.LastPass.Started))

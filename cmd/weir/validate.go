@@ -5,16 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"weir/sync/config"
 	"weir/sync/manifest"
-	"weir/sync/source"
-	"weir/sync/source/dirsource"
 )
 
 func (a *app) validateCmd() *cobra.Command {
@@ -38,43 +34,46 @@ func (a *app) validate(ctx context.Context, paths []string) error {
 	if err := a.format("github", "sarif"); err != nil {
 		return err
 	}
-	opts, roots, err := a.validateWhat(paths)
+	c, roots, err := a.validateWhat(paths)
 	if err != nil {
 		return err
 	}
-	sum := checked{Problems: []manifest.Problem{}}
 	for _, root := range roots {
-		res, err := check(ctx, root, opts)
-		if err != nil {
+		if err := c.check(ctx, root); err != nil {
 			return err
 		}
-		sum.Documents += res.Documents
-		sum.Errors += res.Errors
-		sum.Problems = append(sum.Problems, res.Problems...)
 	}
-	if err := a.printChecked(sum); err != nil {
+	c.join()
+	if err := a.printChecked(c.sum); err != nil {
 		return err
 	}
-	if sum.Errors > 0 {
+	if c.sum.Errors > 0 {
 		return exitError(exitFailed)
 	}
 	return nil
 }
 
-// validateWhat returns the paths to check and what is known of accounts: with
-// a configuration its accounts, else nothing.
-func (a *app) validateWhat(paths []string) (manifest.Options, []string, error) {
-	if _, err := os.Stat(a.config); errors.Is(err, fs.ErrNotExist) && len(paths) > 0 {
-		return manifest.Options{}, paths, nil
+// validateWhat returns the paths to check and what is known of accounts and
+// limits: with a configuration what it says, else nothing. A configuration
+// with errors is all there is to tell.
+func (a *app) validateWhat(paths []string) (*checker, []string, error) {
+	c := &checker{sum: checked{Problems: []manifest.Problem{}}}
+	cfg, problems, err := config.Read(a.config)
+	if errors.Is(err, fs.ErrNotExist) && len(paths) > 0 {
+		return c, paths, nil
 	}
-	cfg, err := a.readConfig()
 	if err != nil {
-		return manifest.Options{}, nil, err
+		return nil, nil, a.configError(err)
 	}
+	c.add(problems...)
+	if cfg == nil {
+		return c, nil, nil
+	}
+	c.options, c.limits = manifestOptions(cfg), limitsOf(cfg)
 	if len(paths) == 0 {
 		paths = directories(cfg)
 	}
-	return manifestOptions(cfg), paths, nil
+	return c, paths, nil
 }
 
 func directories(cfg *config.Config) []string {
@@ -83,46 +82,6 @@ func directories(cfg *config.Config) []string {
 		out = append(out, s.Directory)
 	}
 	return out
-}
-
-// check loads one file or directory. The places in its problems are paths the
-// user can open.
-func check(ctx context.Context, root string, opts manifest.Options) (manifest.Result, error) {
-	snap, dir, err := snapshot(ctx, root)
-	if err != nil {
-		return manifest.Result{}, err
-	}
-	res := manifest.New(opts).Load(snap)
-	for i := range res.Problems {
-		res.Problems[i].File = filepath.Join(dir, res.Problems[i].File)
-	}
-	return res, nil
-}
-
-// snapshot reads root, and says which folder its paths are below.
-func snapshot(ctx context.Context, root string) (*source.Snapshot, string, error) {
-	info, err := os.Stat(root)
-	if err != nil {
-		return nil, "", err
-	}
-	if !info.IsDir() {
-		data, err := os.ReadFile(root)
-		if err != nil {
-			return nil, "", err
-		}
-		dir, name := filepath.Split(root)
-		if !manifest.Matches(name) {
-			return nil, "", fmt.Errorf("%s is no manifest by its name: want *.yaml, *.yml or *.json", root)
-		}
-		return &source.Snapshot{Files: []source.File{{Path: name, Data: data}}}, dir, nil
-	}
-	src, err := dirsource.New(dirsource.Options{Name: root, Path: root})
-	if err != nil {
-		return nil, "", err
-	}
-	defer src.Close()
-	snap, err := src.Next(ctx, nil)
-	return snap, root, err
 }
 
 func (a *app) printChecked(sum checked) error {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
@@ -57,7 +58,8 @@ func (a *app) versionCmd() *cobra.Command {
 			if a.output == "json" {
 				return a.printJSON(v)
 			}
-			_, err := fmt.Fprintf(a.out, "weir %s %s, %s, schemas %s\n", v.Version, v.Revision, v.Go, v.Schemas)
+			words := []string{strings.TrimSpace(v.Version + " " + v.Revision), v.Go, "schemas " + v.Schemas}
+			_, err := fmt.Fprintln(a.out, "weir", strings.Join(words, ", "))
 			return err
 		},
 	}

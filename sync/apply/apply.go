@@ -8,7 +8,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -35,6 +34,9 @@ type Options struct {
 	Store    state.Store
 	Parallel int // 0 for DefaultParallel
 	Logger   *slog.Logger
+	// Superseded reports whether what is declared has changed since the plan
+	// was made: removals not begun then wait for the next plan. May be nil.
+	Superseded func() bool
 	// Done is told of every finished change, from several goroutines at once;
 	// may be nil.
 	Done func(Result)
@@ -59,6 +61,9 @@ func New(opts Options) (*Applier, error) {
 	}
 	if opts.Done == nil {
 		opts.Done = func(Result) {}
+	}
+	if opts.Superseded == nil {
+		opts.Superseded = func() bool { return false }
 	}
 	return &Applier{opts}, nil
 }
@@ -125,7 +130,7 @@ type run struct {
 func (r *run) all(ctx context.Context) {
 	accounts := map[string][]plan.Change{}
 	for _, c := range r.plan.Changes {
-		if c.Action != plan.None {
+		if c.Action != plan.None || c.Unmade {
 			accounts[c.ID.Account] = append(accounts[c.ID.Account], c)
 		}
 	}
@@ -141,22 +146,26 @@ func (r *run) all(ctx context.Context) {
 func (r *run) account(ctx context.Context, changes []plan.Change) {
 	var first, last []plan.Change
 	for _, c := range changes {
-		if c.Action == plan.Delete {
+		switch {
+		case c.Action == plan.Delete:
 			last = append(last, c)
-		} else {
+		case c.Action != plan.None:
 			first = append(first, c)
 		}
 	}
 	r.wave(ctx, first)
-	r.wave(ctx, r.keepOld(first, last))
+	if len(last) > 0 {
+		r.wave(ctx, r.keepOld(changes, last))
+	}
 }
 
-// keepOld refuses removals of kinds of which something new could not be made:
-// together they may be a rename, and the old one is what is on air.
-func (r *run) keepOld(first, last []plan.Change) []plan.Change {
+// keepOld refuses removals of kinds of which something new among changes could
+// not be made: together they may be a rename, and the old one is what is on air.
+func (r *run) keepOld(changes, last []plan.Change) []plan.Change {
+	undone := r.undone()
 	stuck := map[string]bool{}
-	for _, c := range first {
-		if c.Reason == plan.New && r.stuck(c.ID) {
+	for _, c := range changes {
+		if c.Unmade || (c.Reason == plan.New && undone[c.ID]) {
 			stuck[c.ID.Kind] = true
 		}
 	}
@@ -172,29 +181,42 @@ func (r *run) keepOld(first, last []plan.Change) []plan.Change {
 	return rest
 }
 
-// stuck reports whether the change of id was to be made and was not.
-func (r *run) stuck(id resource.ID) bool {
+// undone returns what was to be made and was not.
+func (r *run) undone() map[resource.ID]bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.ContainsFunc(r.results, func(res Result) bool {
-		return res.ID == id && res.Outcome != Done && res.Outcome != Waiting
-	})
+	out := map[resource.ID]bool{}
+	for _, res := range r.results {
+		if res.Outcome != Done && res.Outcome != Waiting {
+			out[res.ID] = true
+		}
+	}
+	return out
 }
 
 // wave runs the kinds side by side, each with its own places in flight, so
 // that a slow operation does not hold up another.
 func (r *run) wave(ctx context.Context, changes []plan.Change) {
-	places := map[string]chan struct{}{}
+	kinds := map[string][]plan.Change{}
+	for _, c := range changes {
+		kinds[c.ID.Kind] = append(kinds[c.ID.Kind], c)
+	}
+	var wg sync.WaitGroup
+	for _, list := range kinds {
+		wg.Go(func() { r.kind(ctx, list) })
+	}
+	wg.Wait()
+}
+
+// kind begins a change where there is a place for it, so that many changes are
+// not as many goroutines.
+func (r *run) kind(ctx context.Context, changes []plan.Change) {
+	places := make(chan struct{}, r.opts.Parallel)
 	var wg sync.WaitGroup
 	for _, c := range changes {
-		place := places[c.ID.Kind]
-		if place == nil {
-			place = make(chan struct{}, r.opts.Parallel)
-			places[c.ID.Kind] = place
-		}
+		places <- struct{}{}
 		wg.Go(func() {
-			place <- struct{}{}
-			defer func() { <-place }()
+			defer func() { <-places }()
 			r.one(ctx, c)
 		})
 	}

@@ -2,7 +2,6 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,128 +10,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"weir/sync/call"
 	"weir/sync/plan"
-	"weir/sync/provider"
 	"weir/sync/resource"
 	"weir/sync/state"
 	"weir/sync/state/statetest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// shelf is a provider of one kind, Thing, whose cloud is a map: enough of a
-// cloud to see what an Applier does with calls, acts and reads.
-type shelf struct {
-	mu     sync.Mutex
-	things map[string]resource.Spec
-	calls  []string
-	answer func(req *call.Request) error // nil: accepted
-	took   time.Duration
-	acts   bool
-	repair bool
-}
-
-var _ provider.Provider = (*shelf)(nil)
-
-func (s *shelf) Limits() map[string][]call.Window { return nil }
-func (s *shelf) Reads() []string                  { return nil }
-
-func (s *shelf) Kinds() map[string]provider.Kind {
-	k := provider.Kind{Judge: plan.Compare, Calls: s.requests, Independent: s.acts, Readable: true}
-	if s.repair {
-		k.Repair = func(c plan.Change, _ resource.Observation) []*call.Request {
-			return []*call.Request{{Operation: "Repair", Params: map[string]any{"Key": c.ID.Key, "Spec": c.After}, Write: true}}
-		}
-	}
-	return map[string]provider.Kind{"Thing": k, "Other": k}
-}
-
-// requests returns one call a change, or one an act.
-func (s *shelf) requests(c plan.Change) ([]*call.Request, error) {
-	if c.Note == "broken" {
-		return nil, errors.New("no calls for this")
-	}
-	req := func(op string) *call.Request {
-		return &call.Request{Operation: op, Write: true, Params: map[string]any{"Key": c.ID.Key, "Spec": c.After}}
-	}
-	if len(c.Acts) == 0 {
-		return []*call.Request{req(string(c.Action))}, nil
-	}
-	var out []*call.Request
-	for _, a := range c.Acts {
-		r := req(a.Name)
-		r.Act = call.Act{Name: a.Name, Token: a.Token, Lasts: a.Lasts, Repeatable: a.Repeatable}
-		out = append(out, r)
-	}
-	return out, nil
-}
-
-func (s *shelf) Observe(_ context.Context, _ call.Caller, want []resource.Resource) ([]resource.Observation, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []resource.Observation
-	for _, w := range want {
-		spec, ok := s.things[w.ID.Key]
-		out = append(out, resource.Observation{ID: w.ID, At: time.Now(), Spec: spec, Exists: ok})
-	}
-	return out, nil
-}
-
-// Call is the cloud's side.
-func (s *shelf) Call(_ context.Context, req *call.Request) (*call.Response, error) {
-	time.Sleep(s.took)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key := req.Params["Key"].(string)
-	s.calls = append(s.calls, req.Operation+" "+key)
-	if s.answer != nil {
-		if err := s.answer(req); err != nil {
-			return nil, err
-		}
-	}
-	if s.repair && req.Operation != "Repair" {
-		s.things[key] = `{"left":"over"}`
-	} else {
-		s.things[key] = req.Params["Spec"].(resource.Spec)
-	}
-	return &call.Response{RequestID: "r-" + key, Status: 200, Attempts: 1}, nil
-}
-
-func change(key string, action plan.Action) plan.Change {
-	c := plan.Change{ID: resource.ID{Account: "acc", Kind: "Thing", Key: key}, Action: action, State: plan.Pending, After: `{"v":1}`}
-	if action == plan.Delete {
-		c.Before, c.After = `{"v":1}`, ""
-	}
-	return c
-}
-
-// carry applies changes and returns the report and the shelf's store.
-func carry(t *testing.T, s *shelf, store state.Store, changes ...plan.Change) *Report {
-	t.Helper()
-	if s.things == nil {
-		s.things = map[string]resource.Spec{}
-	}
-	a, err := New(Options{Accounts: map[string]Target{"acc": {s, s}}, Store: store})
-	if err != nil {
-		t.Fatal(err)
-	}
-	rep, err := a.Apply(t.Context(), &plan.Plan{Revision: "r1", Hash: "h1", Changes: changes})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rep
-}
-
-func outcomes(rep *Report) map[string]Outcome {
-	out := map[string]Outcome{}
-	for _, r := range rep.Results {
-		out[r.ID.Key] = r.Outcome
-	}
-	return out
-}
 
 func TestOptionsAreChecked(t *testing.T) {
 	for name, o := range map[string]Options{
@@ -264,79 +147,6 @@ func TestAdoptWritesWithoutCalling(t *testing.T) {
 	}
 }
 
-func acting(key string, acts ...plan.Act) plan.Change {
-	c := change(key, plan.Create)
-	c.Acts = acts
-	return c
-}
-
-func TestActsAreBegunBeforeAndSettledAfter(t *testing.T) {
-	store := statetest.NewMemory()
-	s := &shelf{acts: true}
-	s.answer = func(req *call.Request) error {
-		acts, _ := store.Acts(t.Context())
-		if !slices.ContainsFunc(acts, func(a resource.Act) bool { return a.Name == req.Operation && a.InDoubt() }) {
-			t.Errorf("%s is called and not written down", req.Operation)
-		}
-		return nil
-	}
-	carry(t, s, store, acting("a", plan.Act{Name: "one", Token: "t"}, plan.Act{Name: "two", Token: "t", Lasts: time.Hour}))
-	acts, _ := store.Acts(t.Context())
-	if len(acts) != 2 || acts[0].InDoubt() || !acts[0].Ends.IsZero() || acts[1].Ends.Sub(acts[1].Done) != time.Hour {
-		t.Errorf("acts %+v", acts)
-	}
-	carry(t, s, store, acting("a", plan.Act{Name: "one", Token: "t"}, plan.Act{Name: "two", Token: "t2"}))
-	if want := []string{"one a", "two a", "two a"}; !slices.Equal(s.calls, want) {
-		t.Errorf("calls %v, want %v", s.calls, want)
-	}
-}
-
-func TestHowActsEnd(t *testing.T) {
-	tests := map[string]struct {
-		code    call.Code
-		doubt   bool
-		outcome Outcome
-		again   int // calls when applied a second time
-	}{
-		"refused: it did not happen":         {call.Invalid, false, Failed, 2},
-		"not live: it did not happen":        {call.NotLive, false, Waiting, 2},
-		"never sent":                         {call.Canceled, false, Refused, 2},
-		"already done: it happened":          {call.AlreadyDone, false, Done, 1},
-		"no answer: nobody knows":            {call.Unknown, true, Failed, 1},
-		"our own fault: nobody knows":        {call.Internal, true, Failed, 1},
-		"throttled to the end: not happened": {call.Throttled, false, Failed, 2},
-	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			store := statetest.NewMemory()
-			s := &shelf{answer: func(*call.Request) error { return &call.Error{Code: tc.code} }}
-			rep := carry(t, s, store, acting("a", plan.Act{Name: "once", Token: "t"}))
-			acts, _ := store.Acts(t.Context())
-			doubt := len(acts) == 1 && acts[0].InDoubt()
-			if rep.Results[0].Outcome != tc.outcome || doubt != tc.doubt {
-				t.Errorf("%s, acts %+v", rep.Results[0].Outcome, acts)
-			}
-			carry(t, s, store, acting("a", plan.Act{Name: "once", Token: "t"}))
-			if len(s.calls) != tc.again {
-				t.Errorf("%d calls in all, want %d", len(s.calls), tc.again)
-			}
-		})
-	}
-}
-
-func TestActInDoubtSaysHowToSettleIt(t *testing.T) {
-	store := statetest.NewMemory()
-	c := acting("a", plan.Act{Name: "once", Token: "t"})
-	if err := store.Begin(t.Context(), resource.Act{ID: c.ID, Name: "once", Token: "t", Begun: time.Now()}); err != nil {
-		t.Fatal(err)
-	}
-	s := &shelf{}
-	rep := carry(t, s, store, c)
-	if got := rep.Results[0].Error; len(s.calls) != 0 || !strings.Contains(got, "weir settle acc/Thing/a done|again") {
-		t.Errorf("calls %v, error %q", s.calls, got)
-	}
-}
-
 // TestFailure_A19_PartialSuccess: of independent calls the rest goes on, of
 // calls that build on each other it does not.
 func TestFailure_A19_PartialSuccess(t *testing.T) {
@@ -446,5 +256,57 @@ func TestRecorderWritesBothSides(t *testing.T) {
 	e.Outcome.Closed = time.Time{}
 	if want := (state.Outcome{Code: "invalid", CloudCode: "InvalidParam", Status: 400, RequestID: "rq", Message: "no"}); e.Outcome != want {
 		t.Errorf("outcome %+v", e.Outcome)
+	}
+}
+
+// TestRemovalsWaitForWhatIsDeclaredNow: what came back while the plan was being
+// carried out is not removed by it.
+func TestRemovalsWaitForWhatIsDeclaredNow(t *testing.T) {
+	s := &shelf{things: map[string]resource.Spec{}}
+	a, err := New(Options{
+		Accounts: map[string]Target{"acc": {Provider: s, Caller: s}}, Store: statetest.NewMemory(),
+		Superseded: func() bool { return true },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep, err := a.Apply(t.Context(), &plan.Plan{Changes: []plan.Change{change("a", plan.Create), change("b", plan.Delete)}})
+	if err != nil || outcomes(rep)["a"] != Done || outcomes(rep)["b"] != Refused {
+		t.Errorf("report %+v, %v", rep, err)
+	}
+	if want := []string{"create a"}; !slices.Equal(s.calls, want) {
+		t.Errorf("calls %v, want %v", s.calls, want)
+	}
+}
+
+// TestNothingIsRemovedBesideWhatCannotBeRead: the unknown one may be the new
+// half of a rename.
+func TestNothingIsRemovedBesideWhatCannotBeRead(t *testing.T) {
+	s := &shelf{things: map[string]resource.Spec{}}
+	unknown := change("a", plan.None)
+	unknown.State, unknown.Unmade = plan.Unknown, true
+	rep := carry(t, s, statetest.NewMemory(), unknown, change("b", plan.Delete))
+	if got := outcomes(rep); len(got) != 1 || got["b"] != Refused {
+		t.Errorf("outcomes %v", got)
+	}
+}
+
+// BenchmarkManyCreates is 20,000 new resources whose calls take no time.
+func BenchmarkManyCreates(b *testing.B) {
+	p := &plan.Plan{}
+	for i := range 20_000 {
+		c := change(fmt.Sprint(i), plan.Create)
+		c.Reason = plan.New
+		p.Changes = append(p.Changes, c)
+	}
+	for b.Loop() {
+		s := &shelf{things: map[string]resource.Spec{}}
+		a, err := New(Options{Accounts: map[string]Target{"acc": {Provider: s, Caller: s}}, Store: statetest.NewMemory()})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if rep, err := a.Apply(b.Context(), p); err != nil || rep.Summary[Done] != len(p.Changes) {
+			b.Fatal(rep.Summary, err)
+		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"weir/sync/plan"
 	"weir/sync/provider"
 	"weir/sync/resource"
-	"weir/sync/state"
 )
 
 // settleTime bounds the writing down of an outcome after ctx has ended: a call
@@ -30,6 +29,8 @@ func (r *run) change(ctx context.Context, c plan.Change) Result {
 		return res.end(Withheld, c.Withheld)
 	case ctx.Err() != nil:
 		return res.end(Refused, "stopped before it began")
+	case c.Action == plan.Delete && r.opts.Superseded():
+		return res.end(Refused, "what is declared has changed meanwhile; planned again")
 	}
 	target, ok := r.opts.Accounts[c.ID.Account]
 	if !ok {
@@ -117,18 +118,7 @@ func (o *one) call(req *call.Request) error {
 	if req.Act.Name == "" {
 		return o.forgive(o.send(req))
 	}
-	switch err := o.opts.Store.Begin(o.ctx, o.act(req)); {
-	case errors.Is(err, state.ErrDone):
-		return nil
-	case errors.Is(err, state.ErrInDoubt):
-		return &call.Error{
-			Code: call.Unknown, Operation: req.Operation, Err: err,
-			Message: fmt.Sprintf("act %q: %v; say `weir settle %s done|again`", req.Act.Name, err, o.c.ID),
-		}
-	case err != nil:
-		return fmt.Errorf("write down act %q before its call: %w", req.Act.Name, err)
-	}
-	return o.settle(req, o.forgive(o.send(req)))
+	return o.once(req)
 }
 
 // forgive turns answers that say "it is already so" into success.
@@ -142,33 +132,6 @@ func (o *one) forgive(err error) error {
 		}
 	}
 	return err
-}
-
-// settle writes how an act ended. An unknown outcome is left as it is: begun.
-func (o *one) settle(req *call.Request, err error) error {
-	act := o.act(req)
-	switch call.CodeOf(err) {
-	case call.Unknown, call.Internal:
-		return err
-	case call.OK:
-		act.Done = time.Now()
-		if req.Act.Lasts > 0 {
-			act.Ends = act.Done.Add(req.Act.Lasts)
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.ctx), settleTime)
-	defer cancel()
-	if serr := o.opts.Store.Settle(ctx, act); serr != nil {
-		return errors.Join(err, fmt.Errorf("write down how act %q ended: %w", act.Name, serr))
-	}
-	return err
-}
-
-func (o *one) act(req *call.Request) resource.Act {
-	return resource.Act{
-		ID: o.c.ID, Name: req.Act.Name, Token: req.Act.Token,
-		Begun: time.Now(), Repeatable: req.Act.Repeatable,
-	}
 }
 
 func (o *one) address(req *call.Request) {

@@ -30,8 +30,8 @@ type Result struct {
 	Action  plan.Action `json:"action"`
 	Outcome Outcome     `json:"outcome"`
 	Calls   []Call      `json:"calls"`
-	Error   string      `json:"error,omitempty"`
-	Code    call.Code   `json:"-"` // of the failure
+	Error   string      `json:"error"` // "" where there was none
+	Code    call.Code   `json:"-"`     // of the failure
 }
 
 // Call is one call of a result, with the last of its attempts.

@@ -24,8 +24,12 @@ type Request struct {
 	// Repeatable says that a second call has no second effect, so that one
 	// whose outcome is unknown may be made again.
 	Repeatable bool
-	Act        Act   // for calls that must not happen twice; zero for all others
-	Cause      Cause // who asked for it, for the journal
+	Act        Act // for calls that must not happen twice; zero for all others
+	// Begin is called before each try, after every wait, when the call is
+	// really about to go out; an error of it keeps the call from being sent.
+	// nil for none.
+	Begin func(context.Context) error
+	Cause Cause // who asked for it, for the journal
 }
 
 // Act names what a call does once: see resource.Act.

@@ -36,6 +36,8 @@ type StackOptions struct {
 //     things change: an outage must not go on being called by those who queued
 //     before it, and the probe must be a call that goes out now. Limit takes the
 //     slot of a refused call back unused;
+//   - Begin lets an act begin when its call goes out and not when it queues, so
+//     that of a process that dies only what was under way is in doubt;
 //   - Journal writes down only what is really about to be sent, and before it is.
 //     That its writing lies between slot and sending does not matter to the
 //     quota: the slot covers the sending whenever it happens;
@@ -49,6 +51,7 @@ func Stack(client Caller, o StackOptions) Caller {
 	}
 	c := Meter(client, o.Metrics)
 	c = Journal(c, o.Recorder, o.Logger)
+	c = Begin(c)
 	c = o.Circuit.Wrap(c)
 	c = Limit(c, o.Limiters, o.Metrics)
 	c = o.Circuit.Refuse(c)

@@ -115,6 +115,7 @@ func (d *Daemon) load(ctx context.Context) (*loop, error) {
 		return nil, err
 	}
 	l := &loop{close: setup.Close, stop: func() {}, ended: make(chan struct{})}
+	close(l.ended) // until it is started
 	if l.Reconciler, err = reconcile.New(setup.Reconcile); err != nil {
 		return nil, errors.Join(err, l.closeAll())
 	}
@@ -130,7 +131,7 @@ func (l *loop) closeAll() error {
 
 func (l *loop) start() {
 	ctx, cancel := context.WithCancel(context.Background())
-	l.stop = cancel
+	l.stop, l.ended = cancel, make(chan struct{})
 	go func() {
 		defer close(l.ended)
 		_ = l.Run(ctx) // ends only with ctx

@@ -365,6 +365,20 @@ func TestFailure_C19_WideListenIsRefused(t *testing.T) {
 	}
 }
 
+func TestStopBeforeStart(t *testing.T) {
+	w := newWorld(t)
+	d, err := New(t.Context(), Options{Listen: "127.0.0.1:0", Load: w.load})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Stop(t.Context()); err != nil || w.closes != 1 {
+		t.Errorf("stop: %v, %d closes", err, w.closes)
+	}
+	if err := d.listener.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNewFailsBeforeAnythingRuns(t *testing.T) {
 	w := newWorld(t)
 	w.fail = errors.New("broken")

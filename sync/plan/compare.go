@@ -25,7 +25,7 @@ func Compare(c Case) Verdict {
 	}
 	v := Verdict{Action: None, State: InSync, Before: c.Seen.Spec, After: after}
 	if c.Seen.Spec.Equal(after) {
-		return v
+		return maybeOlder(c, v)
 	}
 	if lagging(c) {
 		v.State, v.Note, v.Next = Pending, "applied, but the cloud does not show it yet", c.Now.Add(lagPoll)
@@ -36,6 +36,18 @@ func Compare(c Case) Verdict {
 	if !c.Seen.Exists {
 		v.Action = Create
 	}
+	return v
+}
+
+// maybeOlder is the verdict for what is seen as declared. Where weir wrote
+// something else a moment ago and no read has shown that write yet, what is
+// seen may be the state before it, so the declaration is written once more.
+func maybeOlder(c Case, v Verdict) Verdict {
+	if c.Last == nil || c.Last.Confirmed || c.Last.Spec.Equal(c.Want.Spec) || !c.Now.Before(c.Last.At.Add(Lag)) {
+		return v
+	}
+	v.Action, v.Reason, v.State, v.Before = Update, Edited, Pending, c.Last.Spec
+	v.Note = "seen as declared, but that may be from before the last write"
 	return v
 }
 

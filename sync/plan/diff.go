@@ -62,7 +62,7 @@ func Diff(in Input) *Plan {
 		p.Changes = append(p.Changes, changeOf(in.Policy, c, v))
 		p.Next = earliest(p.Next, v.Next)
 	}
-	p.Hash = hash(p)
+	p.Hash = p.Digest()
 	return p
 }
 
@@ -103,6 +103,7 @@ func changeOf(p Policy, c Case, v Verdict) Change {
 		Acts: v.Acts, Epoch: v.Epoch, Note: v.Note, Fingerprint: Fingerprint(c.Seen), Next: v.Next,
 	}
 	ch.Unread = c.Seen != nil && c.Seen.Unreadable != ""
+	ch.Unmade = c.Want != nil && c.Last == nil && v.State == Unknown && (c.Seen == nil || ch.Unread)
 	switch {
 	case c.Want != nil:
 		ch.Origin, ch.Labels = c.Want.Origin, c.Want.Labels
@@ -111,7 +112,7 @@ func changeOf(p Policy, c Case, v Verdict) Change {
 	}
 	if v.Action != None {
 		ch.Fields = resource.Fields(v.Before, v.After)
-		ch.Withheld = withheld(p, v)
+		ch.Withheld = p.Withholds(v.Action, v.Reason)
 	}
 	ch.Adopt = v.State == InSync && p.Mode != Observe && stale(c)
 	return ch
@@ -123,15 +124,17 @@ func stale(c Case) bool {
 		!c.Last.Spec.Equal(c.Want.Spec) || c.Last.Origin != c.Want.Origin)
 }
 
-func withheld(p Policy, v Verdict) string {
+// Withholds says why p keeps an action with that reason from being taken, ""
+// where it does not.
+func (p Policy) Withholds(a Action, why Reason) string {
 	switch {
 	case p.Mode == Observe:
 		return "mode observe never calls"
-	case p.Mode == CreateOnly && v.Action != Create:
+	case p.Mode == CreateOnly && a != Create:
 		return "mode create-only only creates"
-	case p.Mode == Upsert && v.Action == Delete:
+	case p.Mode == Upsert && a == Delete:
 		return "mode upsert never removes"
-	case v.Reason == Drifted && !p.HealDrift:
+	case why == Drifted && !p.HealDrift:
 		return "drift is reported only"
 	}
 	return ""
@@ -154,8 +157,8 @@ func Fingerprint(o *resource.Observation) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// hash identifies what p would do: its revision and every due change.
-func hash(p *Plan) string {
+// Digest identifies what p would do: its revision and every due change.
+func (p *Plan) Digest() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n", p.Revision)
 	for c := range p.Due() {

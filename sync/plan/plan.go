@@ -80,7 +80,10 @@ type Change struct {
 	// was last applied has to be written: the cloud already is as declared.
 	Adopt bool
 	// Unread says that a read failed, so that nothing is known.
-	Unread      bool
+	Unread bool
+	// Unmade says that it was declared and never applied, and that nothing is
+	// known of it: what it replaces, if it is a rename, must stay.
+	Unmade      bool
 	Fingerprint string    // of what was observed
 	Next        time.Time // when time alone changes this verdict, zero for never
 }

@@ -63,6 +63,8 @@ func TestCompare(t *testing.T) {
 		"just written, shows the old":     {Case{Want: want(on), Last: fresh(on, time.Second), Seen: seen(off)}, None, "", Pending},
 		"written a minute ago, still old": {Case{Want: want(on), Last: fresh(on, time.Minute), Seen: seen(off)}, Create, Drifted, Differs},
 		"just written, then edited":       {Case{Want: want(on), Last: fresh(mid, time.Second), Seen: seen(mid)}, Update, Edited, Pending},
+		"just written, edited back":       {Case{Want: want(mid), Last: fresh(on, time.Second), Seen: seen(mid)}, Update, Edited, Pending},
+		"edited back, the write is old":   {Case{Want: want(mid), Last: fresh(on, time.Minute), Seen: seen(mid)}, None, "", InSync},
 		"confirmed, then changed at once": {Case{Want: want(on), Last: last(on), Seen: seen(off)}, Create, Drifted, Differs},
 		"removed":                         {Case{Last: last(on), Seen: seen(on)}, Delete, Removed, Pending},
 		"removed and changed":             {Case{Last: last(on), Seen: seen(mid)}, Delete, Removed, Pending},
@@ -286,5 +288,27 @@ func TestNextIsTheEarliest(t *testing.T) {
 	}
 	if p := Diff(in); !p.Next.Equal(now.Add(time.Minute)) {
 		t.Errorf("Next = %v", p.Next)
+	}
+}
+
+// TestUnmade: what was never applied and could not be read may be the new half
+// of a rename.
+func TestUnmade(t *testing.T) {
+	for name, tc := range map[string]struct {
+		last     []resource.Applied
+		observed []resource.Observation
+		want     bool
+	}{
+		"new, not read":         {nil, nil, true},
+		"new, unreadable":       {nil, []resource.Observation{*blind()}, true},
+		"new, read":             {nil, []resource.Observation{*seen(off)}, false},
+		"applied, not readable": {[]resource.Applied{*last(on)}, []resource.Observation{*blind()}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := Diff(input(Policy{Mode: Sync}, []resource.Resource{*want(on)}, tc.last, tc.observed...))
+			if got := p.Changes[0].Unmade; got != tc.want {
+				t.Errorf("Unmade = %v", got)
+			}
+		})
 	}
 }

@@ -15,11 +15,14 @@ import (
 // feed is a source with what came of its revisions.
 type feed struct {
 	Feed
-	latest      *source.Snapshot // newest delivered
-	loaded      *source.Snapshot // newest that went through load
-	good        manifest.Result  // of the revision in force
-	inForce     string           // its revision, "" before the first
+	latest      *source.Snapshot    // newest delivered
+	loaded      *source.Snapshot    // newest that went through load
+	good        manifest.Result     // of the revision in force
+	normals     []resource.Resource // of good, in normal form and in its order
+	accepted    string              // the newest revision without an error, "" before the first
+	inForce     string              // the one in force: accepted, and put together with the other feeds'
 	problems    []manifest.Problem
+	clashes     []manifest.Problem // with what other feeds declare
 	documents   int
 	err         error // of the source, nil while it delivers
 	lastSuccess time.Time
@@ -34,6 +37,7 @@ type declared struct {
 	ready    bool
 	revision string
 	set      resource.Set
+	sources  map[string]int                    // how many resources each declares
 	raw      map[resource.ID]resource.Resource // before normal form, to normalise only what changed
 	changed  map[resource.ID]bool              // since the last plan
 }
@@ -56,23 +60,31 @@ func (r *Reconciler) load(tell func(f *feed, accepted bool)) {
 	}
 }
 
+// superseded reports whether a feed has delivered what is not loaded yet.
+func (r *Reconciler) superseded() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.feeds, func(f *feed) bool { return f.latest != f.loaded })
+}
+
 // loadFeed loads the newest revision of f and reports whether it is accepted.
 func (r *Reconciler) loadFeed(f *feed) bool {
 	f.loaded = f.latest
 	res := f.Loader.Load(f.latest)
-	res.Problems = append(res.Problems, r.normalProblems(res.Set)...)
+	normals, odd := r.normalAll(res.Set)
+	res.Problems = append(res.Problems, odd...)
 	f.problems, f.documents = res.Problems, res.Documents
 	if failing(res.Problems) {
 		return false
 	}
-	f.good, f.inForce = res, f.latest.Revision
+	f.good, f.normals, f.accepted = res, normals, f.latest.Revision
 	return true
 }
 
 // announce logs what became of a feed's newest revision.
 func (r *Reconciler) announce(f *feed, accepted bool) {
 	if accepted {
-		r.opts.Logger.Info("revision accepted", "source", f.Name, "revision", f.inForce, "documents", f.documents)
+		r.opts.Logger.Info("revision accepted", "source", f.Name, "revision", f.accepted, "documents", f.documents)
 		return
 	}
 	r.opts.Logger.Error("revision refused; the last good one stays in force", "source", f.Name,
@@ -93,19 +105,22 @@ func firstError(problems []manifest.Problem) string {
 	return ""
 }
 
-// normalProblems finds resources that pass the schema and yet have no normal
-// form, so that they are refused with their place like any other.
-func (r *Reconciler) normalProblems(set resource.Set) []manifest.Problem {
-	var out []manifest.Problem
+// normalAll returns the normal form of each resource, in the order of set. One
+// that passes the schema and yet has none is a problem like any other.
+func (r *Reconciler) normalAll(set resource.Set) ([]resource.Resource, []manifest.Problem) {
+	normals := make([]resource.Resource, 0, set.Len())
+	var odd []manifest.Problem
 	for res := range set.All() {
-		if _, err := r.normal(res); err != nil {
-			out = append(out, manifest.Problem{
+		n, err := r.normal(res)
+		if err != nil {
+			odd = append(odd, manifest.Problem{
 				File: res.Origin.File, Line: res.Origin.Line, Column: 1, Path: "spec",
 				Code: "no-normal-form", Message: err.Error(), Severity: manifest.Error,
 			})
 		}
+		normals = append(normals, n)
 	}
-	return out
+	return normals, odd
 }
 
 // normal returns res with its spec in normal form, from memory where the
@@ -136,16 +151,20 @@ func (r *Reconciler) merge() {
 	if !r.joinable() {
 		return
 	}
-	var list, raws []resource.Resource
+	var list []resource.Resource
+	raw := map[resource.ID]resource.Resource{}
 	var revisions []string
+	sources := map[string]int{}
 	for _, f := range r.feeds {
-		revisions = append(revisions, f.inForce)
-		for res := range f.good.Set.All() {
-			n, err := r.normal(res)
-			if err != nil || !r.selected(res) {
-				continue // an error was reported by loadFeed already
+		revisions = append(revisions, f.accepted)
+		sources[f.Name] += 0
+		for _, n := range f.normals {
+			if !r.selected(n) {
+				continue
 			}
-			list, raws = append(list, n), append(raws, res)
+			list = append(list, n)
+			raw[n.ID], _ = f.good.Set.Get(n.ID)
+			sources[n.Origin.Source]++
 		}
 	}
 	set, err := resource.NewSet(list)
@@ -153,13 +172,14 @@ func (r *Reconciler) merge() {
 		r.opts.Logger.Error("sources cannot be put together; what was in force stays", "error", err)
 		return
 	}
-	next := declared{ready: true, revision: strings.Join(revisions, ","), set: set, changed: r.desired.changed}
-	next.raw = make(map[resource.ID]resource.Resource, len(raws))
-	for _, res := range raws {
-		next.raw[res.ID] = res
+	next := declared{
+		ready: true, revision: strings.Join(revisions, ","), set: set, raw: raw, changed: r.desired.changed, sources: sources,
 	}
 	next.note(r.desired)
 	r.desired = next
+	for _, f := range r.feeds {
+		f.inForce = f.accepted
+	}
 }
 
 func (r *Reconciler) selected(res resource.Resource) bool {
@@ -197,7 +217,8 @@ func (d *declared) note(before declared) {
 func (r *Reconciler) joinable() bool {
 	var sets []resource.Set
 	for _, f := range r.feeds {
-		if f.inForce == "" {
+		f.clashes = nil
+		if f.accepted == "" {
 			return false
 		}
 		sets = append(sets, f.good.Set)
@@ -207,7 +228,7 @@ func (r *Reconciler) joinable() bool {
 		return true
 	}
 	for _, f := range r.feeds {
-		f.problems = append(f.problems, twice...)
+		f.clashes = twice
 	}
 	r.opts.Logger.Error("two sources declare one resource; what was in force stays", "first", twice[0].String())
 	return false
@@ -217,10 +238,13 @@ func (r *Reconciler) joinable() bool {
 func (r *Reconciler) Problems() []manifest.Problem {
 	var out []manifest.Problem
 	for _, f := range r.feeds {
-		out = append(out, f.problems...)
+		out = append(out, f.standing()...)
 	}
 	return out
 }
+
+// standing returns what stands against the newest revision of f.
+func (f *feed) standing() []manifest.Problem { return slices.Concat(f.problems, f.clashes) }
 
 // sourceCode returns the code of a source's error, for logs and status.
 func sourceCode(err error) string {

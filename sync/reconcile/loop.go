@@ -58,17 +58,25 @@ func (r *Reconciler) turn(ctx context.Context) time.Duration {
 }
 
 // fullDue reports whether the next pass reads everything, and begins a scan
-// where none is under way.
+// where none is under way. One that is asked for meanwhile comes after it: a
+// scan begun anew each time would never end for one who asks often.
 func (r *Reconciler) fullDue(now time.Time) bool {
-	r.mu.Lock()
-	asked := r.full
-	r.full = false
-	r.mu.Unlock()
+	if !r.scan.since.IsZero() {
+		return true
+	}
 	due := !now.Before(r.scan.finish.Add(r.opts.Interval))
-	if asked || (due && r.scan.since.IsZero()) {
-		r.scan.since = now
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.full || due {
+		r.full, r.scan.since = false, now
 	}
 	return !r.scan.since.IsZero()
+}
+
+func (r *Reconciler) fullAsked() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.full
 }
 
 // watch hands the revisions of one feed to the loop until ctx ends. A feed

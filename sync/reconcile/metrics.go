@@ -99,34 +99,71 @@ func (r *Reconciler) meter(p *plan.Plan, rep *apply.Report, t passTimes, counts 
 	if err == nil && (rep == nil || !rep.Failed()) {
 		m.success.SetToCurrentTime()
 	}
-	m.resources.Reset()
-	m.changes.Reset()
 	r.preset()
-	for _, c := range counts {
-		m.resources.WithLabelValues(c.Account, c.Kind, string(c.State)).Set(float64(c.Count))
-	}
-	for c := range p.Due() {
-		m.changes.WithLabelValues(string(c.Action)).Inc()
-	}
+	r.meterCounts(counts)
+	r.meterChanges(p)
 	for _, c := range drifted {
 		m.drift.WithLabelValues(c.ID.Account, c.ID.Kind).Inc()
 	}
-	m.refused.Add(float64(removalsRefused(p, rep)))
+	m.refused.Add(float64(r.newlyRefused(p)))
 	r.meterSources()
 	r.meterAges(p)
 }
 
-func removalsRefused(p *plan.Plan, rep *apply.Report) int {
+// meterCounts sets what is and zeroes what was, so that no scrape in between
+// sees nothing. The first pass of a configuration drops the one before.
+func (r *Reconciler) meterCounts(counts []Count) {
+	g := r.opts.Metrics.resources
+	if r.counted == nil {
+		g.Reset()
+		r.preset()
+	}
+	left := map[Count]bool{}
+	for _, c := range r.counted {
+		c.Count = 0
+		left[c] = true
+	}
+	for _, c := range counts {
+		g.WithLabelValues(c.Account, c.Kind, string(c.State)).Set(float64(c.Count))
+		c.Count = 0
+		delete(left, c)
+	}
+	for c := range left {
+		g.WithLabelValues(c.Account, c.Kind, string(c.State)).Set(0)
+	}
+	r.counted = counts
+}
+
+func (r *Reconciler) meterChanges(p *plan.Plan) {
+	s := map[plan.Action]int{plan.Create: 0, plan.Update: 0, plan.Delete: 0}
+	for c := range p.Due() {
+		s[c.Action]++
+	}
+	for action, n := range s {
+		r.opts.Metrics.changes.WithLabelValues(string(action)).Set(float64(n))
+	}
+}
+
+// newlyRefused counts the removals that are refused and were not at the last
+// pass.
+func (r *Reconciler) newlyRefused(p *plan.Plan) int {
 	n := 0
 	for _, c := range p.Changes {
-		if c.Action == plan.Delete && (c.Withheld != "" || (rep != nil && len(p.Held) > 0)) {
+		is := c.Action == plan.Delete && c.Before != "" && (c.Withheld != "" || len(p.Held) > 0)
+		if is && !r.refused[c.ID] {
 			n++
+		}
+		if is {
+			r.refused[c.ID] = true
+		} else if c.State != plan.Unknown {
+			delete(r.refused, c.ID)
 		}
 	}
 	return n
 }
 
-// newlyDrifted returns the changes that are drift and were none at the last pass.
+// newlyDrifted returns the changes that are drift and were none at the last
+// pass. A read that fails in between does not make the same drift a new one.
 func (r *Reconciler) newlyDrifted(p *plan.Plan) []plan.Change {
 	var out []plan.Change
 	for _, c := range p.Changes {
@@ -138,7 +175,7 @@ func (r *Reconciler) newlyDrifted(p *plan.Plan) []plan.Change {
 		}
 		if is {
 			r.drifted[c.ID] = true
-		} else {
+		} else if c.State != plan.Unknown {
 			delete(r.drifted, c.ID)
 		}
 	}
@@ -165,7 +202,7 @@ func (r *Reconciler) meterSources() {
 		m.revision.WithLabelValues(f.Name, f.inForce).Set(1)
 		m.lastSource.WithLabelValues(f.Name).Set(float64(f.lastSuccess.UnixMilli()) / 1000)
 		m.documents.WithLabelValues(f.Name).Set(float64(f.documents))
-		m.problems.WithLabelValues(f.Name).Set(float64(len(f.problems)))
+		m.problems.WithLabelValues(f.Name).Set(float64(len(f.problems) + len(f.clashes)))
 	}
 }
 

@@ -3,8 +3,10 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -72,7 +74,7 @@ func (r *Reconciler) observe(ctx context.Context, want []resource.Resource) erro
 	var wg sync.WaitGroup
 	for name, list := range byAccount {
 		wg.Go(func() {
-			for chunk := range slices.Chunk(list, observeChunk) {
+			for chunk := range portions(list) {
 				seen, err := r.opts.Accounts[name].Provider.Observe(ctx, r.opts.Accounts[name].Caller, chunk)
 				mu.Lock()
 				r.keep(seen, err)
@@ -93,6 +95,29 @@ func (r *Reconciler) observe(ctx context.Context, want []resource.Resource) erro
 // bulk read serves all it can, small enough that an interrupted scan loses
 // little.
 const observeChunk = 20_000
+
+// portions yields list in portions. What is of one kind and begins with the same
+// part of the key is never split, since one read serves all of it.
+func portions(list []resource.Resource) iter.Seq[[]resource.Resource] {
+	return func(yield func([]resource.Resource) bool) {
+		begin := 0
+		for i := 1; i <= len(list); i++ {
+			if i < len(list) && (i-begin < observeChunk || together(list[i-1].ID, list[i].ID)) {
+				continue
+			}
+			if !yield(list[begin:i]) {
+				return
+			}
+			begin = i
+		}
+	}
+}
+
+func together(a, b resource.ID) bool {
+	left, _, _ := strings.Cut(a.Key, "/")
+	right, _, _ := strings.Cut(b.Key, "/")
+	return a.Kind == b.Kind && left == right
+}
 
 // keep stores observations; of an interrupted read only what really was read.
 func (r *Reconciler) keep(seen []resource.Observation, err error) {
@@ -118,6 +143,7 @@ func (r *Reconciler) decide(m memory, now time.Time) *plan.Plan {
 	})
 	p.Held = guard.Check(guard.Facts{
 		Plan: p, Policy: r.opts.Policy, Declared: r.desired.set.Len(), Owned: r.owned(m),
+		Sources: r.desired.sources,
 	})
 	return p
 }
@@ -133,11 +159,11 @@ func (r *Reconciler) owned(m memory) int {
 }
 
 // staleDue returns the resources that p would change on an observation too old
-// to write by.
+// to write by. What is not tried again yet needs none.
 func (r *Reconciler) staleDue(p *plan.Plan, m memory, now time.Time) []resource.Resource {
 	var out []resource.Resource
 	for c := range p.Due() {
-		if r.seen[c.ID].At.After(now.Add(-fresh)) {
+		if r.seen[c.ID].At.After(now.Add(-fresh)) || r.resting(c, now) {
 			continue
 		}
 		if res, ok := r.lookup(c.ID, m); ok {

@@ -70,13 +70,19 @@ func (r *Reconciler) step(ctx context.Context, full bool) error {
 }
 
 // read observes what the step needs and reports whether a full read was
-// interrupted by news from a feed.
+// interrupted. What was edited is read alone, so that it is applied before
+// anything else is read, and that read is not interrupted. News from a feed
+// goes before all others, and what they lack the next pass reads.
 func (r *Reconciler) read(ctx context.Context, m memory, full bool) bool {
-	if err := r.observe(ctx, r.touched(m, time.Now())); err != nil || !full {
+	if len(r.desired.changed) > 0 {
+		_ = r.observe(ctx, r.edited(m, time.Now())) // ended by ctx alone, which ends the rest too
 		return full
 	}
 	ctx, stop := r.untilDirty(ctx)
 	defer stop()
+	if r.observe(ctx, r.due(m, time.Now())) != nil || !full {
+		return full
+	}
 	if r.observe(ctx, r.unscanned(m)) != nil {
 		return true
 	}
@@ -101,23 +107,25 @@ func (r *Reconciler) untilDirty(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { cancel(); <-ended }
 }
 
-// touched returns what has to be read before anything can be said: what was
-// edited, and what is due to be looked at again.
-func (r *Reconciler) touched(m memory, now time.Time) []resource.Resource {
+// edited returns what the feeds have changed and no fresh read has shown. A call
+// that failed may have had its effect after what was seen.
+func (r *Reconciler) edited(m memory, now time.Time) []resource.Resource {
 	var out []resource.Resource
-	take := func(id resource.ID) {
-		if res, ok := r.lookup(id, m); ok {
+	for id := range r.desired.changed {
+		_, failed := r.failures[id]
+		if res, ok := r.lookup(id, m); ok && (failed || r.seen[id].At.Before(now.Add(-fresh))) {
 			out = append(out, res)
 		}
 	}
-	for id := range r.desired.changed {
-		if r.seen[id].At.Before(now.Add(-fresh)) {
-			take(id)
-		}
-	}
+	return out
+}
+
+// due returns what is due to be looked at again.
+func (r *Reconciler) due(m memory, now time.Time) []resource.Resource {
+	var out []resource.Resource
 	for id, at := range r.wake {
-		if !at.After(now) && !r.desired.changed[id] {
-			take(id)
+		if res, ok := r.lookup(id, m); ok && !at.After(now) && !r.desired.changed[id] {
+			out = append(out, res)
 		}
 	}
 	return out
@@ -143,13 +151,19 @@ func (r *Reconciler) carryOut(ctx context.Context, p *plan.Plan) (*apply.Report,
 	trimmed := *p
 	trimmed.Changes = make([]plan.Change, 0, len(p.Changes))
 	for _, c := range p.Changes {
-		f, failed := r.failures[c.ID]
-		if failed && f.spec == c.After && f.until.After(now) && c.Due() {
-			c.Withheld = "failed a moment ago; tried again at " + f.until.UTC().Format(time.TimeOnly)
+		if r.resting(c, now) {
+			c.Withheld = "failed a moment ago; tried again at " + r.failures[c.ID].until.UTC().Format(time.TimeOnly)
 		}
 		trimmed.Changes = append(trimmed.Changes, c)
 	}
 	return r.applier.Apply(ctx, &trimmed)
+}
+
+// resting reports whether c is due but failed so short a time ago that it is
+// not tried again yet.
+func (r *Reconciler) resting(c plan.Change, now time.Time) bool {
+	f, failed := r.failures[c.ID]
+	return failed && f.spec == c.After && f.until.After(now) && c.Due()
 }
 
 // unwritten returns why calls could not be made for want of a store that takes
@@ -164,11 +178,13 @@ func (r *Reconciler) unwritten() error {
 }
 
 // settle remembers when to look at each resource again. Wakes that were not
-// due when the pass began stay.
+// due when the pass began stay, and those whose read was interrupted.
 func (r *Reconciler) settle(p *plan.Plan, rep *apply.Report, began time.Time) {
 	r.desired.changed = nil
 	r.forget(p)
-	maps.DeleteFunc(r.wake, func(_ resource.ID, at time.Time) bool { return !at.After(began) })
+	maps.DeleteFunc(r.wake, func(id resource.ID, at time.Time) bool {
+		return !at.After(began) && !r.seen[id].At.Before(began)
+	})
 	for _, c := range p.Changes {
 		if !c.Next.IsZero() {
 			r.wake[c.ID] = c.Next
@@ -182,11 +198,8 @@ func (r *Reconciler) settle(p *plan.Plan, rep *apply.Report, began time.Time) {
 			r.wake[id] = f.until
 		}
 	}
-	for id, o := range r.seen {
-		if o.Unreadable != "" {
-			r.wake[id] = o.At.Add(readAgain)
-		}
-	}
+	r.wakeUnreadable(time.Now())
+	r.wakeReturned(p)
 	if rep == nil {
 		return
 	}
@@ -201,17 +214,51 @@ func (r *Reconciler) settle(p *plan.Plan, rep *apply.Report, began time.Time) {
 	}
 }
 
+// wakeUnreadable looks again at what could not be read: so long after now that
+// reads which take their time to fail do not follow each other.
+func (r *Reconciler) wakeUnreadable(now time.Time) {
+	again := now.Add(readAgain)
+	for id, o := range r.seen {
+		if at, planned := r.wake[id]; o.Unreadable != "" && (!planned || at.After(again)) {
+			r.wake[id] = again
+		}
+	}
+}
+
+// wakeReturned looks again at what was removed and is declared once more: that
+// it is there may be the cloud's lag.
+func (r *Reconciler) wakeReturned(p *plan.Plan) {
+	now := time.Now()
+	maps.DeleteFunc(r.removed, func(_ resource.ID, at time.Time) bool { return !now.Before(at.Add(plan.Lag)) })
+	for id, at := range r.removed {
+		if c, ok := changeOf(p, id); ok && c.State == plan.InSync {
+			r.wake[id] = at.Add(plan.Lag)
+		}
+	}
+}
+
+// changeOf returns what p says of id.
+func changeOf(p *plan.Plan, id resource.ID) (plan.Change, bool) {
+	i, ok := slices.BinarySearchFunc(p.Changes, id, func(c plan.Change, id resource.ID) int {
+		return resource.Compare(c.ID, id)
+	})
+	if !ok {
+		return plan.Change{}, false
+	}
+	return p.Changes[i], true
+}
+
 // forget drops what is remembered of resources that p no longer speaks of.
 func (r *Reconciler) forget(p *plan.Plan) {
 	gone := func(id resource.ID) bool {
-		_, found := slices.BinarySearchFunc(p.Changes, id, func(c plan.Change, id resource.ID) int {
-			return resource.Compare(c.ID, id)
-		})
+		_, found := changeOf(p, id)
 		return !found
 	}
 	maps.DeleteFunc(r.seen, func(id resource.ID, _ resource.Observation) bool { return gone(id) })
 	maps.DeleteFunc(r.wake, func(id resource.ID, _ time.Time) bool { return gone(id) })
 	maps.DeleteFunc(r.failures, func(id resource.ID, _ failure) bool { return gone(id) })
+	maps.DeleteFunc(r.drifted, func(id resource.ID, _ bool) bool { return gone(id) })
+	maps.DeleteFunc(r.refused, func(id resource.ID, _ bool) bool { return gone(id) })
 }
 
 func (r *Reconciler) settleResult(res apply.Result, after resource.Spec, now time.Time) {
@@ -220,6 +267,9 @@ func (r *Reconciler) settleResult(res apply.Result, after resource.Spec, now tim
 		delete(r.failures, res.ID)
 		delete(r.seen, res.ID)
 		r.wake[res.ID] = now.Add(confirmAfter)
+		if res.Action == plan.Delete {
+			r.removed[res.ID] = now
+		}
 	case res.Outcome == apply.Failed || (res.Outcome == apply.Refused && res.Code == call.Stopped):
 		f := r.failures[res.ID]
 		if f.spec != after {
@@ -236,7 +286,7 @@ func (r *Reconciler) settleResult(res apply.Result, after resource.Spec, now tim
 // nextWake returns when the loop has to run again by itself.
 func (r *Reconciler) nextWake(now time.Time) time.Time {
 	next := r.scan.finish.Add(r.opts.Interval)
-	if !r.scan.since.IsZero() {
+	if !r.scan.since.IsZero() || r.fullAsked() {
 		next = now
 	}
 	for _, at := range r.wake {

@@ -14,6 +14,7 @@ import (
 	"weir/sync/call"
 	"weir/sync/manifest"
 	"weir/sync/plan"
+	"weir/sync/provider"
 	"weir/sync/resource"
 	"weir/sync/source"
 	"weir/sync/state"
@@ -55,7 +56,8 @@ type Options struct {
 type Reconciler struct {
 	opts    Options
 	applier *apply.Applier
-	dirty   chan struct{} // capacity one: a token means "look again"
+	dirty   chan struct{}                       // capacity one: a token means "look again"
+	kinds   map[string]map[string]provider.Kind // by account
 
 	mu       sync.Mutex // guards feeds, full and status
 	feeds    []*feed
@@ -69,7 +71,10 @@ type Reconciler struct {
 	wake     map[resource.ID]time.Time // when to read and judge again
 	failures map[resource.ID]failure
 	drifted  map[resource.ID]bool
+	refused  map[resource.ID]bool      // removals that a guard or the policy did not let happen
+	removed  map[resource.ID]time.Time // no longer ago than a lag
 	scan     scan
+	counted  []Count // of the last pass, as metered
 	// unreadTold is what was last logged of resources nothing is known of.
 	unreadTold Unread
 }
@@ -93,9 +98,13 @@ func New(opts Options) (*Reconciler, error) {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	r := &Reconciler{
-		opts: opts, dirty: make(chan struct{}, 1),
+		opts: opts, dirty: make(chan struct{}, 1), kinds: map[string]map[string]provider.Kind{},
 		seen: map[resource.ID]resource.Observation{}, wake: map[resource.ID]time.Time{},
 		failures: map[resource.ID]failure{}, drifted: map[resource.ID]bool{},
+		refused: map[resource.ID]bool{}, removed: map[resource.ID]time.Time{},
+	}
+	for name, a := range opts.Accounts {
+		r.kinds[name] = a.Provider.Kinds()
 	}
 	for _, f := range opts.Feeds {
 		r.feeds = append(r.feeds, &feed{Feed: f})
@@ -103,6 +112,7 @@ func New(opts Options) (*Reconciler, error) {
 	var err error
 	r.applier, err = apply.New(apply.Options{
 		Accounts: opts.Accounts, Store: opts.Store, Logger: opts.Logger, Done: opts.Applied,
+		Superseded: r.superseded,
 	})
 	return r, err
 }
@@ -110,11 +120,7 @@ func New(opts Options) (*Reconciler, error) {
 // judge returns the judgement of id's kind, nil where its account or kind is
 // not configured.
 func (r *Reconciler) judge(id resource.ID) plan.Judge {
-	account, ok := r.opts.Accounts[id.Account]
-	if !ok {
-		return nil
-	}
-	return account.Provider.Kinds()[id.Kind].Judge
+	return r.kinds[id.Account][id.Kind].Judge
 }
 
 // MarkDirty asks for a look at what has changed.

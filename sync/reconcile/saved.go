@@ -12,9 +12,9 @@ import (
 )
 
 // Restore turns a saved plan back into one that can be applied, exactly as it
-// was saved. Each change is held against a fresh observation: where its
-// resource has moved since, or its calls would be others now, it is refused
-// alone and stands among the results.
+// was saved, under the policy of now. Each change is held against a fresh
+// observation: where its resource has moved since, or its calls would be others
+// now, it is refused alone and stands among the results.
 func (r *Reconciler) Restore(ctx context.Context, doc PlanDocument) (*plan.Plan, []apply.Result, error) {
 	if doc.Format != PlanFormat {
 		return nil, nil, fmt.Errorf("format %q: want %q", doc.Format, PlanFormat)
@@ -33,11 +33,17 @@ func (r *Reconciler) Restore(ctx context.Context, doc PlanDocument) (*plan.Plan,
 		p.Changes, saved = append(p.Changes, change), append(saved, c)
 		want = append(want, resource.Resource{ID: change.ID, Spec: orSpec(change.After, change.Before), Origin: change.Origin})
 	}
+	if p.Digest() != doc.Hash {
+		return nil, nil, fmt.Errorf("the plan does not match its hash %s: it was changed or is not whole", doc.Hash)
+	}
+	m, err := r.remember(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	if err := r.observe(ctx, want); err != nil {
 		return nil, nil, err
 	}
-	refused := r.refuseMoved(p, saved)
-	return p, refused, nil
+	return p, r.refuseMoved(p, saved, m), nil
 }
 
 func orSpec(a, b resource.Spec) resource.Spec {
@@ -62,11 +68,15 @@ func (r *Reconciler) restoreChange(c ChangeDocument) (plan.Change, error) {
 }
 
 // refuseMoved takes the changes out of p that no longer fit.
-func (r *Reconciler) refuseMoved(p *plan.Plan, saved []ChangeDocument) []apply.Result {
+func (r *Reconciler) refuseMoved(p *plan.Plan, saved []ChangeDocument, m memory) []apply.Result {
 	var refused []apply.Result
 	var fit []plan.Change
 	for i, c := range p.Changes {
-		if err := r.fits(c, saved[i]); err != nil {
+		if c.Withheld = r.opts.Policy.Withholds(c.Action, c.Reason); c.Withheld != "" {
+			fit = append(fit, c) // apply tells why it is not made
+			continue
+		}
+		if err := r.fits(c, saved[i], m); err != nil {
 			refused = append(refused, apply.Result{
 				ID: c.ID, Action: c.Action, Outcome: apply.Refused, Calls: []apply.Call{}, Error: err.Error(),
 			})
@@ -78,13 +88,16 @@ func (r *Reconciler) refuseMoved(p *plan.Plan, saved []ChangeDocument) []apply.R
 	return refused
 }
 
-func (r *Reconciler) fits(c plan.Change, saved ChangeDocument) error {
+func (r *Reconciler) fits(c plan.Change, saved ChangeDocument, m memory) error {
 	seen, ok := r.seen[c.ID]
+	readable := r.opts.Accounts[c.ID.Account].Provider.Kinds()[c.ID.Kind].Readable
 	switch {
 	case !ok || seen.Unreadable != "":
 		return fmt.Errorf("the resource cannot be read now: %s", seen.Unreadable)
 	case plan.Fingerprint(&seen) != c.Fingerprint:
 		return errors.New("the resource has moved since the plan was made")
+	case !readable && !m.last[c.ID].Spec.Equal(c.Before):
+		return errors.New("something else was applied to the resource since the plan was made")
 	}
 	reqs, verify, err := r.calls(c)
 	if err != nil {

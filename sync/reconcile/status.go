@@ -109,7 +109,7 @@ func (r *Reconciler) sources() []SourceStatus {
 	for _, f := range r.feeds {
 		s := SourceStatus{
 			Name: f.Name, InForce: f.inForce, LastSuccess: f.lastSuccess,
-			Documents: f.documents, Problems: slices.Clone(f.problems),
+			Documents: f.documents, Problems: f.standing(),
 		}
 		if f.latest != nil {
 			s.Revision = f.latest.Revision

@@ -175,6 +175,16 @@ func TestFields(t *testing.T) {
 	}
 }
 
+// TestFieldJSON holds that a reader finds both sides of a difference, null for
+// what was not there.
+func TestFieldJSON(t *testing.T) {
+	b, err := json.Marshal(Fields(`{"a":"x"}`, `{"b":true}`))
+	want := `[{"path":"a","before":"x","after":null},{"path":"b","before":null,"after":true}]`
+	if err != nil || string(b) != want {
+		t.Errorf("%s, %v, want %s", b, err, want)
+	}
+}
+
 // TestFieldsAndEqualAgree holds the two ways of comparing against each other.
 func TestFieldsAndEqualAgree(t *testing.T) {
 	value := rapid.OneOf(

@@ -90,9 +90,9 @@ func (s Spec) tree() any {
 
 // Field is one difference between two specs.
 type Field struct {
-	Path   string `json:"path"`             // "groups[0].servers[1].protocol"
-	Before any    `json:"before,omitempty"` // nil where it was absent
-	After  any    `json:"after,omitempty"`  // nil where it will be absent
+	Path   string `json:"path"`   // "groups[0].servers[1].protocol"
+	Before any    `json:"before"` // null where it was absent
+	After  any    `json:"after"`  // null where it will be absent
 }
 
 // Fields returns what differs between before and after, in the order of paths

@@ -21,6 +21,9 @@ type Facts struct {
 	Policy   plan.Policy
 	Declared int // resources in the source
 	Owned    int // resources with a record of having been applied
+	// Sources counts the resources by source, with a zero for one that
+	// declares nothing.
+	Sources map[string]int
 }
 
 // Rule is one guard.
@@ -62,14 +65,21 @@ func Check(f Facts) []plan.Hold {
 }
 
 func emptySource(f Facts) string {
-	if f.Declared > 0 || countRemovals(f.Plan) == 0 {
+	n := 0
+	for c := range f.Plan.Due() {
+		left, known := f.Sources[c.Origin.Source]
+		if removes(c) && (f.Declared == 0 || (known && left == 0)) {
+			n++
+		}
+	}
+	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("the source declares nothing, and %d applied resources would be removed", countRemovals(f.Plan))
+	return fmt.Sprintf("the source declares nothing, and %d applied resources would be removed", n)
 }
 
 func removals(f Facts) string {
-	n := countRemovals(f.Plan)
+	n := countRemovals(f)
 	if n <= f.Policy.MaxRemoved {
 		return ""
 	}
@@ -77,7 +87,7 @@ func removals(f Facts) string {
 }
 
 func removalsPercent(f Facts) string {
-	n := countRemovals(f.Plan)
+	n := countRemovals(f)
 	if n*100 <= f.Policy.MaxRemovedPercent*f.Owned {
 		return ""
 	}
@@ -100,13 +110,23 @@ func updatesPercent(f Facts) string {
 }
 
 // countRemovals counts removals that take something out of a cloud; a resource
-// that is only forgotten is none.
-func countRemovals(p *plan.Plan) int {
-	n := 0
-	for c := range p.Due() {
-		if c.Action == plan.Delete && c.Before != resource.Spec("") {
-			n++
+// that is only forgotten is none. Where there is one, those that wait for a
+// read count as well: a source that lost many would otherwise be removed in
+// portions, each below the limit.
+func countRemovals(f Facts) int {
+	due, waiting := 0, 0
+	for _, c := range f.Plan.Changes {
+		switch {
+		case c.Due() && removes(c):
+			due++
+		case c.Reason == plan.Removed && c.Action == plan.None && c.State == plan.Unknown:
+			waiting++
 		}
 	}
-	return n
+	if due == 0 || f.Policy.Withholds(plan.Delete, plan.Removed) != "" {
+		return due
+	}
+	return due + waiting
 }
+
+func removes(c plan.Change) bool { return c.Action == plan.Delete && c.Before != resource.Spec("") }

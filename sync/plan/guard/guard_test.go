@@ -25,6 +25,9 @@ func TestCheck(t *testing.T) {
 	renewal := plan.Change{Action: plan.Update, Reason: plan.Expired, Before: `{}`, After: `{}`}
 	withheld := removal
 	withheld.Withheld = "mode upsert never removes"
+	unread := plan.Change{Action: plan.None, Reason: plan.Removed, State: plan.Unknown, Before: `{"on":true}`}
+	empty := removal
+	empty.Origin.Source = "empty"
 	waiting := update
 	waiting.State = plan.Waiting
 	policy := plan.Policy{Mode: plan.Sync, MaxRemoved: 5, MaxRemovedPercent: 10, MaxUpdatedPercent: 30}
@@ -43,6 +46,9 @@ func TestCheck(t *testing.T) {
 		"the last one removed":           {changes(1, removal), 0, 1, "empty-source removals-percent"},
 		"forgetting is no removal":       {changes(9, forgotten), 0, 9, ""},
 		"withheld removals do not count": {changes(9, withheld), 0, 9, ""},
+		"six unreadable alone":           {changes(6, unread), 94, 100, ""},
+		"five, and one unreadable":       {append(changes(5, removal), unread), 94, 100, "removals"},
+		"of a source that is empty":      {changes(1, empty), 99, 100, "empty-source"},
 		"three of ten updated":           {changes(3, update), 10, 10, ""},
 		"ten of ten updated":             {changes(10, update), 10, 10, ""},
 		"four of eleven updated":         {changes(4, update), 11, 11, "updates-percent"},
@@ -53,7 +59,7 @@ func TestCheck(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			var names []string
-			for _, h := range Check(Facts{&plan.Plan{Changes: tc.changes}, policy, tc.declared, tc.owned}) {
+			for _, h := range Check(Facts{&plan.Plan{Changes: tc.changes}, policy, tc.declared, tc.owned, map[string]int{"live": tc.declared, "empty": 0}}) {
 				names = append(names, h.Guard)
 				if h.Message == "" {
 					t.Errorf("guard %s says nothing", h.Guard)

@@ -44,6 +44,10 @@ type Client struct {
 
 var _ call.Caller = (*Client)(nil)
 
+// bodyLimit is for the one answer that holds all apps of a vhost, which has no
+// pages: 100,000 apps of four servers each are about 45 MB.
+const bodyLimit = 128 << 20
+
 // NewClient returns the caller for one account. Each Call is one signed HTTP
 // request; retries, quotas and the journal are the work of wrappers.
 func NewClient(o ClientOptions) (*Client, error) {
@@ -57,7 +61,7 @@ func NewClient(o ClientOptions) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("account %s: endpoint cannot be read as a URL", o.Account)
 	}
-	w, err := wire.New(wire.Options{Endpoint: endpoint, Keys: o.Keys, Transport: o.Transport})
+	w, err := wire.New(wire.Options{Endpoint: endpoint, Keys: o.Keys, Transport: o.Transport, BodyLimit: bodyLimit})
 	if err != nil {
 		return nil, fmt.Errorf("account %s: %w", o.Account, err)
 	}

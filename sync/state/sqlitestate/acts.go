@@ -31,6 +31,9 @@ func (s *Store) Begin(ctx context.Context, a resource.Act) error {
 	if err := actProblem(a, state.CheckBegin); err != nil {
 		return fmt.Errorf("begin act: %w", err)
 	}
+	if err := s.present(); err != nil {
+		return fmt.Errorf("begin act: %w", err)
+	}
 	var answer error
 	err := s.submit(ctx, "begin act", func(t *tx) (err error) {
 		answer, err = begin(t, a)

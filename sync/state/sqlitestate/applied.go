@@ -17,6 +17,9 @@ const saveApplied = `INSERT OR REPLACE INTO applied (` + appliedColumns + `)
 
 // Applied returns every record, ordered by ID.
 func (s *Store) Applied(ctx context.Context) ([]resource.Applied, error) {
+	if err := s.present(); err != nil {
+		return nil, fmt.Errorf("read records: %w", err)
+	}
 	records, err := collect(ctx, s.read, appliedScanner(),
 		"SELECT "+appliedColumns+" FROM applied ORDER BY account, kind, key")
 	if err != nil {

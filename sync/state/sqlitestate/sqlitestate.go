@@ -74,6 +74,7 @@ func (o Options) complete() (Options, error) {
 // Store is a state.Store in a SQLite file. It must be shut.
 type Store struct {
 	path    string
+	file    os.FileInfo // which file it is, whatever its path leads to later
 	options Options
 	write   *writer
 	read    *sql.DB
@@ -133,6 +134,9 @@ func (s *Store) open(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
+	}
+	if s.file, err = os.Stat(s.path); err != nil {
+		return errors.Join(err, conn.Close())
 	}
 	s.read = sql.OpenDB(s.connector(readPragmas()))
 	s.read.SetMaxOpenConns(readers)

@@ -1,0 +1,130 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"weir/sync/call"
+	"weir/sync/plan"
+	"weir/sync/provider"
+	"weir/sync/resource"
+	"weir/sync/state"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// shelf is a provider of one kind, Thing, whose cloud is a map: enough of a
+// cloud to see what an Applier does with calls, acts and reads.
+type shelf struct {
+	mu     sync.Mutex
+	things map[string]resource.Spec
+	calls  []string
+	answer func(req *call.Request) error // nil: accepted
+	took   time.Duration
+	acts   bool
+	repair bool
+}
+
+var _ provider.Provider = (*shelf)(nil)
+
+func (s *shelf) Limits() map[string][]call.Window { return nil }
+func (s *shelf) Reads() []string                  { return nil }
+
+func (s *shelf) Kinds() map[string]provider.Kind {
+	k := provider.Kind{Judge: plan.Compare, Calls: s.requests, Independent: s.acts, Readable: true}
+	if s.repair {
+		k.Repair = func(c plan.Change, _ resource.Observation) []*call.Request {
+			return []*call.Request{{Operation: "Repair", Params: map[string]any{"Key": c.ID.Key, "Spec": c.After}, Write: true}}
+		}
+	}
+	return map[string]provider.Kind{"Thing": k, "Other": k}
+}
+
+// requests returns one call a change, or one an act.
+func (s *shelf) requests(c plan.Change) ([]*call.Request, error) {
+	if c.Note == "broken" {
+		return nil, errors.New("no calls for this")
+	}
+	req := func(op string) *call.Request {
+		return &call.Request{Operation: op, Write: true, Params: map[string]any{"Key": c.ID.Key, "Spec": c.After}}
+	}
+	if len(c.Acts) == 0 {
+		return []*call.Request{req(string(c.Action))}, nil
+	}
+	var out []*call.Request
+	for _, a := range c.Acts {
+		r := req(a.Name)
+		r.Act = call.Act{Name: a.Name, Token: a.Token, Lasts: a.Lasts, Repeatable: a.Repeatable}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+func (s *shelf) Observe(_ context.Context, _ call.Caller, want []resource.Resource) ([]resource.Observation, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []resource.Observation
+	for _, w := range want {
+		spec, ok := s.things[w.ID.Key]
+		out = append(out, resource.Observation{ID: w.ID, At: time.Now(), Spec: spec, Exists: ok})
+	}
+	return out, nil
+}
+
+// Call is the cloud's side.
+func (s *shelf) Call(_ context.Context, req *call.Request) (*call.Response, error) {
+	time.Sleep(s.took)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := req.Params["Key"].(string)
+	s.calls = append(s.calls, req.Operation+" "+key)
+	if s.answer != nil {
+		if err := s.answer(req); err != nil {
+			return nil, err
+		}
+	}
+	if s.repair && req.Operation != "Repair" {
+		s.things[key] = `{"left":"over"}`
+	} else {
+		s.things[key] = req.Params["Spec"].(resource.Spec)
+	}
+	return &call.Response{RequestID: "r-" + key, Status: 200, Attempts: 1}, nil
+}
+
+func change(key string, action plan.Action) plan.Change {
+	c := plan.Change{ID: resource.ID{Account: "acc", Kind: "Thing", Key: key}, Action: action, State: plan.Pending, After: `{"v":1}`}
+	if action == plan.Delete {
+		c.Before, c.After = `{"v":1}`, ""
+	}
+	return c
+}
+
+// carry applies changes and returns the report and the shelf's store.
+func carry(t *testing.T, s *shelf, store state.Store, changes ...plan.Change) *Report {
+	t.Helper()
+	if s.things == nil {
+		s.things = map[string]resource.Spec{}
+	}
+	a, err := New(Options{Accounts: map[string]Target{"acc": {s, call.Begin(s)}}, Store: store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep, err := a.Apply(t.Context(), &plan.Plan{Revision: "r1", Hash: "h1", Changes: changes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep
+}
+
+func outcomes(rep *Report) map[string]Outcome {
+	out := map[string]Outcome{}
+	for _, r := range rep.Results {
+		out[r.ID.Key] = r.Outcome
+	}
+	return out
+}
