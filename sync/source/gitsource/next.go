@@ -18,7 +18,8 @@ func (s *Source) Next(ctx context.Context, prev *source.Snapshot) (*source.Snaps
 	defer s.next.Unlock()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(s.done, cancel)()
+	stop := context.AfterFunc(s.done, cancel)
+	defer stop()
 	snap, err := s.run(ctx, prev)
 	if s.done.Err() != nil {
 		return nil, os.ErrClosed

@@ -110,7 +110,7 @@ func (v *visit) fetch(ctx context.Context, wants, haves []plumbing.Hash, w io.Wr
 	if err != nil {
 		return v.trip.fail(source.CodeProtocol, err)
 	}
-	defer resp.Close()
+	defer func() { _ = resp.Close() }()
 	return v.spool(w, demux(req.Capabilities, resp))
 }
 

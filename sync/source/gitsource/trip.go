@@ -41,7 +41,7 @@ func (t *trip) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp, err := t.base.RoundTrip(req)
 	if err != nil {
-		return nil, t.fail(codeOf(req.Context(), err), err)
+		return nil, t.fail(codeOf(req.Context(), err), err) //nolint:contextcheck // it is the request's
 	}
 	if err := t.refuse(req, resp); err != nil {
 		_ = resp.Body.Close()
