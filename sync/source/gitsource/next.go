@@ -18,7 +18,7 @@ func (s *Source) Next(ctx context.Context, prev *source.Snapshot) (*source.Snaps
 	defer s.next.Unlock()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stop := context.AfterFunc(s.done, cancel)
+	stop := context.AfterFunc(s.done, cancel) //nolint:contextcheck // it is that of Close
 	defer stop()
 	snap, err := s.run(ctx, prev)
 	if s.done.Err() != nil {
