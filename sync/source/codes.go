@@ -18,6 +18,23 @@ const (
 	CodeNameClash  = "name-clash"
 )
 
+// The codes of an Error that only a repository can have.
+const (
+	CodeRemote    = "remote-unreachable"
+	CodeTimeout   = "remote-timeout"
+	CodeAuth      = "remote-auth"
+	CodeRedirect  = "remote-redirect"
+	CodeProtocol  = "remote-protocol"
+	CodeFetchSize = "fetch-too-large"
+	CodeMirror    = "mirror-failed"
+	CodeBranch    = "branch-gone"
+	CodeRewritten = "history-rewritten"
+	CodeAccepted  = "accepted-unknown"
+	CodeSymlink   = "symlink-refused"
+	CodeSubmodule = "submodule-refused"
+	CodeLFS       = "lfs-pointer"
+)
+
 // Explanation is what `weir explain` says of a code.
 type Explanation struct {
 	Code   string
@@ -37,7 +54,9 @@ func Explain(code string) (Explanation, bool) {
 
 // Explanations returns one entry a code. Common to all: the last good revision
 // stays in force, and the source is looked at again until it is well.
-func Explanations() []Explanation {
+func Explanations() []Explanation { return append(common(), ofRepositories()...) }
+
+func common() []Explanation {
 	return []Explanation{
 		{
 			CodeMissing, "The source's folder does not exist, or an empty one stands where a filled one was.",
@@ -94,6 +113,63 @@ func Explanations() []Explanation {
 		{
 			CodeNameClash, "Two names in one folder differ only in upper and lower case.",
 			"Rename one: on systems that ignore case one of them would replace the other.",
+		},
+	}
+}
+
+func ofRepositories() []Explanation {
+	return []Explanation{
+		{
+			CodeRemote, "The git host cannot be reached, or says that it cannot answer.",
+			"Look at the cause in the message; weir keeps trying, at least every five minutes.",
+		},
+		{
+			CodeTimeout, "The git host did not answer in time.",
+			"Look at the network and the host; a large first clone may need a longer timeout in the config.",
+		},
+		{
+			CodeAuth, "The git host refuses the credentials, or they cannot be read.",
+			"Renew the token, password or certificate where the config says it is; it is read anew at each try.",
+		},
+		{
+			CodeRedirect, "The git host answers with a redirect to another place, which weir does not follow.",
+			"Put the repository's present URL into the config.",
+		},
+		{
+			CodeProtocol, "What answered does not speak git's protocol, or sent a damaged pack.",
+			"Look whether the URL is the repository's and whether a login page or proxy answers in its place.",
+		},
+		{
+			CodeFetchSize, "A fetch, or an object in it, is larger than the limit.",
+			"Take large files out of the repository's history, or raise the limit in the config.",
+		},
+		{
+			CodeMirror, "The mirror of the repository cannot be written or read on this machine.",
+			"Make room on the disk and give weir the right to write there; the mirror heals by itself.",
+		},
+		{
+			CodeBranch, "The branch, tag or commit is not in the repository any more.",
+			"Restore it, or name another one in the config.",
+		},
+		{
+			CodeRewritten, "The branch's head does not descend from the commit that was accepted last.",
+			"Look at what was rewritten, then accept the new hash or push a commit that follows the old one.",
+		},
+		{
+			CodeAccepted, "The commit that was accepted last cannot be read or stored.",
+			"Look at the state store: without it a rewritten history could not be told from a regular one.",
+		},
+		{
+			CodeSymlink, "The repository has a symbolic link among the manifests.",
+			"Commit the file itself: weir never follows a link of a repository.",
+		},
+		{
+			CodeSubmodule, "The repository has a submodule among the manifests.",
+			"Commit the files themselves, or declare the other repository as a source of its own.",
+		},
+		{
+			CodeLFS, "A manifest is only a pointer of Git LFS, not the content.",
+			"Commit the file without LFS.",
 		},
 	}
 }

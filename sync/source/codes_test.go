@@ -26,6 +26,8 @@ func TestExplanations(t *testing.T) {
 	for _, code := range []string{
 		CodeMissing, CodeUnreadable, CodeUnstable, CodeEmptied, CodeNotRegular, CodeFileSize, CodeTotalSize,
 		CodeFiles, CodeDepth, CodeOutside, CodeLoop, CodeDangling, CodeName, CodeNameClash,
+		CodeRemote, CodeTimeout, CodeAuth, CodeRedirect, CodeProtocol, CodeFetchSize, CodeMirror, CodeBranch,
+		CodeRewritten, CodeAccepted, CodeSymlink, CodeSubmodule, CodeLFS,
 	} {
 		if !seen[code] {
 			t.Errorf("%s is not explained", code)
