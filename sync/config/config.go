@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"weir/sync/manifest"
@@ -90,7 +89,7 @@ func Read(path string) (*Config, []manifest.Problem, error) {
 // to.
 func Parse(path string, data []byte) (*Config, []manifest.Problem) {
 	value, place, problems := manifest.Document(path, data, "weir/v1", "Config")
-	if failed(problems) || value == nil {
+	if manifest.Failed(problems) || value == nil {
 		return nil, problems
 	}
 	var f file
@@ -103,10 +102,6 @@ func Parse(path string, data []byte) (*Config, []manifest.Problem) {
 		return nil, append(problems, p)
 	}
 	return f.config(path), problems
-}
-
-func failed(problems []manifest.Problem) bool {
-	return slices.ContainsFunc(problems, func(p manifest.Problem) bool { return p.Severity == manifest.Error })
 }
 
 // below makes a path of the config relative to the config's folder.

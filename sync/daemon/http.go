@@ -31,7 +31,7 @@ func (d *Daemon) routes() http.Handler {
 	mux.HandleFunc("GET /api/v1/plan", d.plan)
 	mux.HandleFunc("GET /api/v1/resources", d.resources)
 	mux.HandleFunc("POST /api/v1/sync", d.sync)
-	mux.HandleFunc("GET /{$}", d.page)
+	mux.HandleFunc("GET /{$}", d.page())
 	return headers(http.NewCrossOriginProtection().Handler(mux))
 }
 

@@ -16,24 +16,22 @@ var pageText string
 // pageData is what the page shows.
 type pageData struct {
 	Version string
-	Now     time.Time
 	reconcile.Status
 }
 
-// page renders the status for people: one static page that needs no script.
-func (d *Daemon) page(w http.ResponseWriter, _ *http.Request) {
-	tmpl, err := template.New("page").Funcs(template.FuncMap{"ago": ago, "short": short}).Parse(pageText)
-	if err != nil {
-		text(w, http.StatusInternalServerError, err.Error())
-		return
+// page returns what renders the status for people: one static page that needs
+// no script.
+func (d *Daemon) page() http.HandlerFunc {
+	tmpl := template.Must(template.New("page").Funcs(template.FuncMap{"ago": ago, "short": short}).Parse(pageText))
+	return func(w http.ResponseWriter, _ *http.Request) {
+		var b bytes.Buffer
+		if err := tmpl.Execute(&b, pageData{d.opts.Version, d.reconciler().Status()}); err != nil {
+			text(w, http.StatusInternalServerError, err.Error())
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write(b.Bytes())
 	}
-	var b bytes.Buffer
-	if err := tmpl.Execute(&b, pageData{d.opts.Version, time.Now(), d.reconciler().Status()}); err != nil {
-		text(w, http.StatusInternalServerError, err.Error())
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(b.Bytes())
 }
 
 func ago(t time.Time) string {

@@ -145,14 +145,7 @@ type blockListReply struct {
 }
 
 func describeBlockList(h *held, c *apiCall) (any, *failure) {
-	if f := missing(c, "DomainName"); f != nil {
-		return nil, f
-	}
-	main, f := h.find(c, "DomainName", typeMain)
-	if f != nil {
-		return nil, f
-	}
-	p, f := readPage(c)
+	main, p, f := h.listed(c)
 	if f != nil {
 		return nil, f
 	}

@@ -93,14 +93,7 @@ type onlineReply struct {
 }
 
 func describeOnlineList(h *held, c *apiCall) (any, *failure) {
-	if f := missing(c, "DomainName"); f != nil {
-		return nil, f
-	}
-	main, f := h.find(c, "DomainName", typeMain)
-	if f != nil {
-		return nil, f
-	}
-	p, f := readPage(c)
+	main, p, f := h.listed(c)
 	if f != nil {
 		return nil, f
 	}
@@ -188,4 +181,18 @@ func (p *page) cut(total int) (from, to int) {
 	}
 	from = (p.PageNum - 1) * p.PageSize
 	return from, min(from+p.PageSize, total)
+}
+
+// listed reads what the paged lists of a main streaming domain have in common:
+// the domain, and which page is wanted.
+func (h *held) listed(c *apiCall) (string, page, *failure) {
+	if f := missing(c, "DomainName"); f != nil {
+		return "", page{}, f
+	}
+	main, f := h.find(c, "DomainName", typeMain)
+	if f != nil {
+		return "", page{}, f
+	}
+	p, f := readPage(c)
+	return main, p, f
 }

@@ -19,6 +19,11 @@ const (
 	Notice  Severity = "notice"
 )
 
+// Failed reports whether any of problems is an error.
+func Failed(problems []Problem) bool {
+	return slices.ContainsFunc(problems, func(p Problem) bool { return p.Severity == Error })
+}
+
 // Problem is one thing to be said about a file, at its place.
 type Problem struct {
 	File     string   `json:"file"`

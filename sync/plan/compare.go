@@ -53,7 +53,7 @@ func maybeOlder(c Case, v Verdict) Verdict {
 
 func compareRemoved(c Case) Verdict {
 	if v, blind := unread(c, ""); blind {
-		v.Before, v.Reason = c.lastSpec(), Removed
+		v.Before, v.Reason = c.LastSpec(), Removed
 		v.Note = "left the source; its removal waits for a fresh read: " + v.Note
 		return v
 	}
@@ -96,9 +96,18 @@ func whyDiffers(c Case) (Reason, State) {
 	}
 }
 
-func (c Case) lastSpec() resource.Spec {
+// LastSpec returns what was last applied, "" for nothing.
+func (c Case) LastSpec() resource.Spec {
 	if c.Last == nil {
 		return ""
 	}
 	return c.Last.Spec
+}
+
+// WantSpec returns what is declared, "" for what left the source.
+func (c Case) WantSpec() resource.Spec {
+	if c.Want == nil {
+		return ""
+	}
+	return c.Want.Spec
 }

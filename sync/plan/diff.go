@@ -60,7 +60,7 @@ func Diff(in Input) *Plan {
 		c := caseOf(in, id)
 		v := judge(c)
 		p.Changes = append(p.Changes, changeOf(in.Policy, c, v))
-		p.Next = earliest(p.Next, v.Next)
+		p.Next = Earliest(p.Next, v.Next)
 	}
 	p.Hash = p.Digest()
 	return p
@@ -140,7 +140,8 @@ func (p Policy) Withholds(a Action, why Reason) string {
 	return ""
 }
 
-func earliest(a, b time.Time) time.Time {
+// Earliest returns the earlier of two times, where zero stands for never.
+func Earliest(a, b time.Time) time.Time {
 	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
 		return b
 	}

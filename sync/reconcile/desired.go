@@ -74,7 +74,7 @@ func (r *Reconciler) loadFeed(f *feed) bool {
 	normals, odd := r.normalAll(res.Set)
 	res.Problems = append(res.Problems, odd...)
 	f.problems, f.documents = res.Problems, res.Documents
-	if failing(res.Problems) {
+	if manifest.Failed(res.Problems) {
 		return false
 	}
 	f.good, f.normals, f.accepted = res, normals, f.latest.Revision
@@ -90,10 +90,6 @@ func (r *Reconciler) announce(f *feed, accepted bool) {
 	r.opts.Logger.Error("revision refused; the last good one stays in force", "source", f.Name,
 		"revision", f.loaded.Revision, "in_force", f.inForce, "problems", len(f.problems),
 		"first", firstError(f.problems))
-}
-
-func failing(problems []manifest.Problem) bool {
-	return slices.ContainsFunc(problems, func(p manifest.Problem) bool { return p.Severity == manifest.Error })
 }
 
 func firstError(problems []manifest.Problem) string {

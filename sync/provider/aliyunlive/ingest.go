@@ -19,7 +19,7 @@ const nothingToUndo = "nothing to undo in the cloud; only forgotten"
 // that weir turned off and someone turned on since is not weir's to undo.
 func judgeMultiStream(c plan.Case) plan.Verdict {
 	v := plan.Compare(c)
-	if v.Action == plan.Delete && v.Before != "" && !decoded[multiStream](lastSpec(c)).Enabled {
+	if v.Action == plan.Delete && v.Before != "" && !decoded[multiStream](c.LastSpec()).Enabled {
 		v.Before, v.Note = "", nothingToUndo
 	}
 	return v
@@ -42,7 +42,7 @@ func judgeIngest(c plan.Case) plan.Verdict {
 			v.Reason, v.State = plan.Expired, plan.Pending
 		}
 	case c.Now.Before(until):
-		v.Next = earliest(v.Next, until)
+		v.Next = plan.Earliest(v.Next, until)
 	default:
 		return blockIsOver(c)
 	}
@@ -84,7 +84,7 @@ func blockIsOver(c plan.Case) plan.Verdict {
 // is someone else's.
 func judgeIngestRemoval(c plan.Case) plan.Verdict {
 	v := plan.Compare(c)
-	last := decoded[ingest](lastSpec(c))
+	last := decoded[ingest](c.LastSpec())
 	if v.Action == plan.Delete && (last.Allowed || passed(last, c.Now)) {
 		v.Before, v.Note = "", nothingToUndo
 	}
@@ -115,20 +115,6 @@ func decoded[T any](spec resource.Spec) T {
 	return v
 }
 
-func lastSpec(c plan.Case) resource.Spec {
-	if c.Last == nil {
-		return ""
-	}
-	return c.Last.Spec
-}
-
-func wantSpec(c plan.Case) resource.Spec {
-	if c.Want == nil {
-		return ""
-	}
-	return c.Want.Spec
-}
-
 // instant reads a time in normal form, zero for none.
 func instant(s string) time.Time {
 	t, err := time.Parse(time.RFC3339, s)
@@ -136,12 +122,4 @@ func instant(s string) time.Time {
 		return time.Time{}
 	}
 	return t
-}
-
-// earliest returns the earlier of two times, where zero stands for never.
-func earliest(a, b time.Time) time.Time {
-	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
-		return b
-	}
-	return a
 }

@@ -36,7 +36,7 @@ type warming struct {
 func judgePrefetch(c plan.Case) plan.Verdict {
 	if c.Want == nil {
 		return plan.Verdict{
-			Action: plan.Delete, Reason: plan.Removed, State: plan.Pending, Before: lastSpec(c),
+			Action: plan.Delete, Reason: plan.Removed, State: plan.Pending, Before: c.LastSpec(),
 			Note: "cannot be undone in the cloud; only forgotten",
 		}
 	}
@@ -69,9 +69,9 @@ func (w *warming) region(name string) {
 	case w.want.Renew && !w.Now.Before(renewal):
 		w.due(name, round+1)
 	case w.want.Renew:
-		w.next = earliest(w.next, renewal)
+		w.next = plan.Earliest(w.next, renewal)
 	case !w.Now.Before(act.Ends):
-		w.ended = earliest(w.ended, act.Ends)
+		w.ended = plan.Earliest(w.ended, act.Ends)
 	}
 }
 
@@ -99,7 +99,7 @@ func (w *warming) margin() time.Duration { return min(w.lasts/10, maxMargin) }
 
 func (w *warming) verdict() plan.Verdict {
 	v := plan.Verdict{
-		Action: plan.None, State: plan.Unknown, Before: lastSpec(w.Case), After: w.Want.Spec,
+		Action: plan.None, State: plan.Unknown, Before: w.LastSpec(), After: w.Want.Spec,
 		Acts: w.acts, Note: w.note(), Next: w.next,
 	}
 	recorded := w.Last != nil && w.Last.Spec.Equal(w.Want.Spec)
@@ -152,7 +152,7 @@ func (w *warming) note() string {
 // left returns the regions that were applied and are not wanted any more.
 func (w *warming) left() []string {
 	var out []string
-	for _, region := range decoded[prefetch](lastSpec(w.Case)).Regions {
+	for _, region := range decoded[prefetch](w.Case.LastSpec()).Regions {
 		if !slices.Contains(w.want.Regions, region) {
 			out = append(out, region)
 		}

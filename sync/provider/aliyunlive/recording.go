@@ -30,7 +30,7 @@ type session struct {
 
 // judgeRecording decides from belief and from whether the stream is on air.
 func judgeRecording(c plan.Case) plan.Verdict {
-	v := plan.Verdict{Action: plan.None, State: plan.Unknown, Before: lastSpec(c), After: wantSpec(c)}
+	v := plan.Verdict{Action: plan.None, State: plan.Unknown, Before: c.LastSpec(), After: c.WantSpec()}
 	if v.Note = blind(c.Seen); v.Note != "" {
 		return v
 	}
@@ -55,7 +55,7 @@ func judgeRecording(c plan.Case) plan.Verdict {
 }
 
 func newSession(c plan.Case) session {
-	s := session{Case: c, want: decoded[recording](wantSpec(c)), last: decoded[recording](lastSpec(c))}
+	s := session{Case: c, want: decoded[recording](c.WantSpec()), last: decoded[recording](c.LastSpec())}
 	s.running = s.sameIngest() && s.last.State == stateRecording
 	return s
 }
@@ -198,7 +198,7 @@ func (s session) token() string {
 	if s.Last != nil {
 		at = s.Last.At.UnixNano()
 	}
-	return s.Seen.Epoch + "/" + hexSum(fmt.Sprintf("%d %s", at, wantSpec(s.Case)))[:16]
+	return s.Seen.Epoch + "/" + hexSum(fmt.Sprintf("%d %s", at, s.WantSpec()))[:16]
 }
 
 // find returns the act of that name and token, zero where there is none.

@@ -40,7 +40,7 @@ func (rc recordingCase) run(t *testing.T) {
 	if v.State == plan.InSync {
 		t.Error("a recording can never be known to be in sync")
 	}
-	if v.Before != lastSpec(rc.c) || v.After != wantSpec(rc.c) {
+	if v.Before != rc.c.LastSpec() || v.After != rc.c.WantSpec() {
 		t.Errorf("before %s, after %s", v.Before, v.After)
 	}
 	if len(v.Acts) > 0 && v.Epoch != rc.c.Seen.Epoch {
