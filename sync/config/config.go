@@ -43,10 +43,12 @@ type Config struct {
 	Limits    Limits
 }
 
-// Source is one place manifests come from.
+// Source is one place manifests come from: Directory or Git.
 type Source struct {
 	Name      string
 	Directory string
+	Git       *Git
+	Owns      []string // patterns of the identities it may declare; none: all
 }
 
 // Account is one cloud account.

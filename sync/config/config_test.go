@@ -31,7 +31,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := &Config{
 		File:    "/etc/weir/weir.yaml",
-		Sources: []Source{{"live", "/etc/weir/live"}},
+		Sources: []Source{{Name: "live", Directory: "/etc/weir/live"}},
 		Accounts: []Account{{
 			Name: "volc-main", Provider: "volcengine", Share: 0.9,
 			Keys: secret.KeyRef{ID: secret.Ref{Env: "AK"}, Secret: secret.Ref{File: "/run/secrets/sk"}},
@@ -82,8 +82,8 @@ limits: {fileBytes: 1000, files: 20, totalBytes: 5000}
 	if want := (plan.Policy{Mode: plan.Sync, MaxRemoved: 0, MaxRemovedPercent: 100}); cfg.Policy != want {
 		t.Errorf("policy %+v", cfg.Policy)
 	}
-	got := fmt.Sprintln(cfg.Sources, cfg.Interval, cfg.StatePath, cfg.Listen, cfg.Insecure, cfg.Limits)
-	if want := "[{one one} {two /srv/two}] 30s state/weir.db 0.0.0.0:80 true {1000 20 5000}\n"; got != want {
+	got := fmt.Sprintln(cfg.Sources[0].Directory, cfg.Sources[1].Directory, cfg.Interval, cfg.StatePath, cfg.Listen, cfg.Insecure, cfg.Limits)
+	if want := "one /srv/two 30s state/weir.db 0.0.0.0:80 true {1000 20 5000}\n"; got != want {
 		t.Errorf("config %s, want %s", got, want)
 	}
 }

@@ -121,7 +121,16 @@ func changeOf(p Policy, c Case, v Verdict) Change {
 // stale reports whether the record of c no longer says what holds.
 func stale(c Case) bool {
 	return c.Want != nil && (c.Last == nil || !c.Last.Confirmed ||
-		!c.Last.Spec.Equal(c.Want.Spec) || c.Last.Origin != c.Want.Origin)
+		!c.Last.Spec.Equal(c.Want.Spec) || moved(c.Last.Origin, c.Want.Origin))
+}
+
+// moved reports whether a declaration has another place, or is known to be of
+// another commit.
+func moved(was, is resource.Origin) bool {
+	if is.Commit == "" {
+		is.Commit, is.Author = was.Commit, was.Author
+	}
+	return was != is
 }
 
 // Withholds says why p keeps an action with that reason from being taken, ""

@@ -33,6 +33,10 @@ const (
 	CodeSymlink   = "symlink-refused"
 	CodeSubmodule = "submodule-refused"
 	CodeLFS       = "lfs-pointer"
+	CodeUnsigned  = "unsigned"
+	CodeHostKey   = "host-key"
+	CodeSlow      = "remote-slow"
+	CodeNoVersion = "no-version"
 )
 
 // Explanation is what `weir explain` says of a code.
@@ -170,6 +174,22 @@ func ofRepositories() []Explanation {
 		{
 			CodeLFS, "A manifest is only a pointer of Git LFS, not the content.",
 			"Commit the file without LFS.",
+		},
+		{
+			CodeUnsigned, "The commit or tag is not signed by a key that the config lists, or its signature is not valid.",
+			"Sign it with a listed key, or add the signer's key to the file that `verify` names.",
+		},
+		{
+			CodeHostKey, "The SSH host shows a key that is not in the known_hosts file, or another one.",
+			"Compare the key with the one the host's operator publishes, then put it into the known_hosts file.",
+		},
+		{
+			CodeSlow, "The git host sends so slowly that the fetch was given up.",
+			"Look at the network and the host; weir tries again, at least every five minutes.",
+		},
+		{
+			CodeNoVersion, "No tag of the repository is a version in the range that the config names.",
+			"Push a tag such as v1.2.3, or widen the range.",
 		},
 	}
 }

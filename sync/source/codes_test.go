@@ -28,6 +28,7 @@ func TestExplanations(t *testing.T) {
 		CodeFiles, CodeDepth, CodeOutside, CodeLoop, CodeDangling, CodeName, CodeNameClash,
 		CodeRemote, CodeTimeout, CodeAuth, CodeRedirect, CodeProtocol, CodeFetchSize, CodeMirror, CodeBranch,
 		CodeRewritten, CodeAccepted, CodeSymlink, CodeSubmodule, CodeLFS,
+		CodeUnsigned, CodeHostKey, CodeSlow, CodeNoVersion,
 	} {
 		if !seen[code] {
 			t.Errorf("%s is not explained", code)

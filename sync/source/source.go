@@ -3,7 +3,10 @@
 // concern.
 package source
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Source delivers revisions of a tree of manifest files.
 type Source interface {
@@ -28,6 +31,40 @@ type File struct {
 	Path string // below the root, with slashes
 	Hash string // SHA-256 of Data in hex; equal hash means equal content
 	Data []byte // must not be changed
+}
+
+// History is a source that knows former revisions and who made them.
+type History interface {
+	// At returns a revision that Next returned before, from memory or disk; it
+	// asks nobody else.
+	At(ctx context.Context, revision string) (*Snapshot, error)
+	// Trace returns for each place who last changed it, as of a revision that
+	// Next returned. What cannot be found out is the zero Change. It asks nobody
+	// else, and it may be called while Next blocks.
+	Trace(ctx context.Context, revision string, places []Place) ([]Change, error)
+}
+
+// Watched is a source that looks for news without returning from Next.
+type Watched interface {
+	// Checked returns when the source last made sure of what it holds, zero for
+	// never.
+	Checked() time.Time
+}
+
+// Place is where something is declared, or where it was.
+type Place struct {
+	File string // path below the root
+	Line int    // within the document that is meant, from 1
+	// Since is set for a document that is not there any more: the revision, or
+	// several with commas between them, in which it was at File and Line. The
+	// Change is then that which took it away.
+	Since string
+}
+
+// Change is the commit that made something what it is.
+type Change struct {
+	Commit string // hash
+	Author string // "Name <address>"
 }
 
 // Error is a source's problem with a stable code, which is also the label in

@@ -24,6 +24,14 @@ func CheckID(id resource.ID) error {
 	return nil
 }
 
+// CheckMark refuses a mark that could not be found again.
+func CheckMark(m Mark) error {
+	if m.Source == "" || m.Role == "" {
+		return fmt.Errorf("mark %q of source %q has no source or no role", m.Role, m.Source)
+	}
+	return nil
+}
+
 // CheckAct refuses an act that could not be found again.
 func CheckAct(a resource.Act) error {
 	if err := CheckID(a.ID); err != nil {

@@ -36,6 +36,12 @@ type Store interface {
 	// and with ErrDone where it is to be taken back but is done.
 	Settle(ctx context.Context, a resource.Act) error
 
+	// Marks returns every mark, ordered by source and role.
+	Marks(ctx context.Context) ([]Mark, error)
+	// SetMark writes a mark in place of the one of that source and role; one
+	// without a revision is removed.
+	SetMark(ctx context.Context, m Mark) error
+
 	// Open writes the intent of a call and returns its entry's number, which
 	// is greater than all before. An entry that has an Outcome is written with
 	// it: a call without effect needs one write only, after it.
@@ -46,6 +52,25 @@ type Store interface {
 	// Journal returns entries that match q, newest first.
 	Journal(ctx context.Context, q Query) ([]Entry, error)
 }
+
+// Mark is a revision that means something to a source, and must outlive the
+// process: without it nobody could tell a rewritten history from a regular one.
+type Mark struct {
+	Source   string    `json:"source"` // its name and what it follows
+	Role     Role      `json:"role"`
+	Revision string    `json:"revision"`
+	At       time.Time `json:"at"`
+}
+
+// Role says what a Mark's revision is.
+type Role string
+
+// The roles.
+const (
+	Accepted Role = "accepted" // the head the source's history led to last
+	Held     Role = "held"     // a head that waits for a person's consent
+	InForce  Role = "in-force" // the last one whose documents had no error
+)
 
 // The errors of Begin, Settle and Close.
 var (

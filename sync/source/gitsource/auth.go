@@ -26,6 +26,10 @@ type Auth struct {
 	CAFile   string // certificates that are trusted instead of the system's
 	CertFile string // client certificate and its key
 	KeyFile  string
+
+	SSHKeyFile     string     // private key, as ssh-keygen writes it
+	SSHPassphrase  secret.Ref // of that key, where it has one
+	KnownHostsFile string     // the hosts' keys; required for ssh
 }
 
 // header returns the Authorization header, empty for none.

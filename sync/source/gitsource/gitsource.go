@@ -37,8 +37,9 @@ import (
 type Options struct {
 	Name   string // of the source, in weir's config
 	URL    string // http or https, without a user
-	Branch string // one of Branch, Tag and Commit
+	Branch string // one of Branch, Tag, Semver and Commit
 	Tag    string
+	Semver string // range of versions; the highest tag in it is read
 	Commit string // 40 hex digits
 	Path   string // folder of the manifests in the repository, default the root
 	Mirror string // folder of the mirror, weir's own; in memory where it is empty
@@ -47,6 +48,7 @@ type Options struct {
 	Timeout  time.Duration // of one operation at the remote, default 60 s
 	Limits   Limits        // zero fields have their default
 	Auth     Auth
+	Verify   Verify
 	// FollowRewrites takes a branch as it is, whatever became of its history.
 	FollowRewrites bool
 
@@ -56,6 +58,9 @@ type Options struct {
 	// remembers.
 	Accepted func(context.Context) (string, error)
 	Remember func(context.Context, string) error
+	// Held is told which head waits for consent to its history, and "" once none
+	// does. It may be nil.
+	Held func(context.Context, string) error
 
 	Logger *slog.Logger // default: none
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"reflect"
@@ -84,7 +85,7 @@ func TestFailure_P18_DamagedFile(t *testing.T) {
 		"zeros at the end":     {func(b []byte) []byte { return zeros(b, len(b)-pageSize, len(b)) }, state.Damaged},
 		"first bit":            {func(b []byte) []byte { b[0] ^= 1; return b }, state.Foreign},
 		"bit of the page size": {func(b []byte) []byte { b[16] ^= 1; return b }, state.Damaged},
-		"bit of the format":    {func(b []byte) []byte { b[formatAt+3] ^= 1; return b }, state.Damaged},
+		"bit of the format":    {func(b []byte) []byte { b[formatAt+3] ^= byte(len(schema())); return b }, state.Damaged},
 		"bit of the mark":      {func(b []byte) []byte { b[applicationAt] ^= 1; return b }, state.Foreign},
 		"text over a page":     {func(b []byte) []byte { copy(b[pageSize:], text); return b }, state.Damaged},
 	}
@@ -230,7 +231,7 @@ func TestFailure_P17_NewerFormatIsLeftAlone(t *testing.T) {
 	binary.BigEndian.PutUint32(whole[formatAt:], uint32(len(schema()))+1)
 	path := newPath(t)
 	must(t, os.WriteFile(path, whole, 0o600))
-	refused(t, path, state.Newer, "format 2, this weir knows up to 1; use the weir that wrote it")
+	refused(t, path, state.Newer, fmt.Sprintf("format %d, this weir knows up to %d; use the weir that wrote it", len(schema())+1, len(schema())))
 	after, err := os.ReadFile(path)
 	must(t, err)
 	if string(after) != string(whole) {

@@ -252,7 +252,7 @@ func FuzzJudgeHeader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, header []byte) {
 		err := judgeHeader(header)
 		if err == nil {
-			marked := binary.BigEndian.Uint32(header[applicationAt:]) == applicationID && header[formatAt+3] == 1
+			marked := binary.BigEndian.Uint32(header[applicationAt:]) == applicationID && header[formatAt+3] >= 1 && int(header[formatAt+3]) <= len(schema())
 			fresh := allZero(header[formatAt:formatAt+4]) && allZero(header[applicationAt:applicationAt+4])
 			if !strings.HasPrefix(string(header), magic) || !marked && !fresh {
 				t.Errorf("%q passed", header)

@@ -10,8 +10,6 @@ import (
 	"hash/crc32"
 	"math"
 	"time"
-
-	"weir/sync/resource"
 )
 
 // digest gathers what a row's checksum is over. It is fed from the value and
@@ -46,9 +44,9 @@ func (d digest) times(values ...time.Time) digest {
 func (d digest) sum() int64 { return int64(crc32.Checksum(d, crc32.MakeTable(crc32.Castagnoli))) }
 
 // verify refuses a row that does not have the checksum it was written with.
-func verify(id resource.ID, got, want int64) error {
+func verify(what any, got, want int64) error {
 	if got != want {
-		return damaged(fmt.Errorf("what is kept of %q does not have the checksum it was written with", id))
+		return damaged(fmt.Errorf("what is kept of %q does not have the checksum it was written with", what))
 	}
 	return nil
 }

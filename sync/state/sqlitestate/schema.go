@@ -11,7 +11,7 @@ import (
 
 // schema returns the steps from an empty file to the newest format; step i
 // leads to format i+1. A step that was ever released is never changed.
-func schema() []string { return []string{format1} }
+func schema() []string { return []string{format1, format2} }
 
 // format1: records and acts are keyed by the parts of their ID, so that SQLite
 // orders them as resource.Compare does. Times are Unix nanoseconds, NULL for
@@ -48,6 +48,14 @@ CREATE INDEX journal_resource ON journal (resource);
 CREATE INDEX journal_opened ON journal (opened);
 CREATE INDEX journal_commit ON journal (commit_hash);
 CREATE INDEX journal_code ON journal (code);
+`
+
+// format2: what each source's revisions mean must outlive the process.
+const format2 = `
+CREATE TABLE marks (
+	source TEXT NOT NULL, role TEXT NOT NULL, revision TEXT NOT NULL, at INTEGER, checksum INTEGER NOT NULL,
+	PRIMARY KEY (source, role)
+) WITHOUT ROWID;
 `
 
 // migrate brings the file to the newest format, one transaction for all steps,

@@ -15,6 +15,9 @@ import (
 	"weir/sync/state"
 )
 
+// base is the newest format.
+func base() int { return len(schema()) }
+
 // later are the steps of a weir that is n formats ahead; each leaves a trace.
 func later(n int) []string {
 	steps := schema()
@@ -50,10 +53,10 @@ func TestFailure_P16_MigratesACopyIsKept(t *testing.T) {
 	shut(t, s)
 	db := raw(t, s.Path())
 	must(t, migrate(t.Context(), db, s.Path(), later(2)))
-	if format(t, db) != 3 || count(t, db, "SELECT count(*) FROM applied WHERE epoch = '01'") != 2 {
+	if format(t, db) != base()+2 || count(t, db, "SELECT count(*) FROM applied WHERE epoch = '01'") != 2 {
 		t.Error("the steps were not carried out once each")
 	}
-	copied := CopyPath(s.Path(), 1)
+	copied := CopyPath(s.Path(), int64(base()))
 	if info, err := os.Stat(copied); err != nil || info.Mode() != 0o600 {
 		t.Fatalf("copy: %v, %v", info, err)
 	}
@@ -76,7 +79,7 @@ func TestFailure_P16_KeepsThreeCopies(t *testing.T) {
 	}
 	copies, err := filepath.Glob(s.Path() + ".format*")
 	must(t, err)
-	want := []string{CopyPath(s.Path(), 3), CopyPath(s.Path(), 4), CopyPath(s.Path(), 5)}
+	want := []string{CopyPath(s.Path(), int64(base()+2)), CopyPath(s.Path(), int64(base()+3)), CopyPath(s.Path(), int64(base()+4))}
 	if !reflect.DeepEqual(copies, want) {
 		t.Errorf("got  %v\nwant %v", copies, want)
 	}
@@ -88,8 +91,8 @@ func TestFailure_P16_FailedStepChangesNothing(t *testing.T) {
 	shut(t, s)
 	db := raw(t, s.Path())
 	steps := append(later(1), "INSERT INTO no_such_table VALUES (1)")
-	says(t, migrate(t.Context(), db, s.Path(), steps), "migrate to format 3")
-	if format(t, db) != 1 || count(t, db, "SELECT count(*) FROM applied WHERE epoch = ''") != 1 {
+	says(t, migrate(t.Context(), db, s.Path(), steps), fmt.Sprintf("migrate to format %d", base()+2))
+	if format(t, db) != base() || count(t, db, "SELECT count(*) FROM applied WHERE epoch = ''") != 1 {
 		t.Error("the file was changed")
 	}
 }
@@ -98,9 +101,9 @@ func TestFailure_P16_CopyThatCannotBeMadeStopsTheMigration(t *testing.T) {
 	s := openAt(t, newPath(t), Options{})
 	shut(t, s)
 	db := raw(t, s.Path())
-	must(t, os.Mkdir(CopyPath(s.Path(), 1), 0o700)) // in the way of the copy's name
+	must(t, os.Mkdir(CopyPath(s.Path(), int64(base())), 0o700)) // in the way of the copy's name
 	says(t, migrate(t.Context(), db, s.Path(), later(1)), "copy before migrating")
-	if format(t, db) != 1 {
+	if format(t, db) != base() {
 		t.Error("the file was migrated without a copy")
 	}
 }
@@ -122,10 +125,10 @@ func TestFailure_P16_ProcessesMigrateOnce(t *testing.T) {
 	for range dbs {
 		must(t, <-errs)
 	}
-	if format(t, dbs[0]) != 2 || count(t, dbs[0], "SELECT count(*) FROM applied WHERE epoch = '0'") != 1 {
+	if format(t, dbs[0]) != base()+1 || count(t, dbs[0], "SELECT count(*) FROM applied WHERE epoch = '0'") != 1 {
 		t.Error("the step was not carried out exactly once")
 	}
-	if version, err := formatInFile(CopyPath(s.Path(), 1)); version != 1 || err != nil {
+	if version, err := formatInFile(CopyPath(s.Path(), int64(base()))); version != int64(base()) || err != nil {
 		t.Errorf("the copy has format %d, %v", version, err)
 	}
 }

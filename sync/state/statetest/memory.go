@@ -23,7 +23,13 @@ type Memory struct {
 	mu      sync.Mutex
 	applied map[resource.ID]resource.Applied
 	acts    map[actKey]resource.Act
+	marks   map[markKey]state.Mark
 	journal []memoryEntry // the entry numbered n is at n-1
+}
+
+type markKey struct {
+	source string
+	role   state.Role
 }
 
 type actKey struct {
@@ -42,7 +48,9 @@ var _ state.Store = (*Memory)(nil)
 
 // NewMemory returns an empty store.
 func NewMemory() *Memory {
-	return &Memory{applied: map[resource.ID]resource.Applied{}, acts: map[actKey]resource.Act{}}
+	return &Memory{
+		applied: map[resource.ID]resource.Applied{}, acts: map[actKey]resource.Act{}, marks: map[markKey]state.Mark{},
+	}
 }
 
 // Applied returns every record, ordered by ID.
@@ -153,6 +161,33 @@ func (m *Memory) Settle(ctx context.Context, a resource.Act) error {
 	}
 	last.Done, last.Ends = stored(a.Done), stored(a.Ends)
 	m.acts[key] = last
+	return nil
+}
+
+// Marks returns every mark, ordered by source and role.
+func (m *Memory) Marks(ctx context.Context) ([]state.Mark, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.SortedFunc(maps.Values(m.marks), func(a, b state.Mark) int {
+		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Role, b.Role))
+	}), nil
+}
+
+// SetMark writes a mark in place of the one of that source and role.
+func (m *Memory) SetMark(ctx context.Context, mark state.Mark) error {
+	if err := cmp.Or(ctx.Err(), state.CheckMark(mark)); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	mark.At = stored(mark.At)
+	key := markKey{mark.Source, mark.Role}
+	if m.marks[key] = mark; mark.Revision == "" {
+		delete(m.marks, key)
+	}
 	return nil
 }
 

@@ -37,6 +37,8 @@ func Run(t *testing.T, open func(t *testing.T) state.Store, o Options) {
 		"Begin/transitions":        actTransitions,
 		"Begin/fields":             actFields,
 		"Begin/refuses":            beginRefuses,
+		"Marks/set and removed":    marksSet,
+		"Marks/refuses":            marksRefuse,
 		"Journal/round trip":       journalRoundTrip,
 		"Journal/outcome at once":  journalOutcomeAtOnce,
 		"Journal/queries":          journalQueries,

@@ -91,6 +91,7 @@ func outlives(t *testing.T, s state.Store, reopen func(*testing.T, state.Store) 
 	ctx := context.Background()
 	noError(t, s.Save(ctx, record("a"), record("b")))
 	noError(t, s.Forget(ctx, id("b")))
+	noError(t, s.SetMark(ctx, mark("live", state.Accepted, "1")))
 	doubt, done := act("a", "start", "1"), act("a", "stop", "1")
 	noError(t, s.Begin(ctx, doubt))
 	noError(t, s.Begin(ctx, done))
@@ -104,6 +105,7 @@ func outlives(t *testing.T, s state.Store, reopen func(*testing.T, state.Store) 
 	if got := applied(t, s); !reflect.DeepEqual(got, []resource.Applied{record("a")}) {
 		t.Errorf("records: %v", got)
 	}
+	expectMarks(t, s, mark("live", state.Accepted, "1"))
 	if got := acts(t, s); !reflect.DeepEqual(got, []resource.Act{doubt, done}) {
 		t.Errorf("acts: %v", got)
 	}
