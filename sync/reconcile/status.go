@@ -43,7 +43,7 @@ type SourceStatus struct {
 	Documents   int                `json:"documents"`
 	Problems    []manifest.Problem `json:"problems"`
 	Error       string             `json:"error,omitempty"`
-	Code        string             `json:"code,omitempty"` // of Error
+	Code        string             `json:"code,omitempty"`     // of Error
 	Degraded    string             `json:"degraded,omitempty"` // why it is watched less closely than it could be
 }
 
