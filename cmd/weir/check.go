@@ -57,11 +57,11 @@ func sourceOf(cfg *config.Config, path string) *config.Source {
 
 // checker checks files and directories and adds up what it finds.
 type checker struct {
-	cfg     *config.Config // nil: nothing is known of accounts
-	limits  dirsource.Limits
-	sum     checked
-	sets    []resource.Set // of each path, with places the user can open
-	seen    map[string]bool
+	cfg    *config.Config // nil: nothing is known of accounts
+	limits dirsource.Limits
+	sum    checked
+	sets   []resource.Set // of each path, with places the user can open
+	seen   map[string]bool
 }
 
 func (c *checker) add(problems ...manifest.Problem) {
