@@ -51,6 +51,14 @@ func TestScripts(t *testing.T) {
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"writes": checkWrites, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll, "faults": setFaults, "calm": checkCalm,
+			"githost": startGitHost, "host": useGitHost, "sshd": startSSH, "remember": remember,
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "sshd" {
+				return false, fmt.Errorf("condition %s?", name)
+			}
+			_, err := os.Stat("/usr/sbin/sshd")
+			return err == nil, nil
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})
@@ -68,6 +76,9 @@ func setup(env *testscript.Env) error {
 	env.Setenv("CLOUDS", server.URL)
 	env.Setenv("LISTEN", listen)
 	env.Setenv("TEST_KEY", "weir-emulator")
+	env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+	env.Setenv("GIT_CONFIG_GLOBAL", filepath.Join(env.WorkDir, "gitconfig"))
+	env.Setenv("GIT_TERMINAL_PROMPT", "0")
 	path := filepath.Join(env.WorkDir, "weir.yaml")
 	if _, err := os.Stat(path); err == nil {
 		return nil
@@ -135,6 +146,11 @@ func look(ts *testscript.TestScript, place string) string {
 	defer resp.Body.Close()
 	b, _ := io.ReadAll(resp.Body)
 	return string(b)
+}
+
+// remember puts the last command's output into a variable: `remember NAME`.
+func remember(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
 }
 
 // patchClouds is somebody in the console: `clouds JSON`.
