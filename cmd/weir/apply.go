@@ -87,7 +87,7 @@ func (a *app) apply(ctx context.Context, f applyFlags) error {
 // of it no longer fits.
 func (a *app) planFor(ctx context.Context, one *oneShot, file string) (refused []apply.Result, err error) {
 	if file == "" {
-		one.plan, err = a.planOnce(ctx, one.rec)
+		one.plan, err = a.planOnce(ctx, one)
 		return nil, err
 	}
 	b, err := os.ReadFile(file)

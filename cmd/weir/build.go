@@ -244,6 +244,10 @@ func (a *app) tellConfig(problems []manifest.Problem) error {
 		return err
 	}
 	for _, p := range problems {
+		if a.output == "github" {
+			fmt.Fprintln(a.out, problemAnnotation(p))
+			continue
+		}
 		if a.logFormat == "json" {
 			log.Error("problem of the configuration", "severity", string(p.Severity), "problem", p.String())
 			continue

@@ -14,8 +14,10 @@ import (
 	"weir/sync/apply"
 	"weir/sync/call"
 	"weir/sync/config"
+	"weir/sync/manifest"
 	"weir/sync/plan"
 	"weir/sync/reconcile"
+	"weir/sync/resource"
 )
 
 type diffFlags struct {
@@ -23,6 +25,9 @@ type diffFlags struct {
 	out           string
 	selector      []string
 	showUnchanged bool
+	rev           string // what the sources would be, "" for what they are
+	base          string // a revision to compare with instead of the accounts
+	source        string // which source rev and base are of, "" for the only one
 }
 
 func (a *app) diffCmd() *cobra.Command {
@@ -39,20 +44,26 @@ func (a *app) diffCmd() *cobra.Command {
 	cmd.Flags().StringVar(&f.out, "out", "", "also save the plan in a `file`")
 	cmd.Flags().StringSliceVar(&f.selector, "selector", nil, "only resources with these labels, `k=v`")
 	cmd.Flags().BoolVar(&f.showUnchanged, "show-unchanged", false, "also list resources with nothing to do")
+	cmd.Flags().StringVar(&f.rev, "rev", "", "what the source would be at the `revision`")
+	cmd.Flags().StringVar(&f.base, "base", "", "compare with what the `revision` declares; the accounts are not asked")
+	cmd.Flags().StringVar(&f.source, "source", "", "`name` of the source that --rev and --base are of")
 	return cmd
 }
 
 func (a *app) diff(ctx context.Context, f diffFlags) error {
-	if err := a.format(); err != nil {
+	if err := a.format("github", "markdown"); err != nil {
 		return err
+	}
+	if f.rev != "" || f.base != "" || f.source != "" {
+		return errors.New("--rev, --base and --source: not yet")
 	}
 	one, err := a.open(ctx, f.selector, true)
 	if err != nil {
-		return err
+		return a.refuse(review{failed: err})
 	}
 	defer one.close()
-	if one.plan, err = a.planOnce(ctx, one.rec); err != nil {
-		return err
+	if one.plan, err = a.planOnce(ctx, one); err != nil {
+		return a.refuse(one.review(reconcile.PlanDocument{}, err))
 	}
 	doc, err := one.rec.Document(one.plan, f.showUnchanged)
 	if err != nil {
@@ -63,7 +74,7 @@ func (a *app) diff(ctx context.Context, f diffFlags) error {
 			return err
 		}
 	}
-	if err := a.printDocument(doc); err != nil {
+	if err := a.printDiff(one, doc); err != nil {
 		return err
 	}
 	if a.printUnreadable(doc) {
@@ -76,6 +87,21 @@ func (a *app) diff(ctx context.Context, f diffFlags) error {
 	return nil
 }
 
+// refuse returns why there is no plan, and says it where a review looks for it.
+func (a *app) refuse(r review) error {
+	if !a.reviewed() {
+		return r.failed
+	}
+	return errors.Join(r.failed, a.printReview(r))
+}
+
+func (a *app) printDiff(one *oneShot, doc reconcile.PlanDocument) error {
+	if a.reviewed() {
+		return a.printReview(one.review(doc, nil))
+	}
+	return a.printDocument(doc)
+}
+
 // unreadableShown bounds the reads whose failure is told one by one.
 const unreadableShown = 20
 
@@ -83,6 +109,9 @@ const unreadableShown = 20
 // could not: a plan that does not know is no success.
 func (a *app) printUnreadable(doc reconcile.PlanDocument) bool {
 	for i, u := range doc.Unreadable {
+		if a.reviewed() {
+			break // is in what was printed
+		}
 		if i == unreadableShown {
 			fmt.Fprintf(a.errs, "and %d more\n", len(doc.Unreadable)-i)
 			break
@@ -114,6 +143,10 @@ type oneShot struct {
 	plan  *plan.Plan
 	done  func(apply.Result) // told of each finished change; may be set late
 	close func()
+	// place finds a file in the repository; against is the revision that the
+	// plan compares with, "" for the accounts.
+	place   func(resource.Origin) string
+	against string
 }
 
 // open reads the config and opens what it names.
@@ -126,7 +159,7 @@ func (a *app) open(ctx context.Context, selector []string, dryRun bool) (*oneSho
 	if err != nil {
 		return nil, err
 	}
-	one := &oneShot{cfg: cfg, done: func(apply.Result) {}}
+	one := &oneShot{cfg: cfg, done: func(apply.Result) {}, place: places(cfg)}
 	b := &builder{
 		log: log, dryRun: dryRun, keeps: !dryRun, limiters: call.Limiters{}, reading: a.reading(),
 		applied: func(r apply.Result) { one.done(r) },
@@ -146,15 +179,18 @@ func (a *app) open(ctx context.Context, selector []string, dryRun bool) (*oneSho
 	return one, nil
 }
 
-func (a *app) planOnce(ctx context.Context, rec *reconcile.Reconciler) (*plan.Plan, error) {
-	problems, err := rec.Fetch(ctx)
+func (a *app) planOnce(ctx context.Context, one *oneShot) (*plan.Plan, error) {
+	problems, err := one.rec.Fetch(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if a.printProblems(problems) {
+	if !a.reviewed() {
+		a.printProblems(problems)
+	}
+	if manifest.Failed(problems) {
 		return nil, errors.New("the source has problems, nothing was read or changed")
 	}
-	return rec.Plan(ctx)
+	return one.rec.Plan(ctx)
 }
 
 // labels parses k=v selectors; none is nil.
@@ -178,7 +214,7 @@ const readingFew = 10
 
 // reading returns what shows on a terminal how far reading the accounts is.
 func (a *app) reading() func(done, total int) {
-	if terminal(a.errs) == 0 || a.output == "json" {
+	if terminal(a.errs) == 0 || a.output != "text" {
 		return nil
 	}
 	return func(done, total int) {

@@ -40,7 +40,8 @@ func (a *app) root() *cobra.Command {
 	}
 	f := cmd.PersistentFlags()
 	f.StringVar(&a.config, "config", "weir.yaml", "configuration `file`")
-	f.StringVarP(&a.output, "output", "o", "text", "output `format`: text or json (validate also github, sarif)")
+	f.StringVarP(&a.output, "output", "o", "text",
+		"output `format`: text or json (validate also github, sarif; diff also github, markdown)")
 	f.StringVar(&a.logFormat, "log-format", "text", "log `format`: text or json")
 	f.StringVar(&a.logLevel, "log-level", "", "least `level` that is logged: debug, info, warn or error")
 	f.BoolVar(&a.noColor, "no-color", false, "never colour the output (as the NO_COLOR variable does)")

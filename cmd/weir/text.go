@@ -87,7 +87,7 @@ func printChange(w io.Writer, c reconcile.ChangeDocument, width int, s style) {
 	if why == "" || c.State == plan.Waiting {
 		why = string(c.State)
 	}
-	fmt.Fprintf(w, "  %s %-*s  %-8s  %s\n", s.paint(color, mark), width, title(c), why, s.paint(dim, c.Origin.String()))
+	fmt.Fprintf(w, "  %s %-*s  %-8s  %s\n", s.paint(color, mark), width, title(c), why, s.paint(dim, originText(c.Origin)))
 	for _, f := range c.Fields {
 		fmt.Fprintf(w, "      %s\n", fieldText(f, s))
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -81,7 +80,7 @@ func (a *app) printChecked(sum checked) error {
 		return a.printJSON(sarif(sum.Problems))
 	case "github":
 		for _, p := range sum.Problems {
-			fmt.Fprintln(a.out, annotation(p))
+			fmt.Fprintln(a.out, problemAnnotation(p))
 		}
 		return nil
 	}
@@ -99,25 +98,9 @@ func (a *app) problemLine(p manifest.Problem) string {
 	return string(p.Severity) + ": " + p.String()
 }
 
-// printProblems prints problems beside a command's results and reports whether
-// any is an error.
-func (a *app) printProblems(problems []manifest.Problem) bool {
-	bad := false
+// printProblems prints problems beside a command's results.
+func (a *app) printProblems(problems []manifest.Problem) {
 	for _, p := range problems {
 		fmt.Fprintln(a.errs, a.problemLine(p))
-		bad = bad || p.Severity == manifest.Error
 	}
-	return bad
-}
-
-// annotation is a problem as GitHub Actions shows it in a pull request.
-func annotation(p manifest.Problem) string {
-	escape := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C").Replace
-	text := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace
-	msg := p.Message
-	if p.Path != "" {
-		msg = p.Path + ": " + msg
-	}
-	return fmt.Sprintf("::%s file=%s,line=%d,col=%d,title=%s::%s",
-		p.Severity, escape(p.File), max(p.Line, 1), max(p.Column, 1), escape("weir "+p.Code), text(msg))
 }

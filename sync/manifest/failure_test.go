@@ -401,3 +401,22 @@ func TestEveryProblemHasAKnownCode(t *testing.T) {
 		}
 	}
 }
+
+// TestLooksSecret takes paths as a plan's fields have them.
+func TestLooksSecret(t *testing.T) {
+	for path, c := range map[string]struct {
+		v    any
+		want bool
+	}{
+		"groups[0].servers[0].params.token": {"canary-7f3a", true},
+		"groups[0].servers[0].params.a":     {"LTAI5tCanaryCanary", true},
+		"groups[0].servers[0].params.b":     {"plain", false},
+		"groups[0].servers[0]":              {map[string]any{"params": map[string]any{"password": "canary-7f3a"}}, true},
+		"audioMsid":                         {"canary-7f3a-token", false},
+		"":                                  {nil, false},
+	} {
+		if got := LooksSecret(path, c.v); got != c.want {
+			t.Errorf("%s %v: %v", path, c.v, got)
+		}
+	}
+}

@@ -36,6 +36,16 @@ func (r *reader) secrets(d *document) {
 	}
 }
 
+// LooksSecret reports whether the value at a field's path ("spec" left out, as in
+// resource.Field) holds what looks like a key or password.
+func LooksSecret(path string, v any) bool {
+	steps := strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' })
+	free := slices.Contains(steps, "params") || slices.Contains(steps, "labels")
+	found := false
+	lookForSecrets(append([]string{""}, steps...), v, free, func([]string, int) { found = true })
+	return found
+}
+
 // lookForSecrets walks a value; free says that its texts are of the user's own
 // making (labels, parameters) and not names that the cloud knows.
 func lookForSecrets(path []string, v any, free bool, report func(path []string, length int)) {
