@@ -34,6 +34,8 @@ const lingerWrite = 8 * time.Second
 type builder struct {
 	log       *slog.Logger
 	dryRun    bool
+	keeps     bool // writes to the store where sources are in their history
+	mirrors   bool // keeps mirrors of repositories on disk, which one process may do
 	limiters  call.Limiters
 	calls     *call.Metrics
 	loop      *reconcile.Metrics
@@ -87,7 +89,7 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 		return setup, err
 	}
 	closers = append(closers, store.Shut)
-	feeds, closeFeeds, err := b.feeds(cfg)
+	feeds, closeFeeds, err := b.feeds(cfg, store)
 	closers = append(closers, closeFeeds)
 	if err != nil {
 		return setup, err
@@ -105,36 +107,12 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 	return setup, nil
 }
 
-func (b *builder) feeds(cfg *config.Config) ([]reconcile.Feed, func() error, error) {
-	var feeds []reconcile.Feed
-	var opened []*dirsource.Source
-	closeAll := func() error {
-		var errs []error
-		for _, s := range opened {
-			errs = append(errs, s.Close())
-		}
-		return errors.Join(errs...)
-	}
-	for _, s := range cfg.Sources {
-		src, err := dirsource.New(dirsource.Options{
-			Name: s.Name, Path: s.Directory, Logger: b.log,
-			Limits: limitsOf(cfg),
-		})
-		if err != nil {
-			return nil, closeAll, fmt.Errorf("source %s: %w", s.Name, err)
-		}
-		opened = append(opened, src)
-		feeds = append(feeds, reconcile.Feed{Name: s.Name, Source: src, Loader: manifest.New(manifestOptions(cfg))})
-	}
-	return feeds, closeAll, nil
-}
-
 func limitsOf(cfg *config.Config) dirsource.Limits {
 	return dirsource.Limits{FileBytes: cfg.Limits.FileBytes, Files: cfg.Limits.Files, TotalBytes: cfg.Limits.TotalBytes}
 }
 
-// manifestOptions says which accounts a manifest may name.
-func manifestOptions(cfg *config.Config) manifest.Options {
+// manifestOptions says what a manifest of a source may name.
+func manifestOptions(cfg *config.Config, s *config.Source) manifest.Options {
 	accounts := map[string][]string{}
 	for _, c := range clouds() {
 		accounts[c.apiVersion] = []string{}
@@ -143,6 +121,7 @@ func manifestOptions(cfg *config.Config) manifest.Options {
 		v := clouds()[a.Provider].apiVersion
 		accounts[v] = append(accounts[v], a.Name)
 	}
+	_ = s // owns
 	return manifest.Options{Accounts: accounts, Limits: manifest.Limits{FileBytes: int(cfg.Limits.FileBytes)}}
 }
 

@@ -9,19 +9,59 @@ import (
 	"os"
 	"path/filepath"
 
+	"weir/sync/config"
 	"weir/sync/manifest"
 	"weir/sync/resource"
 	"weir/sync/source"
 	"weir/sync/source/dirsource"
+	"weir/sync/source/gitsource"
 )
+
+// root is something to check: a file, a directory, or a source.
+type root struct {
+	path   string         // "" for a source that is a repository
+	source *config.Source // the one it is or lies in, nil for none
+}
+
+// rootsOf returns what is to be checked: the paths, or without any all sources.
+func rootsOf(cfg *config.Config, paths []string) []root {
+	var out []root
+	for _, p := range paths {
+		out = append(out, root{p, sourceOf(cfg, p)})
+	}
+	if len(paths) == 0 {
+		for i, s := range cfg.Sources {
+			out = append(out, root{s.Directory, &cfg.Sources[i]})
+		}
+	}
+	return out
+}
+
+// sourceOf returns the directory source that path lies in, nil for none.
+func sourceOf(cfg *config.Config, path string) *config.Source {
+	full, err := filepath.Abs(path)
+	if cfg == nil || err != nil {
+		return nil
+	}
+	for i, s := range cfg.Sources {
+		dir, err := filepath.Abs(s.Directory)
+		if s.Git != nil || err != nil {
+			continue
+		}
+		if rel, err := filepath.Rel(dir, full); err == nil && filepath.IsLocal(rel) {
+			return &cfg.Sources[i]
+		}
+	}
+	return nil
+}
 
 // checker checks files and directories and adds up what it finds.
 type checker struct {
-	options manifest.Options
-	limits  dirsource.Limits
-	sum     checked
-	sets    []resource.Set // of each path, with places the user can open
-	seen    map[string]bool
+	cfg    *config.Config // nil: nothing is known of accounts
+	limits dirsource.Limits
+	sum    checked
+	sets   []resource.Set // of each path, with places the user can open
+	seen   map[string]bool
 }
 
 func (c *checker) add(problems ...manifest.Problem) {
@@ -35,12 +75,16 @@ func (c *checker) add(problems ...manifest.Problem) {
 
 // check loads one file or directory. The places in its problems are paths the
 // user can open.
-func (c *checker) check(ctx context.Context, root string) error {
-	snap, dir, faults, err := c.snapshot(ctx, root)
+func (c *checker) check(ctx context.Context, at root) error {
+	snap, dir, faults, err := c.read(ctx, at)
 	if err != nil {
 		return err
 	}
-	res := manifest.New(c.options).Load(snap)
+	var options manifest.Options
+	if c.cfg != nil {
+		options = manifestOptions(c.cfg, at.source)
+	}
+	res := manifest.New(options).Load(snap)
 	for i := range res.Problems {
 		res.Problems[i].File = filepath.Join(dir, res.Problems[i].File)
 	}
@@ -86,6 +130,25 @@ func (c *checker) join() {
 		_, twice := manifest.Join(c.sets...)
 		c.add(twice...)
 	}
+}
+
+// read reads what is to be checked, and says which folder its paths are below.
+func (c *checker) read(ctx context.Context, at root) (
+	snap *source.Snapshot, dir string, faults []manifest.Problem, err error,
+) {
+	if at.source == nil || at.source.Git == nil {
+		return c.snapshot(ctx, at.path)
+	}
+	opt := gitOptions(c.cfg, *at.source)
+	src, err := gitsource.New(opt)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	defer src.Close()
+	if snap, err = src.Next(ctx, nil); err != nil {
+		return nil, "", nil, fmt.Errorf("source %s: %w", at.source.Name, err)
+	}
+	return snap, opt.Path, nil, nil
 }
 
 // snapshot reads root, and says which folder its paths are below. What keeps a

@@ -24,20 +24,28 @@ const (
 )
 
 func (a *app) demoCmd() *cobra.Command {
-	var once bool
-	var dir string
+	var f demoFlags
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show it: the emulator, the daemon and five kinds to edit, no account needed",
 		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context(), dir, once) },
+		Long: "demo starts both clouds as an emulator and the daemon on a copy of examples/quickstart. With --git the\n" +
+			"manifests are a repository on a git host of its own: commit and push, and the push is applied.",
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context(), f) },
 	}
-	cmd.Flags().BoolVar(&once, "once", false, "apply once, print the report and exit")
-	cmd.Flags().StringVar(&dir, "dir", "", "`directory` for the copy of the quickstart (default: a new temporary one)")
+	cmd.Flags().BoolVar(&f.once, "once", false, "apply once, print the report and exit")
+	cmd.Flags().BoolVar(&f.git, "git", false, "declare in a git repository, which the demo serves")
+	cmd.Flags().StringVar(&f.dir, "dir", "", "`directory` for the copy of the quickstart (default: a new temporary one)")
 	return cmd
 }
 
-func (a *app) demo(ctx context.Context, dir string, once bool) error {
+type demoFlags struct {
+	once, git bool
+	dir       string
+}
+
+func (a *app) demo(ctx context.Context, f demoFlags) error {
+	dir, once := f.dir, f.once
 	if dir == "" {
 		tmp, err := os.MkdirTemp("", "weir-demo-")
 		if err != nil {
@@ -57,6 +65,15 @@ func (a *app) demo(ctx context.Context, dir string, once bool) error {
 		return err
 	}
 	a.config = filepath.Join(dir, "weir.yaml")
+	explain := a.explainDemo
+	if f.git {
+		host, err := startDemoGit(ctx, dir)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = host.close() }()
+		explain = a.explainDemoGit
+	}
 	if once {
 		return a.apply(ctx, applyFlags{yes: true})
 	}
@@ -64,7 +81,7 @@ func (a *app) demo(ctx context.Context, dir string, once bool) error {
 	if err != nil {
 		return err
 	}
-	return a.serve(ctx, log, false, func(d *daemon.Daemon) { a.explainDemo(d.Addr(), clouds.addr, dir) })
+	return a.serve(ctx, log, false, func(d *daemon.Daemon) { explain(d.Addr(), clouds.addr, dir) })
 }
 
 // startDemoClouds serves the demo's world: the example's streams are on air.
@@ -139,6 +156,28 @@ Try, in another terminal:
 Ctrl-C ends it.
 
 `, addr, emulatorAddr, dir, demoConsole)
+}
+
+func (a *app) explainDemoGit(addr, emulatorAddr, dir string) {
+	fmt.Fprintf(a.out, `
+weir keeps two emulated accounts as the branch main of the repository says whose clone is %[3]s/live.
+
+  page      http://%[1]s/        metrics   http://%[1]s/metrics
+  clouds    http://%[2]s/_emulator/world   calls   http://%[2]s/_emulator/calls
+
+Try, in another terminal:
+
+  cd %[3]s/live
+  edit      sed -i 's/enabled: true/enabled: false/' multistream.yaml && git commit -qam 'One stream' && git push -q
+  break     sed -i 's/\[SHH, SG, NO\]/[SHH, SG, NOR]/' prefetch.yaml && git commit -qam 'A typo' && git push -q
+  repair    git revert --no-edit HEAD && git push -q
+  rewrite   git reset -q --hard HEAD~2 && git push -qf          (held: weir accept-rewrite HASH lets it through)
+  dry run   weir diff --config ../weir.yaml
+  request   weir diff --config ../weir.yaml --base HEAD~1 --rev HEAD      (offline: what the last commit changes)
+
+Ctrl-C ends it.
+
+`, addr, emulatorAddr, dir)
 }
 
 // demoConsole is what somebody does in the console behind weir's back.

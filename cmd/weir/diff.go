@@ -128,7 +128,7 @@ func (a *app) open(ctx context.Context, selector []string, dryRun bool) (*oneSho
 	}
 	one := &oneShot{cfg: cfg, done: func(apply.Result) {}}
 	b := &builder{
-		log: log, dryRun: dryRun, limiters: call.Limiters{}, reading: a.reading(),
+		log: log, dryRun: dryRun, keeps: !dryRun, limiters: call.Limiters{}, reading: a.reading(),
 		applied: func(r apply.Result) { one.done(r) },
 	}
 	if b.selector, err = labels(selector); err != nil {

@@ -250,9 +250,9 @@ func exampleSet(t *testing.T, path string) []shown {
 		t.Fatalf("%v, %v", problems, err)
 	}
 	var out []shown
-	for _, dir := range directories(cfg) {
-		c := checker{options: manifestOptions(cfg)}
-		if err := c.check(context.Background(), dir); err != nil {
+	for _, at := range rootsOf(cfg, nil) {
+		c, dir := checker{cfg: cfg}, at.path
+		if err := c.check(context.Background(), at); err != nil {
 			t.Fatal(err)
 		}
 		for r := range c.sets[0].All() {

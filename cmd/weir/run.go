@@ -93,7 +93,7 @@ func newBuilder(log *slog.Logger, dryRun bool) (*prometheus.Registry, *builder, 
 		return nil, nil, err
 	}
 	b := &builder{
-		log: log, dryRun: dryRun, limiters: call.Limiters{}, calls: calls, loop: reconcile.NewMetrics(registry),
+		log: log, dryRun: dryRun, keeps: !dryRun, mirrors: true, limiters: call.Limiters{}, calls: calls, loop: reconcile.NewMetrics(registry),
 	}
 	return registry, b, nil
 }

@@ -17,8 +17,8 @@ func (a *app) validateCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate [PATH...]",
 		Short: "Check manifests, offline",
-		Long: "validate checks files and directories; without a path, the sources of the configuration. Every problem\n" +
-			"is reported with file, line and column; `weir explain CODE` says more about one.",
+		Long: "validate checks files and directories; without a path, the sources of the configuration, of which a git\n" +
+			"source is fetched. Every problem is reported with file, line and column; `weir explain CODE` says more about one.",
 		RunE: func(cmd *cobra.Command, paths []string) error { return a.validate(cmd.Context(), paths) },
 	}
 }
@@ -56,11 +56,11 @@ func (a *app) validate(ctx context.Context, paths []string) error {
 // validateWhat returns the paths to check and what is known of accounts and
 // limits: with a configuration what it says, else nothing. A configuration
 // with errors is all there is to tell.
-func (a *app) validateWhat(paths []string) (*checker, []string, error) {
+func (a *app) validateWhat(paths []string) (*checker, []root, error) {
 	c := &checker{sum: checked{Problems: []manifest.Problem{}}}
 	cfg, problems, err := config.Read(a.config)
 	if errors.Is(err, fs.ErrNotExist) && len(paths) > 0 {
-		return c, paths, nil
+		return c, rootsOf(nil, paths), nil
 	}
 	if err != nil {
 		return nil, nil, a.configError(err)
@@ -69,19 +69,8 @@ func (a *app) validateWhat(paths []string) (*checker, []string, error) {
 	if cfg == nil {
 		return c, nil, nil
 	}
-	c.options, c.limits = manifestOptions(cfg), limitsOf(cfg)
-	if len(paths) == 0 {
-		paths = directories(cfg)
-	}
-	return c, paths, nil
-}
-
-func directories(cfg *config.Config) []string {
-	var out []string
-	for _, s := range cfg.Sources {
-		out = append(out, s.Directory)
-	}
-	return out
+	c.cfg, c.limits = cfg, limitsOf(cfg)
+	return c, rootsOf(cfg, paths), nil
 }
 
 func (a *app) printChecked(sum checked) error {

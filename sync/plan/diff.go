@@ -106,7 +106,7 @@ func changeOf(p Policy, c Case, v Verdict) Change {
 	ch.Unmade = c.Want != nil && c.Last == nil && v.State == Unknown && (c.Seen == nil || ch.Unread)
 	switch {
 	case c.Want != nil:
-		ch.Origin, ch.Labels = c.Want.Origin, c.Want.Labels
+		ch.Origin, ch.Labels = originOf(c), c.Want.Labels
 	case c.Last != nil:
 		ch.Origin = c.Last.Origin
 	}
@@ -116,6 +116,16 @@ func changeOf(p Policy, c Case, v Verdict) Change {
 	}
 	ch.Adopt = v.State == InSync && p.Mode != Observe && stale(c)
 	return ch
+}
+
+// originOf returns where c is declared, with the commit that the record knows of
+// a declaration that is still the same.
+func originOf(c Case) resource.Origin {
+	o := c.Want.Origin
+	if c.Last != nil && c.Last.Spec.Equal(c.Want.Spec) && !moved(c.Last.Origin, o) {
+		return c.Last.Origin
+	}
+	return o
 }
 
 // stale reports whether the record of c no longer says what holds.

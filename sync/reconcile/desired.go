@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,10 +27,20 @@ type feed struct {
 	documents   int
 	err         error // of the source, nil while it delivers
 	lastSuccess time.Time
+	markedAs    string // the revision in force, as the store knows it
+	said        said
 }
 
 func (f *feed) arrive(s *source.Snapshot, now time.Time) {
 	f.latest, f.err, f.lastSuccess = s, nil, now
+}
+
+// checked returns when the source was last looked at with success.
+func (f *feed) checked() time.Time {
+	if w, ok := f.Source.(source.Watched); ok && f.err == nil && w.Checked().After(f.lastSuccess) {
+		return w.Checked()
+	}
+	return f.lastSuccess
 }
 
 // declared is what the feeds ask for, in normal form.
@@ -44,7 +55,7 @@ type declared struct {
 
 // load takes over new revisions. A revision with an error is refused whole:
 // what was in force stays in force.
-func (r *Reconciler) load(tell func(f *feed, accepted bool)) {
+func (r *Reconciler) load(ctx context.Context, tell func(f *feed, accepted bool)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fresh := false
@@ -52,7 +63,7 @@ func (r *Reconciler) load(tell func(f *feed, accepted bool)) {
 		if f.latest != nil && f.latest != f.loaded {
 			accepted := r.loadFeed(f)
 			tell(f, accepted)
-			fresh = accepted || fresh
+			fresh = accepted || r.recall(ctx, f) || fresh
 		}
 	}
 	if fresh {

@@ -50,7 +50,7 @@ func two(t *testing.T, story func(h *house, other *tree)) {
 		h := open(t)
 		other := newTree()
 		h.build(loose, func(_ *house, o *Options) {
-			o.Feeds = append(o.Feeds, Feed{"other", other, o.Feeds[0].Loader})
+			o.Feeds = append(o.Feeds, Feed{Name: "other", Source: other, Loader: o.Feeds[0].Loader})
 		})
 		h.start()
 		defer func() { h.stop() }()

@@ -265,7 +265,7 @@ func TestOneResourceTwice(t *testing.T) {
 		h := open(t)
 		other := newTree()
 		h.build(func(h *house, o *Options) {
-			o.Feeds = append(o.Feeds, Feed{"other", other, o.Feeds[0].Loader})
+			o.Feeds = append(o.Feeds, Feed{Name: "other", Source: other, Loader: o.Feeds[0].Loader})
 		})
 		h.commit("a.yaml", multiOn)
 		h.start()

@@ -104,7 +104,7 @@ func (h *house) build(changes ...change) {
 	h.t.Helper()
 	h.registry = prometheus.NewRegistry()
 	opts := Options{
-		Feeds: []Feed{{"live", h.source, manifest.New(manifest.Options{
+		Feeds: []Feed{{Name: "live", Source: h.source, Loader: manifest.New(manifest.Options{
 			Accounts: map[string][]string{"aliyun/v1": {"ali"}, "volcengine/v1": {"volc"}},
 		})}},
 		Store: h.store, Interval: 5 * time.Minute, Metrics: NewMetrics(h.registry),

@@ -19,6 +19,9 @@ const (
 // Run watches the feeds and runs passes until ctx ends. Feeds, time, leases
 // and MarkDirty only leave a token; this loop alone decides to run.
 func (r *Reconciler) Run(ctx context.Context) error {
+	if r.opts.Metrics != nil {
+		r.opts.Metrics.lastSource.set(r.checkedAt)
+	}
 	var wg sync.WaitGroup
 	for _, f := range r.feeds {
 		wg.Go(func() { r.watch(ctx, f) })
@@ -96,6 +99,7 @@ func (r *Reconciler) watch(ctx context.Context, f *feed) {
 		r.mu.Unlock()
 		if err != nil {
 			r.sourceFailed(f.Name, err)
+			r.tellStopped(f, err)
 			continue
 		}
 		r.MarkDirty()

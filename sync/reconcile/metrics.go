@@ -15,7 +15,7 @@ import (
 // Metrics are the loop's, named in the contract.
 type Metrics struct {
 	revision     *prometheus.GaugeVec
-	lastSource   *prometheus.GaugeVec
+	lastSource   *lookups
 	sourceErrors *prometheus.CounterVec
 	documents    *prometheus.GaugeVec
 	problems     *prometheus.GaugeVec
@@ -43,7 +43,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 	m := &Metrics{
 		revision:     gauge("weir_source_revision_info", "Revision in force, 1 a source.", "source", "revision"),
-		lastSource:   gauge("weir_source_last_success_timestamp_seconds", "When a source last delivered.", "source"),
+		lastSource:   newLookups(),
 		sourceErrors: counter("weir_source_sync_errors_total", "Times a source could not be read.", "source"),
 		documents:    gauge("weir_manifest_documents", "Documents in the newest revision.", "source"),
 		problems:     gauge("weir_manifest_problems", "Problems in the newest revision.", "source"),
@@ -61,7 +61,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}),
 		age: newAges(),
 	}
-	reg.MustRegister(m.duration, m.refused, m.age)
+	reg.MustRegister(m.duration, m.refused, m.age, m.lastSource)
 	return m
 }
 
@@ -200,7 +200,6 @@ func (r *Reconciler) meterSources() {
 	defer r.mu.Unlock()
 	for _, f := range r.feeds {
 		m.revision.WithLabelValues(f.Name, f.inForce).Set(1)
-		m.lastSource.WithLabelValues(f.Name).Set(float64(f.lastSuccess.UnixMilli()) / 1000)
 		m.documents.WithLabelValues(f.Name).Set(float64(f.documents))
 		m.problems.WithLabelValues(f.Name).Set(float64(len(f.problems) + len(f.clashes)))
 	}

@@ -45,7 +45,9 @@ type failure struct {
 // what is due. With full it first reads all that the scan under way still lacks.
 func (r *Reconciler) step(ctx context.Context, full bool) error {
 	began := time.Now()
-	r.load(r.announce)
+	r.load(ctx, r.announce)
+	r.mark(ctx)
+	r.tellLoaded()
 	if !r.desired.ready {
 		r.publish(func(s *Status) { s.Ready = false })
 		r.meterSources()
@@ -63,6 +65,7 @@ func (r *Reconciler) step(ctx context.Context, full bool) error {
 		}
 		p = r.decide(m, time.Now())
 	}
+	r.trace(ctx, p, m)
 	rep, err := r.carryOut(ctx, p)
 	r.settle(p, rep, began)
 	r.finish(p, rep, m, passTimes{began: began, full: full && !interrupted}, errors.Join(err, r.unwritten()))

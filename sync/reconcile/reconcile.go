@@ -28,6 +28,9 @@ type Feed struct {
 	Name   string
 	Source source.Source
 	Loader *manifest.Loader
+	// Follows says what of which place Source reads. Which of its revisions is in
+	// force is kept in the store under it; "" keeps nothing.
+	Follows string
 }
 
 // Options says what a Reconciler works on. Feeds, Accounts, Store, Windows
@@ -48,6 +51,8 @@ type Options struct {
 	Metrics  *Metrics // may be nil
 	// Applied is told of each finished change; may be nil.
 	Applied func(apply.Result)
+	// Verdict is told what became of each revision; may be nil. It must not block.
+	Verdict func(Verdict)
 	// Reading is told how many of how many resources have been read; may be nil.
 	Reading func(done, total int)
 }
@@ -131,11 +136,17 @@ func (r *Reconciler) MarkDirty() {
 	}
 }
 
-// MarkFull asks for a full pass, which reads everything again.
+// MarkFull asks for a full pass, which reads everything again, and for a look
+// at the sources.
 func (r *Reconciler) MarkFull() {
 	r.mu.Lock()
 	r.full = true
 	r.mu.Unlock()
+	for _, f := range r.feeds {
+		if p, ok := f.Source.(interface{ Poke() }); ok {
+			p.Poke()
+		}
+	}
 	r.MarkDirty()
 }
 
@@ -149,7 +160,7 @@ func (r *Reconciler) Fetch(ctx context.Context) ([]manifest.Problem, error) {
 		}
 		f.arrive(snap, time.Now())
 	}
-	r.load(func(*feed, bool) {})
+	r.load(ctx, func(*feed, bool) {})
 	return r.Problems(), nil
 }
 
@@ -166,7 +177,9 @@ func (r *Reconciler) Plan(ctx context.Context) (*plan.Plan, error) {
 	if err := r.observe(ctx, r.everything(memory)); err != nil {
 		return nil, err
 	}
-	return r.decide(memory, time.Now()), nil
+	p := r.decide(memory, time.Now())
+	r.trace(ctx, p, memory)
+	return p, nil
 }
 
 // Apply carries out p, a plan made by Plan.

@@ -43,6 +43,7 @@ type SourceStatus struct {
 	Documents   int                `json:"documents"`
 	Problems    []manifest.Problem `json:"problems"`
 	Error       string             `json:"error,omitempty"`
+	Code        string             `json:"code,omitempty"`     // of Error
 	Degraded    string             `json:"degraded,omitempty"` // why it is watched less closely than it could be
 }
 
@@ -108,14 +109,14 @@ func (r *Reconciler) sources() []SourceStatus {
 	var out []SourceStatus
 	for _, f := range r.feeds {
 		s := SourceStatus{
-			Name: f.Name, InForce: f.inForce, LastSuccess: f.lastSuccess,
+			Name: f.Name, InForce: f.inForce, LastSuccess: f.checked(),
 			Documents: f.documents, Problems: f.standing(),
 		}
 		if f.latest != nil {
 			s.Revision = f.latest.Revision
 		}
 		if f.err != nil {
-			s.Error = f.err.Error()
+			s.Error, s.Code = f.err.Error(), sourceCode(f.err)
 		}
 		if d, ok := f.Source.(interface{ Degraded() string }); ok {
 			s.Degraded = d.Degraded()
@@ -163,6 +164,7 @@ func (r *Reconciler) finish(p *plan.Plan, rep *apply.Report, m memory, t passTim
 		r.lastPlan = p
 	})
 	r.logPass(p, rep, t)
+	r.tellPass(p, rep)
 	r.meter(p, rep, t, counts, err)
 }
 

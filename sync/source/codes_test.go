@@ -45,8 +45,8 @@ func TestError(t *testing.T) {
 		err  *Error
 		want string
 	}{
-		{"with a path", &Error{CodeUnreadable, "a.yaml", fs.ErrPermission}, "a.yaml: permission denied [source-unreadable]"},
-		{"of the root", &Error{CodeMissing, "", fs.ErrNotExist}, "file does not exist [source-missing]"},
+		{"with a path", &Error{Code: CodeUnreadable, Path: "a.yaml", Err: fs.ErrPermission}, "a.yaml: permission denied [source-unreadable]"},
+		{"of the root", &Error{Code: CodeMissing, Err: fs.ErrNotExist}, "file does not exist [source-missing]"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := tt.err.Error(); got != tt.want {

@@ -73,6 +73,8 @@ type Error struct {
 	Code string // "source-missing", "source-unreadable", "too-many-files", "symlink-outside", ...
 	Path string // below the root, "" for the root itself
 	Err  error
+	// Revision is the one that is refused, "" where no certain one is.
+	Revision string
 }
 
 // Error returns code, path and cause.

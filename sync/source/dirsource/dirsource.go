@@ -32,6 +32,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -77,14 +78,18 @@ type Source struct {
 	closed chan struct{}
 	once   sync.Once
 
-	last   *listing      // the last scan that counted
-	fault  *fault        // what the last Next returned, nil after a success
-	cost   time.Duration // what the last scan took
-	rescan time.Time     // when the next look is due
-	rehash time.Time     // when the next reading of all files is due
+	last    *listing      // the last scan that counted
+	checked atomic.Int64  // when, in Unix nanoseconds
+	fault   *fault        // what the last Next returned, nil after a success
+	cost    time.Duration // what the last scan took
+	rescan  time.Time     // when the next look is due
+	rehash  time.Time     // when the next reading of all files is due
 }
 
-var _ source.Source = (*Source)(nil)
+var (
+	_ source.Source  = (*Source)(nil)
+	_ source.Watched = (*Source)(nil)
+)
 
 // New returns the source and begins to listen for events. The directory need
 // not exist yet; a system that has no more watches to give is no error either:
@@ -152,4 +157,12 @@ func set[T int | int64 | time.Duration](field *T, value T) {
 	if *field == 0 {
 		*field = value
 	}
+}
+
+// Checked returns when a scan last counted, zero for never.
+func (s *Source) Checked() time.Time {
+	if n := s.checked.Load(); n != 0 {
+		return time.Unix(0, n)
+	}
+	return time.Time{}
 }

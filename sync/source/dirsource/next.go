@@ -125,6 +125,7 @@ func (s *Source) accept(prev *source.Snapshot, list *listing) *source.Snapshot {
 	s.watch.settled(list)
 	healed := s.fault != nil
 	s.last, s.fault = list, nil
+	s.checked.Store(time.Now().UnixNano())
 	if prev != nil && prev.Revision == list.revision && !healed {
 		return nil
 	}

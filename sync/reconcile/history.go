@@ -1,0 +1,126 @@
+package reconcile
+
+import (
+	"context"
+	"time"
+
+	"weir/sync/manifest"
+	"weir/sync/plan"
+	"weir/sync/source"
+	"weir/sync/state"
+)
+
+// traceTime bounds the search for who asked for the changes of one plan. What
+// is not found in time is journalled with its revision alone.
+const traceTime = 5 * time.Second
+
+// markTime bounds the reading and writing of a mark.
+const markTime = 10 * time.Second
+
+// trace says of each change in p that does something which commit asked for it:
+// the one that last changed its document or, of a removal, that took it away.
+func (r *Reconciler) trace(ctx context.Context, p *plan.Plan, m memory) {
+	ctx, cancel := context.WithTimeout(ctx, traceTime)
+	defer cancel()
+	for _, f := range r.feeds {
+		h, ok := f.Source.(source.History)
+		if !ok || f.inForce == "" {
+			continue
+		}
+		r.traceFeed(ctx, h, f, p, m)
+	}
+}
+
+func (r *Reconciler) traceFeed(ctx context.Context, h source.History, f *feed, p *plan.Plan, m memory) {
+	var at []int
+	var places []source.Place
+	for i, c := range p.Changes {
+		unknown := c.Adopt && c.Origin.Commit == ""
+		if c.Origin.Source != f.Name || c.Origin.File == "" || c.Action == plan.None && !unknown {
+			continue
+		}
+		place := source.Place{File: c.Origin.File, Line: c.Origin.Line}
+		if _, declared := r.desired.set.Get(c.ID); !declared {
+			place.Since = m.last[c.ID].Revision
+		}
+		at, places = append(at, i), append(places, place)
+	}
+	if len(places) == 0 {
+		return
+	}
+	who, err := h.Trace(ctx, f.inForce, places)
+	if err != nil {
+		r.opts.Logger.Warn("cannot tell which commits asked for the changes", "source", f.Name, "error", err)
+	}
+	for i, n := range at {
+		var c source.Change
+		if i < len(who) {
+			c = who[i]
+		}
+		p.Changes[n].Origin.Commit, p.Changes[n].Origin.Author = c.Commit, c.Author
+	}
+}
+
+// recall puts the revision of f that was in force before this process began
+// into its place, where the newest one is refused and nothing is in force.
+func (r *Reconciler) recall(ctx context.Context, f *feed) bool {
+	h, ok := f.Source.(source.History)
+	if !ok || f.Follows == "" || f.accepted != "" {
+		return false
+	}
+	revision := r.marked(ctx, f)
+	if revision == "" || revision == f.latest.Revision {
+		return false
+	}
+	snap, err := h.At(ctx, revision)
+	if err != nil {
+		r.opts.Logger.Warn("the revision that was in force cannot be read", "source", f.Name, "revision", revision, "error", err)
+		return false
+	}
+	res := f.Loader.Load(snap)
+	normals, odd := r.normalAll(res.Set)
+	if manifest.Failed(append(res.Problems, odd...)) {
+		return false
+	}
+	f.good, f.normals, f.accepted = res, normals, revision
+	r.opts.Logger.Warn("the revision that was in force before stays in force", "source", f.Name, "revision", revision)
+	return true
+}
+
+// marked returns the revision of f that the store says was in force.
+func (r *Reconciler) marked(ctx context.Context, f *feed) string {
+	ctx, cancel := context.WithTimeout(ctx, markTime)
+	defer cancel()
+	marks, err := r.opts.Store.Marks(ctx)
+	if err != nil {
+		r.opts.Logger.Warn("cannot read which revision was in force", "source", f.Name, "error", err)
+	}
+	for _, m := range marks {
+		if m.Source == f.Follows && m.Role == state.InForce {
+			return m.Revision
+		}
+	}
+	return ""
+}
+
+// mark writes which revision of each feed is in force, where that has changed.
+func (r *Reconciler) mark(ctx context.Context) {
+	if r.opts.DryRun {
+		return
+	}
+	for _, f := range r.feeds {
+		if f.Follows == "" || f.inForce == "" || f.inForce == f.markedAs {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, markTime)
+		err := r.opts.Store.SetMark(ctx, state.Mark{
+			Source: f.Follows, Role: state.InForce, Revision: f.inForce, At: time.Now(),
+		})
+		cancel()
+		if err != nil {
+			r.opts.Logger.Warn("cannot write which revision is in force", "source", f.Name, "error", err)
+			continue
+		}
+		f.markedAs = f.inForce
+	}
+}

@@ -1,0 +1,142 @@
+package reconcile
+
+import (
+	"errors"
+
+	"weir/sync/apply"
+	"weir/sync/manifest"
+	"weir/sync/plan"
+	"weir/sync/source"
+)
+
+// Outcome is what became of a revision.
+type Outcome string
+
+// The outcomes of a revision.
+const (
+	Rejected Outcome = "rejected" // its documents have errors
+	Stopped  Outcome = "stopped"  // the source holds it back, or a guard its plan
+	Applied  Outcome = "applied"  // everything that was due is done
+	Unmade   Outcome = "unmade"   // calls failed
+)
+
+// Verdict tells a git host, or whoever asked, what became of a revision.
+type Verdict struct {
+	Source   string
+	Revision string
+	Outcome  Outcome
+	Text     string       // one line: the first error, or why it is held
+	Problems int          // errors of its documents
+	Summary  plan.Summary // of the plan's changes that come from this source
+	Done     int          // of them, how many were carried out
+	Failed   int          // and how many could not be
+}
+
+// said is what was last told of a feed.
+type said struct {
+	revision string
+	outcome  Outcome
+	text     string
+}
+
+// tell hands a verdict on where it says something new. The text of a success is
+// not: it counts what that one pass did.
+func (r *Reconciler) tell(f *feed, v Verdict) {
+	now := said{v.Revision, v.Outcome, v.Text}
+	if r.opts.Verdict == nil || r.opts.DryRun || v.Revision == "" {
+		return
+	}
+	r.mu.Lock()
+	news := f.said != now
+	f.said = now
+	r.mu.Unlock()
+	if news {
+		v.Source = f.Name
+		r.opts.Verdict(v)
+	}
+}
+
+// tellLoaded tells of newest revisions whose documents have errors.
+func (r *Reconciler) tellLoaded() {
+	for _, f := range r.feeds {
+		if f.loaded != nil && manifest.Failed(f.problems) {
+			r.tellRejected(f)
+		}
+	}
+}
+
+func (r *Reconciler) tellRejected(f *feed) {
+	n := 0
+	for _, p := range f.problems {
+		if p.Severity == manifest.Error {
+			n++
+		}
+	}
+	r.tell(f, Verdict{Revision: f.loaded.Revision, Outcome: Rejected, Text: firstError(f.problems), Problems: n})
+}
+
+// tellStopped tells of a revision that its source does not give out.
+func (r *Reconciler) tellStopped(f *feed, err error) {
+	if e, ok := errors.AsType[*source.Error](err); ok && e.Revision != "" {
+		r.tell(f, Verdict{Revision: e.Revision, Outcome: Stopped, Text: e.Error()})
+	}
+}
+
+// tellPass tells what a pass made of the revisions in force. A newer revision
+// that is refused has its own verdict.
+func (r *Reconciler) tellPass(p *plan.Plan, rep *apply.Report) {
+	for _, f := range r.feeds {
+		switch {
+		case f.inForce == "" || f.loaded == nil || f.inForce != f.loaded.Revision:
+		case len(f.clashes) > 0:
+			r.tell(f, Verdict{
+				Revision: f.inForce, Outcome: Rejected, Text: f.clashes[0].String(), Problems: len(f.clashes),
+			})
+		case len(p.Held) > 0:
+			v := r.verdict(f, p)
+			v.Outcome, v.Text = Stopped, p.Held[0].Message+" ["+p.Held[0].Guard+"]"
+			r.tell(f, v)
+		case rep != nil && !r.scan.finish.IsZero(): // before the first scan little is known
+			if v := r.verdict(f, p); v.count(f.Name, p, rep) {
+				r.tell(f, v)
+			}
+		}
+	}
+}
+
+// verdict counts what p says of the resources of f, and which of them could not
+// be made so.
+func (r *Reconciler) verdict(f *feed, p *plan.Plan) Verdict {
+	own := plan.Plan{}
+	v := Verdict{Revision: f.inForce, Outcome: Applied}
+	for _, c := range p.Changes {
+		if c.Origin.Source != f.Name {
+			continue
+		}
+		own.Changes = append(own.Changes, c)
+		if fail, failed := r.failures[c.ID]; failed {
+			v.Failed++
+			v.Outcome, v.Text = Unmade, c.ID.String()+": "+fail.why
+		}
+	}
+	v.Summary = own.Summary()
+	return v
+}
+
+// count adds what was carried out. It reports whether the verdict stands: where
+// a stop or a newer revision kept changes from being tried it does not.
+func (v *Verdict) count(name string, p *plan.Plan, rep *apply.Report) bool {
+	for _, res := range rep.Results {
+		c, ok := changeOf(p, res.ID)
+		if !ok || c.Origin.Source != name {
+			continue
+		}
+		if res.Outcome == apply.Refused && v.Failed == 0 {
+			return false
+		}
+		if res.Outcome == apply.Done {
+			v.Done++
+		}
+	}
+	return true
+}
