@@ -98,7 +98,7 @@ func answered(err error) bool {
 		return false
 	}
 	switch fault.Code {
-	case source.CodeRewritten, source.CodeUnsigned, source.CodeBranch, source.CodeNoVersion:
+	case source.CodeRewritten, source.CodeUnsigned, source.CodeBranch, source.CodeNoVersion, source.CodeMissing:
 		return true
 	}
 	return fault.Path != ""

@@ -36,7 +36,7 @@ func (s *Source) look(ctx context.Context) (*revision, error) {
 // damaged reports whether err is one that a fresh mirror may cure.
 func damaged(err error) bool {
 	var known *source.Error
-	return err != nil && !errors.As(err, &known) && !full(err) &&
+	return err != nil && !errors.As(err, &known) && !full(err) && !errors.Is(err, errTooLarge) &&
 		!errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 

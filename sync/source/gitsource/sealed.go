@@ -70,8 +70,10 @@ func unheader(data []byte) (s sealed, count int) {
 			break
 		}
 		rest = rest[len(line):]
-		key, value, _ := bytes.Cut(line, []byte(" "))
+		key, value, spaced := bytes.Cut(line, []byte(" "))
 		switch {
+		case !spaced:
+			into = &s.payload
 		case len(key) == 0 && into != &s.payload:
 			line = value
 		case len(key) == 0:
