@@ -68,7 +68,9 @@ func TestFailure_S08_VersionMoved(t *testing.T) {
 	}
 	r.git("tag", "-f", "v1.1.0", at["v1.1.0"])
 	f.reaches(at["v1.1.0"], one("# v1.1.0\n"))
-	r.git("tag", "-d", "v1.1.0")
+	r.git("tag", "v1.1.0+z", bad) // no higher version either
+	f.refuses(source.CodeRewritten, "")
+	r.git("tag", "-d", "v1.1.0", "v1.1.0+z")
 	f.refuses(source.CodeRewritten, "") // a lower version is the highest now
 	must(t, f.src.Accept(at["v1.0.0"]))
 	f.reaches(at["v1.0.0"], one("# v1.0.0\n"))

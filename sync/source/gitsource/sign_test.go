@@ -19,7 +19,7 @@ func newGnuPG(t *testing.T) *gnupg {
 	if _, err := exec.LookPath("gpg"); err != nil {
 		t.Skip("gpg is not installed")
 	}
-	home, err := os.MkdirTemp("", "gpg") // short, as the path of a socket is in it
+	home, err := os.MkdirTemp("", "gpg") //nolint:usetesting // the path of a socket, which is in it, must be short
 	must(t, err)
 	t.Setenv("GNUPGHOME", home)
 	t.Cleanup(func() {

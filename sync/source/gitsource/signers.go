@@ -174,17 +174,17 @@ func (all signers) check(s sealed, at moment) error {
 	if err != nil || sig.PublicKey == nil || sig.Signature == nil {
 		return errSignature
 	}
-	print := ssh.FingerprintSHA256(sig.PublicKey)
+	mark := ssh.FingerprintSHA256(sig.PublicKey)
 	made, dated := s.made()
 	if !dated {
 		return errors.New("the object does not say when it was made")
 	}
-	fault := fmt.Errorf("signed by unknown key %s", print)
+	fault := fmt.Errorf("signed by unknown key %s", mark)
 	for _, one := range all {
 		if !bytes.Equal(one.key.Marshal(), sig.PublicKey.Marshal()) {
 			continue
 		}
-		if fault = one.valid(print, made, at); fault == nil {
+		if fault = one.valid(mark, made, at); fault == nil {
 			return one.verify(s.payload, sig)
 		}
 	}
@@ -193,21 +193,21 @@ func (all signers) check(s sealed, at moment) error {
 
 // valid refuses a key that may not sign, or not at this time. The time that an
 // object has is the signer's word: it may narrow what is allowed, not widen it.
-func (s signer) valid(print string, made time.Time, at moment) error {
+func (s signer) valid(mark string, made time.Time, at moment) error {
 	switch {
 	case !s.forGit():
-		return fmt.Errorf("key %s is not for the namespace %q", print, namespace)
+		return fmt.Errorf("key %s is not for the namespace %q", mark, namespace)
 	case !s.before.IsZero() && (made.After(s.before) || at.now.After(s.before) && !at.before):
-		return fmt.Errorf("key %s expired on %s", print, day(s.before))
+		return fmt.Errorf("key %s expired on %s", mark, day(s.before))
 	case !s.after.IsZero() && (made.Before(s.after) || at.now.Before(s.after)):
-		return fmt.Errorf("key %s is valid only from %s on", print, day(s.after))
+		return fmt.Errorf("key %s is valid only from %s on", mark, day(s.after))
 	}
 	return nil
 }
 
 func (s signer) verify(payload []byte, sig *sshsig.Signature) error {
 	switch sig.Signature.Format {
-	case ssh.KeyAlgoRSA, ssh.InsecureKeyAlgoDSA:
+	case ssh.KeyAlgoRSA, "ssh-dss":
 		return fmt.Errorf("%w: made with the weak hash SHA-1", errSignature)
 	}
 	if sig.Namespace != namespace {
