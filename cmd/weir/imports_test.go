@@ -70,8 +70,11 @@ var belowReconcile = []string{
 // homes is where a module of others may be imported: mostly one adapter each,
 // so that it can be replaced in one place. A new module needs a row.
 var homes = map[string][]string{
+	"github.com/Masterminds/semver":          {"sync/source/gitsource"},
+	"github.com/ProtonMail/go-crypto":        {"sync/source/gitsource"},
 	"github.com/fsnotify/fsnotify":           {"sync/source/dirsource"},
 	"github.com/go-git/":                     {"sync/source/gitsource"},
+	"github.com/hiddeco/sshsig":              {"sync/source/gitsource"},
 	"github.com/prometheus/client_golang":    {"cmd/weir", "sync/call", "sync/reconcile", "sync/daemon"},
 	"github.com/prometheus/exporter-toolkit": {"cmd/weir", "sync/daemon"},
 	"github.com/santhosh-tekuri/jsonschema":  {"schema"},
@@ -79,6 +82,7 @@ var homes = map[string][]string{
 	"github.com/vbauerster/mpb":              {"cmd/weir"},
 	"go.etcd.io/":                            {"sync/state/etcdstate"},
 	"go.yaml.in/yaml":                        {"sync/manifest", "sync/emulator"},
+	"golang.org/x/crypto":                    {"sync/source/gitsource"},
 	"golang.org/x/term":                      {"cmd/weir"},
 	"modernc.org/sqlite":                     {"sync/state/sqlitestate"},
 	"pgregory.net/rapid":                     {"sync/provider/providertest", "sync/state/statetest"},

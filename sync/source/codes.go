@@ -156,7 +156,7 @@ func ofRepositories() []Explanation {
 			"Restore it, or name another one in the config.",
 		},
 		{
-			CodeRewritten, "The branch's head does not descend from the commit that was accepted last.",
+			CodeRewritten, "The head does not descend from the commit that was accepted last, or a version is at another commit.",
 			"Look at what was rewritten, then accept the new hash or push a commit that follows the old one.",
 		},
 		{
@@ -176,8 +176,8 @@ func ofRepositories() []Explanation {
 			"Commit the file without LFS.",
 		},
 		{
-			CodeUnsigned, "The commit or tag is not signed by a key that the config lists, or its signature is not valid.",
-			"Sign it with a listed key, or add the signer's key to the file that `verify` names.",
+			CodeUnsigned, "The head is not signed by a key in the files that `verify` names, or its signature is not valid.",
+			"Push a commit or tag signed with a listed key, or list the signer's; accepting a rewrite does not replace it.",
 		},
 		{
 			CodeHostKey, "The SSH host shows a key that is not in the known_hosts file, or another one.",
@@ -189,7 +189,7 @@ func ofRepositories() []Explanation {
 		},
 		{
 			CodeNoVersion, "No tag of the repository is a version in the range that the config names.",
-			"Push a tag such as v1.2.3, or widen the range.",
+			"Push a tag with three numbers, such as v1.2.3, or widen the range; 1.2.3-rc.1 needs a range such as >=1.2.0-0.",
 		},
 	}
 }

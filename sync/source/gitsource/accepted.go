@@ -2,6 +2,7 @@ package gitsource
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -35,11 +36,72 @@ func (s *Source) accepted(ctx context.Context) (plumbing.Hash, error) {
 }
 
 // knownAnchor names the accepted commit for a message.
-func (s *Source) knownAnchor() string {
-	if s.anchor.IsZero() {
+func (s *Source) knownAnchor(ctx context.Context) string {
+	anchor, err := s.accepted(ctx)
+	switch {
+	case err != nil:
+		return "unknown"
+	case anchor.IsZero():
 		return "none"
 	}
-	return s.anchor.String()
+	return anchor.String()
+}
+
+// tell passes on which head waits for consent, once a change. Where that fails
+// it is tried again at the next look.
+func (s *Source) tell(ctx context.Context, err error) {
+	head := ""
+	if err != nil {
+		var fault *source.Error
+		if !errors.As(err, &fault) || fault.Code != source.CodeRewritten {
+			return
+		}
+		head = fault.Revision
+	}
+	if s.opt.Held == nil || s.told != nil && *s.told == head {
+		return
+	}
+	if err := s.opt.Held(ctx, head); err != nil {
+		s.opt.Logger.Warn("the held head cannot be stored", "source", s.opt.Name, "head", head, "err", err)
+		return
+	}
+	s.told = &head
+}
+
+// regain asks the remote, once, for the accepted commit where the mirror does
+// not have it: after a rewrite many hosts still give a commit to those who know
+// its hash.
+func (s *Source) regain(ctx context.Context, cause error) {
+	anchor, err := s.accepted(ctx)
+	if err != nil || s.last != nil || anchor.IsZero() || anchor == s.sought || !answered(cause) {
+		return
+	}
+	if known, err := s.has(anchor); err != nil || known {
+		return
+	}
+	s.sought = anchor
+	v, err := s.remote.visit(ctx)
+	if err == nil {
+		err = s.obtain(ctx, v, anchor, []plumbing.Hash{anchor})
+	}
+	if err != nil {
+		s.opt.Logger.Debug("the remote does not give the accepted commit",
+			"source", s.opt.Name, "commit", anchor.String(), "err", err)
+	}
+}
+
+// answered reports whether an error is about what the remote has, not about
+// how it is reached.
+func answered(err error) bool {
+	var fault *source.Error
+	if !errors.As(err, &fault) {
+		return false
+	}
+	switch fault.Code {
+	case source.CodeRewritten, source.CodeUnsigned, source.CodeBranch, source.CodeNoVersion, source.CodeMissing:
+		return true
+	}
+	return fault.Path != ""
 }
 
 // remember stores the commit as the accepted one.
@@ -56,6 +118,14 @@ func (s *Source) remember(ctx context.Context, head, anchor plumbing.Hash) error
 	}
 	s.anchor = head
 	return nil
+}
+
+// vouch keeps the tip whose signature was found good.
+func (s *Source) vouch(tip plumbing.Hash) error {
+	if !s.opt.Verify.on() || s.mirror.ref(refVerified) == tip {
+		return nil
+	}
+	return s.mirror.setRef(refVerified, tip)
 }
 
 // descent refuses a head that does not follow the accepted commit. A commit
@@ -82,6 +152,7 @@ func (s *Source) descent(ctx context.Context, head, anchor plumbing.Hash) error 
 	}
 	s.held = held{head, anchor, &source.Error{
 		Code: source.CodeRewritten, Err: fmt.Errorf("%s %s %s, which was accepted last", head, how, anchor),
+		Revision: head.String(),
 	}}
 	return s.held.err
 }

@@ -37,7 +37,7 @@ import (
 type Options struct {
 	Name   string // of the source, in weir's config
 	URL    string // http or https, without a user
-	Branch string // one of Branch, Tag, Semver and Commit
+	Branch string // one of Branch, Tag, Semver and Commit; or a whole name, as in refs/pull/1/head
 	Tag    string
 	Semver string // range of versions; the highest tag in it is read
 	Commit string // 40 hex digits
@@ -59,7 +59,7 @@ type Options struct {
 	Accepted func(context.Context) (string, error)
 	Remember func(context.Context, string) error
 	// Held is told which head waits for consent to its history, and "" once none
-	// does. It may be nil.
+	// does: at the first success, and then at each change. It may be nil.
 	Held func(context.Context, string) error
 
 	Logger *slog.Logger // default: none
@@ -68,6 +68,7 @@ type Options struct {
 	// that were asked for by Poke, and a number from 0 to 1.
 	retryFirst, retryMost, gap time.Duration
 	random                     func() float64
+	now                        func() time.Time // when signatures are judged
 }
 
 // Limits bounds what a revision may be and what a fetch may take in.
@@ -98,6 +99,8 @@ type Source struct {
 	spoiled bool  // the mirror on disk is damaged
 	failed  bool  // Next returned an error that was not overcome since
 	anchor  plumbing.Hash
+	sought  plumbing.Hash // the accepted commit that the remote was asked for
+	told    *string       // what Held was told last, nil for nothing
 
 	accept  sync.Mutex
 	allowed plumbing.Hash
@@ -162,7 +165,7 @@ func (s *Source) allows(hash plumbing.Hash) bool {
 
 func (o *Options) check() error {
 	chosen := 0
-	for _, ref := range []string{o.Branch, o.Tag, o.Commit} {
+	for _, ref := range []string{o.Branch, o.Tag, o.Semver, o.Commit} {
 		if ref != "" {
 			chosen++
 		}
@@ -171,7 +174,7 @@ func (o *Options) check() error {
 	case o.Name == "":
 		return errors.New("git source: name is required")
 	case chosen != 1:
-		return fmt.Errorf("source %s: one of branch, tag and commit is required", o.Name)
+		return fmt.Errorf("source %s: one of branch, tag, semver and commit is required", o.Name)
 	case o.Commit != "" && !plumbing.IsHash(o.Commit):
 		return fmt.Errorf("source %s: commit must have 40 hexadecimal digits", o.Name)
 	case o.Path != "." && (path.IsAbs(o.Path) || strings.HasPrefix(o.Path, "..")):
@@ -179,7 +182,7 @@ func (o *Options) check() error {
 	case min(o.Interval, o.Timeout) < 0:
 		return fmt.Errorf("source %s: interval and timeout must not be negative", o.Name)
 	}
-	return o.checkLimits()
+	return errors.Join(o.checkVersions(), o.checkLimits())
 }
 
 func (o *Options) checkLimits() error {
@@ -224,6 +227,9 @@ func (o *Options) fill() {
 	set(&o.gap, 5*time.Second)
 	if o.random == nil {
 		o.random = rand.Float64
+	}
+	if o.now == nil {
+		o.now = time.Now
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -18,8 +18,10 @@ func TestNew_Options(t *testing.T) {
 		want   string
 	}{
 		"no name":        {func(o *Options) { o.Name = "" }, "name is required"},
-		"no branch":      {func(o *Options) { o.Branch = "" }, "one of branch, tag and commit"},
-		"branch and tag": {func(o *Options) { o.Tag = "v1" }, "one of branch, tag and commit"},
+		"no branch":      {func(o *Options) { o.Branch = "" }, "one of branch, tag, semver and commit"},
+		"branch and tag": {func(o *Options) { o.Tag = "v1" }, "one of branch, tag, semver and commit"},
+		"tag and range":  {func(o *Options) { o.Branch, o.Tag, o.Semver = "", "v1", ">=1" }, "one of branch, tag, semver"},
+		"no range":       {func(o *Options) { o.Branch, o.Semver = "", "new ones" }, "semver: \"new ones\" is no range"},
 		"short commit":   {func(o *Options) { o.Branch, o.Commit = "", "abc" }, "40 hexadecimal"},
 		"path outside":   {func(o *Options) { o.Path = "../x" }, "folder of the repository"},
 		"negative time":  {func(o *Options) { o.Interval = -1 }, "must not be negative"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
@@ -28,13 +29,14 @@ func (s *Source) look(ctx context.Context) (*revision, error) {
 	if err != nil && !errors.As(err, &known) && ctx.Err() == nil {
 		err = &source.Error{Code: source.CodeMirror, Err: err}
 	}
+	s.tell(ctx, err)
 	return rev, err
 }
 
 // damaged reports whether err is one that a fresh mirror may cure.
 func damaged(err error) bool {
 	var known *source.Error
-	return err != nil && !errors.As(err, &known) && !full(err) &&
+	return err != nil && !errors.As(err, &known) && !full(err) && !errors.Is(err, errTooLarge) &&
 		!errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
@@ -45,29 +47,29 @@ func (s *Source) attempt(ctx context.Context) (*revision, error) {
 	if known, err := s.has(plumbing.NewHash(s.opt.Commit)); err != nil {
 		return nil, err
 	} else if known {
-		return s.judge(ctx, plumbing.NewHash(s.opt.Commit))
+		return s.judge(ctx, goal{tip: plumbing.NewHash(s.opt.Commit)})
 	}
 	v, err := s.remote.visit(ctx)
 	if err != nil {
 		return nil, err
 	}
-	tip, wants, err := s.locate(v)
+	g, err := s.locate(ctx, v)
 	if err != nil {
 		return nil, err
 	}
-	if s.last != nil && s.last.tip == tip {
+	if s.last != nil && s.last.tip == g.tip {
 		return s.last, nil
 	}
-	known, err := s.has(tip)
+	known, err := s.has(g.tip)
 	if err != nil {
 		return nil, err
 	}
 	if !known {
-		if err := s.obtain(ctx, v, tip, wants); err != nil {
+		if err := s.obtain(ctx, v, g.tip, g.wants); err != nil {
 			return nil, err
 		}
 	}
-	return s.judge(ctx, tip)
+	return s.judge(ctx, g)
 }
 
 // has reports whether there is a mirror with the object; the zero hash is none.
@@ -78,24 +80,48 @@ func (s *Source) has(hash plumbing.Hash) (bool, error) {
 	return s.mirror.has(hash)
 }
 
-// locate finds what is to be read, and what to ask for to get it.
-func (s *Source) locate(v *visit) (plumbing.Hash, []plumbing.Hash, error) {
-	if s.opt.Commit != "" {
+// goal is what is to be read.
+type goal struct {
+	tip   plumbing.Hash
+	wants []plumbing.Hash        // what to ask for to get it
+	ref   plumbing.ReferenceName // where it was found, "" where the hash was given
+	// newer reports whether the tip is of a higher version than a commit.
+	newer func(plumbing.Hash) bool
+}
+
+// reference is the name that is followed, "" where it is not one.
+func (o *Options) reference() plumbing.ReferenceName {
+	switch {
+	case o.Tag != "":
+		return plumbing.NewTagReferenceName(o.Tag)
+	case strings.HasPrefix(o.Branch, "refs/"):
+		return plumbing.ReferenceName(o.Branch)
+	case o.Branch != "":
+		return plumbing.NewBranchReferenceName(o.Branch)
+	}
+	return ""
+}
+
+// locate finds what is to be read among what the remote has.
+func (s *Source) locate(ctx context.Context, v *visit) (goal, error) {
+	switch {
+	case s.opt.Commit != "":
 		tip := plumbing.NewHash(s.opt.Commit)
-		return tip, v.wantsFor(tip), nil
+		return goal{tip: tip, wants: v.wantsFor(tip)}, nil
+	case s.opt.Semver != "":
+		return s.latest(ctx, v)
 	}
 	what, name := "branch", s.opt.Branch
-	full := plumbing.NewBranchReferenceName(name)
 	if s.opt.Tag != "" {
 		what, name = "tag", s.opt.Tag
-		full = plumbing.NewTagReferenceName(name)
 	}
-	tip, ok := v.refs.References[full.String()]
+	ref := s.opt.reference()
+	tip, ok := v.refs.References[ref.String()]
 	if !ok {
-		err := fmt.Errorf("the remote has no %s %q; the accepted commit is %s", what, name, s.knownAnchor())
-		return tip, nil, &source.Error{Code: source.CodeBranch, Err: err}
+		err := fmt.Errorf("the remote has no %s %q; the accepted commit is %s", what, name, s.knownAnchor(ctx))
+		return goal{}, &source.Error{Code: source.CodeBranch, Err: err}
 	}
-	return tip, []plumbing.Hash{tip}, nil
+	return goal{tip: tip, wants: []plumbing.Hash{tip}, ref: ref}, nil
 }
 
 // wantsFor returns what to ask for to get a commit: itself where the remote
@@ -202,10 +228,10 @@ func (s *Source) fill(
 
 // judge decides whether a tip that is in the mirror may be the next revision,
 // and reads it.
-func (s *Source) judge(ctx context.Context, tip plumbing.Hash) (*revision, error) {
-	head, err := s.mirror.peel(tip)
+func (s *Source) judge(ctx context.Context, g goal) (*revision, error) {
+	head, err := s.mirror.peel(g.tip)
 	if errors.Is(err, errNoCommit) {
-		return nil, &source.Error{Code: source.CodeBranch, Err: fmt.Errorf("%s: %w", tip, err)}
+		return nil, &source.Error{Code: source.CodeBranch, Err: fmt.Errorf("%s: %w", g.tip, err)}
 	}
 	if err != nil {
 		return nil, err
@@ -213,21 +239,26 @@ func (s *Source) judge(ctx context.Context, tip plumbing.Hash) (*revision, error
 	if err := s.mirror.setRef(refHead, head); err != nil {
 		return nil, err
 	}
+	if err := s.signed(g.tip, head, g.ref); err != nil {
+		return nil, err
+	}
 	anchor, err := s.accepted(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.descent(ctx, head, anchor); err != nil {
-		return nil, err
+	if g.newer == nil || !g.newer(anchor) {
+		if err := s.descent(ctx, head, anchor); err != nil {
+			return nil, err
+		}
 	}
 	rev, err := s.mirror.derive(ctx, &s.opt, s.last, head)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.remember(ctx, head, anchor); err != nil {
+	if err := errors.Join(s.vouch(g.tip), s.remember(ctx, head, anchor)); err != nil {
 		return nil, err
 	}
-	rev.tip = tip
+	rev.tip = g.tip
 	s.last, s.held = rev, held{}
 	return rev, nil
 }
@@ -243,6 +274,10 @@ func (s *Source) standing(ctx context.Context) *revision {
 		return nil
 	}
 	if known, err := s.has(anchor); err != nil || !known {
+		return nil
+	}
+	if err := s.stands(anchor); err != nil {
+		s.opt.Logger.Warn("the accepted commit may not stand", "source", s.opt.Name, "err", err)
 		return nil
 	}
 	rev, err := s.mirror.derive(ctx, &s.opt, nil, anchor)

@@ -57,6 +57,7 @@ func (s *Source) run(ctx context.Context, prev *source.Snapshot) (*source.Snapsh
 // get.
 func (s *Source) instead(ctx context.Context, prev *source.Snapshot, err error) (*source.Snapshot, error) {
 	if prev == nil {
+		s.regain(ctx, err)
 		if rev := s.standing(ctx); rev != nil {
 			s.owed = err
 			return rev.snapshot(s.opt.Name), nil
@@ -68,7 +69,7 @@ func (s *Source) instead(ctx context.Context, prev *source.Snapshot, err error) 
 // fails takes note of an error that Next returns.
 func (s *Source) fails(err error) error {
 	s.failed = true
-	s.pace.ill(time.Now())
+	s.pace.ill(time.Now(), answered(err))
 	return err
 }
 
@@ -142,11 +143,16 @@ func (p *pace) well(now time.Time, moved bool) {
 	p.due = now.Add(wait)
 }
 
-// ill takes note of one that failed.
-func (p *pace) ill(now time.Time) {
+// ill takes note of one that failed. A remote that answered need not be spared
+// for longer than the interval: what is refused may be let through any time.
+func (p *pace) ill(now time.Time, answered bool) {
 	p.poked, p.pursue = false, 0
 	p.wait = min(max(2*p.wait, p.opt.retryFirst), p.opt.retryMost)
-	p.due = now.Add(p.jitter(p.wait))
+	wait := p.wait
+	if answered {
+		wait = min(wait, p.opt.Interval)
+	}
+	p.due = now.Add(p.jitter(wait))
 }
 
 // jitter returns a duration up to a fifth shorter, so that many sources do not

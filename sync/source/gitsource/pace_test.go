@@ -12,18 +12,22 @@ func TestFailure_S01_BackOff(t *testing.T) {
 	p := pace{opt: &opt}
 	now := time.Unix(1000, 0)
 	for i, want := range []time.Duration{5, 10, 20, 40, 80, 160, 300, 300} {
-		p.ill(now)
+		p.ill(now, false)
 		if got := p.due.Sub(now); got != want*time.Second {
 			t.Errorf("wait %d is %v, want %v s", i, got, int(want))
 		}
 	}
 	random = 0.5
-	p.ill(now)
+	p.ill(now, false)
 	if got := p.due.Sub(now); got != 270*time.Second {
 		t.Errorf("with jitter %v, want 4m30s", got)
 	}
+	p.ill(now, true)
+	if got := p.due.Sub(now); got != 54*time.Second {
+		t.Errorf("at a remote that answers %v, want 54s", got)
+	}
 	p.well(now, true)
-	p.ill(now)
+	p.ill(now, false)
 	if got := p.due.Sub(now); got != 4500*time.Millisecond {
 		t.Errorf("after a success %v, want 4.5s", got)
 	}
