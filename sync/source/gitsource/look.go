@@ -18,6 +18,8 @@ func (s *Source) look(ctx context.Context) (*revision, error) {
 	if s.opt.Commit != "" && s.last != nil {
 		return s.last, nil
 	}
+	s.use.Lock()
+	defer s.use.Unlock()
 	rev, err := s.attempt(ctx)
 	if damaged(err) {
 		s.opt.Logger.Warn("the mirror is damaged and cloned afresh", "source", s.opt.Name, "err", err)
@@ -47,7 +49,8 @@ func (s *Source) attempt(ctx context.Context) (*revision, error) {
 	} else if known {
 		return s.judge(ctx, plumbing.NewHash(s.opt.Commit))
 	}
-	v, err := s.remote.visit(ctx)
+	var v *visit
+	err := s.away(func() (err error) { v, err = s.remote.visit(ctx); return err })
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +71,25 @@ func (s *Source) attempt(ctx context.Context) (*revision, error) {
 		}
 	}
 	return s.judge(ctx, tip)
+}
+
+// away lets others use the mirror while f waits for somebody.
+func (s *Source) away(f func() error) error {
+	s.use.Unlock()
+	defer s.use.Lock()
+	return f()
+}
+
+// claim takes the mirror's folder, once.
+func (s *Source) claim() error {
+	if s.claimed {
+		return nil
+	}
+	if err := claim(s.opt.Mirror, s.opt.URL); err != nil {
+		return &source.Error{Code: source.CodeMirror, Err: err}
+	}
+	s.claimed = true
+	return nil
 }
 
 // has reports whether there is a mirror with the object; the zero hash is none.
@@ -122,6 +144,9 @@ func (s *Source) open() error {
 	if s.mirror != nil || s.spoiled {
 		return nil
 	}
+	if err := s.claim(); err != nil {
+		return err
+	}
 	m, err := openMirror(s.opt.Mirror)
 	if err != nil || m == nil {
 		return err
@@ -158,6 +183,10 @@ func (s *Source) obtain(ctx context.Context, v *visit, tip plumbing.Hash, wants 
 }
 
 func (s *Source) clone(ctx context.Context, v *visit, tip plumbing.Hash, wants []plumbing.Hash) error {
+	s.claimed = false // the folder may have been wiped
+	if err := s.claim(); err != nil {
+		return err
+	}
 	fresh, err := makeMirror(s.opt.Mirror)
 	if err != nil {
 		return err
@@ -182,7 +211,9 @@ func (s *Source) clone(ctx context.Context, v *visit, tip plumbing.Hash, wants [
 func (s *Source) fill(
 	ctx context.Context, m *mirror, v *visit, tip plumbing.Hash, wants, haves []plumbing.Hash,
 ) error {
-	err := m.take(s.opt.Limits, func(w io.Writer) error { return v.fetch(ctx, wants, haves, w) })
+	err := m.take(s.opt.Limits, func(w io.Writer) error {
+		return s.away(func() error { return v.fetch(ctx, wants, haves, w) })
+	})
 	if err != nil {
 		return err
 	}
@@ -235,6 +266,8 @@ func (s *Source) judge(ctx context.Context, tip plumbing.Hash) (*revision, error
 // standing returns the accepted commit as far as it is known here, nil where it
 // is not.
 func (s *Source) standing(ctx context.Context) *revision {
+	s.use.Lock()
+	defer s.use.Unlock()
 	if s.last != nil {
 		return s.last
 	}
