@@ -166,13 +166,13 @@ func (s *Source) discard() {
 	s.mirror, s.spoiled = nil, true
 }
 
-// obtain fetches into the mirror, or into a new one where there is none or the
-// present one has grown too many packs.
+// obtain fetches into the mirror, or into a new one where there is none, the
+// present one has grown too many packs, or its folder was removed under it.
 func (s *Source) obtain(ctx context.Context, v *visit, tip plumbing.Hash, wants []plumbing.Hash) error {
 	if len(wants) == 0 {
 		return &source.Error{Code: source.CodeBranch, Err: errors.New("the remote's repository is empty")}
 	}
-	if s.mirror == nil || s.mirror.crowded() {
+	if s.mirror == nil || s.mirror.crowded() || wiped(s.opt.Mirror) {
 		return s.clone(ctx, v, tip, wants)
 	}
 	haves, err := s.mirror.haves(ctx)

@@ -101,6 +101,15 @@ func claim(dir, url string) error {
 	return os.WriteFile(filepath.Join(dir, marker), []byte(url+"\n"), 0o600)
 }
 
+// wiped reports whether the folder of a mirror that is in use was removed.
+func wiped(dir string) bool {
+	if dir == "" {
+		return false
+	}
+	_, err := os.Lstat(filepath.Join(dir, marker))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // mend undoes a promotion that was killed.
 func mend(dir string) error {
 	is, was := filepath.Join(dir, current), filepath.Join(dir, former)

@@ -131,7 +131,7 @@ func (c *comparison) list(tree plumbing.Hash, at string) (map[string]entry, erro
 		if unsafeName(e.name) && !c.past {
 			return nil, badName(at, e.name, errNameUnsafe)
 		}
-		if !e.matters() || c.past && e.foreign() {
+		if !e.matters() || c.past && (e.foreign() || !c.leads(e, at)) {
 			continue
 		}
 		if _, twice := kept[e.name]; twice && !c.past {
@@ -140,6 +140,11 @@ func (c *comparison) list(tree plumbing.Hash, at string) (map[string]entry, erro
 		kept[e.name] = e
 	}
 	return kept, nil
+}
+
+// leads reports whether an entry is a file or a folder that is to be opened.
+func (c *comparison) leads(e entry, at string) bool {
+	return c.only == nil || e.mode != filemode.Dir || c.only[path.Join(at, e.name)]
 }
 
 // foreign reports whether a revision must not have the entry.
