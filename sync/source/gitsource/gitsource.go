@@ -26,6 +26,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -82,7 +83,7 @@ type Limits struct {
 }
 
 // Source is a git repository. Next must not be called by two goroutines at
-// once; Poke, Accept and Close may be called at any time.
+// once; everything else may be called at any time.
 type Source struct {
 	opt    Options
 	remote *remote
@@ -90,9 +91,18 @@ type Source struct {
 	done   context.Context
 	stop   context.CancelFunc
 
-	next    sync.Mutex // held by Next
+	checked atomic.Int64 // when a look went well last, in nanoseconds
+	tracer  *tracer
+
+	// use is held by whoever uses the mirror, but never while the remote or the
+	// store of accepted commits is waited for. What it guards is changed by Next
+	// only, and by At where it opens the mirror.
+	use     sync.Mutex
+	claimed bool
 	mirror  *mirror
 	last    *revision // the last one that counted
+
+	next    sync.Mutex // held by Next
 	held    held      // the last head that was refused for its history
 	pace    pace
 	owed    error // of a look whose place the standing revision took
@@ -106,9 +116,14 @@ type Source struct {
 	allowed plumbing.Hash
 }
 
-var _ source.Source = (*Source)(nil)
+var (
+	_ source.Source  = (*Source)(nil)
+	_ source.History = (*Source)(nil)
+	_ source.Watched = (*Source)(nil)
+)
 
-// New returns the source. Nothing is asked of the remote yet.
+// New returns the source. Nothing is asked of the remote yet, and the mirror is
+// not touched: another source on it may be open until Next or At is called.
 func New(opt Options) (*Source, error) {
 	opt.fill()
 	if err := opt.check(); err != nil {
@@ -118,12 +133,13 @@ func New(opt Options) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := claim(opt.Mirror, opt.URL); err != nil {
+	if err := ours(opt.Mirror); err != nil {
 		return nil, fmt.Errorf("source %s: mirror: %w", opt.Name, err)
 	}
 	done, stop := context.WithCancel(context.Background())
 	s := &Source{opt: opt, remote: newRemote(at, opt), poked: make(chan struct{}, 1), done: done, stop: stop}
 	s.pace.opt = &s.opt
+	s.tracer = newTracer(s.opt.Path, s.opt.Limits, s.with)
 	return s, nil
 }
 
@@ -133,7 +149,11 @@ func (s *Source) Close() error {
 	s.next.Lock()
 	defer s.next.Unlock()
 	s.remote.close()
-	return s.mirror.close()
+	s.use.Lock()
+	defer s.use.Unlock()
+	m := s.mirror
+	s.mirror = nil
+	return m.close()
 }
 
 // Poke asks for a look soon. Several at once are one.
