@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"math"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -332,6 +333,34 @@ func FuzzCheck(f *testing.F) {
 					t.Errorf("%v: %+v", ref, v)
 				}
 			}
+		}
+	})
+}
+
+// FuzzGitURL: whatever is accepted holds nothing that is secret, and no host
+// or user that a program called with it would take for an option.
+func FuzzGitURL(f *testing.F) {
+	for _, s := range []string{
+		"https://git.example.com/x", "git@[::1]:x", "ssh://git@git.example.com:22/x", "https://a:b@c/x", "a@b:c#d",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if !isGitURL(s) {
+			return
+		}
+		if !strings.Contains(s, "://") {
+			if user, _, _ := strings.Cut(s, "@"); isUser(user) {
+				return
+			}
+			t.Fatalf("%q passes", s)
+		}
+		u, err := url.Parse(s)
+		if err != nil || u.RawQuery != "" || u.Fragment != "" || u.Hostname() == "" || u.Hostname()[0] == '-' {
+			t.Fatalf("%q passes", s)
+		}
+		if _, secret := u.User.Password(); secret || u.User != nil && u.Scheme != "ssh" {
+			t.Fatalf("%q passes with a user", s)
 		}
 	})
 }

@@ -13,10 +13,14 @@ import (
 // formats returns the tests behind x-weir-format.
 func formats() map[string]func(string) bool {
 	return map[string]func(string) bool{
-		"duration": isDuration,
-		"address":  isAddress,
-		"endpoint": isEndpoint,
-		"listen":   isListen,
+		"duration":   isDuration,
+		"address":    isAddress,
+		"endpoint":   isEndpoint,
+		"listen":     isListen,
+		"git-url":    isGitURL,
+		"ref":        isRef,
+		"folder":     isFolder,
+		"identities": isIdentities,
 	}
 }
 

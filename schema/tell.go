@@ -204,8 +204,10 @@ func unused(known []string, have map[string]any) []string {
 
 func (f fault) wrongType() {
 	want := text(f.rule["type"])
-	near := nearType(want, f.value)
-	hint := ""
+	near, hint := "", ""
+	if !f.quiet() {
+		near = nearType(want, f.value)
+	}
 	switch {
 	case near != "" && near == f.value:
 		hint = "; write it without quotes"

@@ -103,7 +103,8 @@ func Parse(path string, data []byte) (*Config, []manifest.Problem) {
 		p := place.Problem(nil, false, "internal", err.Error(), manifest.Error)
 		return nil, append(problems, p)
 	}
-	return f.config(path), problems
+	cfg := f.config(path)
+	return cfg, append(problems, advise(cfg, place)...)
 }
 
 // below makes a path of the config relative to the config's folder.
@@ -113,3 +114,16 @@ func below(file, path string) string {
 	}
 	return filepath.Join(filepath.Dir(file), path)
 }
+
+// beside is the config file that paths are relative to.
+type beside string
+
+// path returns where a file named in the config is, "" for none.
+func (b beside) path(name string) string {
+	if name == "" {
+		return ""
+	}
+	return below(string(b), name)
+}
+
+func (b beside) ref(env, file string) secret.Ref { return secret.Ref{Env: env, File: b.path(file)} }

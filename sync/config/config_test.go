@@ -140,6 +140,8 @@ func TestRead(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(least))
+	f.Add([]byte(leastGit))
+	f.Add([]byte(fullGit))
 	f.Add([]byte("policy: [1"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		cfg, problems := Parse("weir.yaml", data)

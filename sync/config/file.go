@@ -10,12 +10,7 @@ import (
 // file is weir.yaml as written. The schema has checked it: what is missing may
 // be missing, and every text has its form.
 type file struct {
-	Sources []struct {
-		Name      string `json:"name"`
-		Directory struct {
-			Path string `json:"path"`
-		} `json:"directory"`
-	} `json:"sources"`
+	Sources  []fileSource  `json:"sources"`
 	Accounts []fileAccount `json:"accounts"`
 	Policy   struct {
 		Mode              plan.Mode `json:"mode"`
@@ -33,6 +28,15 @@ type file struct {
 	Listen   string `json:"listen"`
 	Insecure bool   `json:"insecure"`
 	Limits   Limits `json:"limits"`
+}
+
+type fileSource struct {
+	Name      string `json:"name"`
+	Directory *struct {
+		Path string `json:"path"`
+	} `json:"directory"`
+	Git  *fileGit `json:"git"`
+	Owns []string `json:"owns"`
 }
 
 type fileAccount struct {
@@ -58,7 +62,7 @@ func (f file) config(path string) *Config {
 	cfg := &Config{
 		File: path, Listen: or(f.Listen, DefaultListen), Insecure: f.Insecure, Limits: f.Limits,
 		StatePath: below(path, or(f.State.SQLite.Path, DefaultState)),
-		Interval:  DefaultInterval,
+		Interval:  orTime(f.Interval, DefaultInterval),
 		Policy: plan.Policy{
 			Mode: f.Policy.Mode, HealDrift: f.Policy.Drift != "report",
 			MaxRemoved:        orInt(f.Policy.MaxRemovals, DefaultMaxRemovals),
@@ -66,11 +70,8 @@ func (f file) config(path string) *Config {
 			MaxUpdatedPercent: orInt(f.Policy.MaxUpdatesPercent, DefaultMaxUpdatesPercent),
 		},
 	}
-	if d, err := time.ParseDuration(f.Interval); err == nil {
-		cfg.Interval = d
-	}
 	for _, s := range f.Sources {
-		cfg.Sources = append(cfg.Sources, Source{Name: s.Name, Directory: below(path, s.Directory.Path)})
+		cfg.Sources = append(cfg.Sources, s.source(path))
 	}
 	for _, a := range f.Accounts {
 		cfg.Accounts = append(cfg.Accounts, a.account(path))
@@ -78,13 +79,19 @@ func (f file) config(path string) *Config {
 	return cfg
 }
 
-func (a fileAccount) account(path string) Account {
-	ref := func(env, file string) secret.Ref {
-		if file != "" {
-			file = below(path, file)
-		}
-		return secret.Ref{Env: env, File: file}
+func (s fileSource) source(path string) Source {
+	out := Source{Name: s.Name, Owns: s.Owns}
+	if s.Directory != nil {
+		out.Directory = below(path, s.Directory.Path)
 	}
+	if s.Git != nil {
+		out.Git = s.Git.git(beside(path))
+	}
+	return out
+}
+
+func (a fileAccount) account(path string) Account {
+	ref := beside(path).ref
 	c := a.Credentials
 	out := Account{
 		Name: a.Name, Provider: a.Provider, Region: a.Region, Endpoint: a.Endpoint,
@@ -107,6 +114,13 @@ func or(s, def string) string {
 		return def
 	}
 	return s
+}
+
+func orTime(s string, def time.Duration) time.Duration {
+	if d, err := time.ParseDuration(s); err == nil {
+		return d
+	}
+	return def
 }
 
 func orInt(n *int, def int) int {

@@ -6,17 +6,25 @@ import (
 	"weir/sync/secret"
 )
 
+// The defaults of what a repository's source may leave out.
+const (
+	DefaultBranch      = "main"
+	DefaultGitInterval = time.Minute
+	DefaultGitTimeout  = time.Minute
+	DefaultStatusName  = "weir"
+)
+
 // Git is a repository as a source. One of Branch, Tag, Semver and Commit is set.
 type Git struct {
 	URL    string // https://, http://, ssh:// or git://; user@host:path is ssh
-	Branch string
+	Branch string // default "main", where nothing else is named
 	Tag    string
 	Semver string // a range; the highest tag in it is read
 	Commit string
-	Path   string // folder of the manifests in the repository, "" for its root
+	Path   string // folder of the manifests in the repository, clean, "" for its root
 
-	Interval       time.Duration // between two polls, 0 for the source's default
-	Timeout        time.Duration // of one operation at the remote, 0 for the source's default
+	Interval       time.Duration // between two polls, default a minute
+	Timeout        time.Duration // of one operation at the remote, default a minute
 	FollowRewrites bool
 	Limits         GitLimits
 	Auth           GitAuth
@@ -33,7 +41,7 @@ type GitLimits struct {
 
 // GitAuth says how weir proves who it is, and how the host does.
 type GitAuth struct {
-	User     string
+	User     string // "" for what hosts take with a token
 	Token    secret.Ref
 	Bearer   bool // the token goes alone, not as a password
 	Password secret.Ref

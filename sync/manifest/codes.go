@@ -25,7 +25,9 @@ const (
 	CodeAmbiguousAccount  = "ambiguous-account"
 	CodeNoAccount         = "no-account"
 	CodeDuplicateIdentity = "duplicate-identity"
+	CodeNotOwned          = "not-owned"
 	CodeKeptForever       = "kept-forever"
 	CodeSecretInText      = "secret-in-text"
 	CodeMoreProblems      = "more-problems"
+	CodePlainCredentials  = "plain-credentials"
 )

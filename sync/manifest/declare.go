@@ -84,14 +84,18 @@ func (l *Loader) declare(r *reader, d *document) (declared, bool) {
 	if !ok {
 		return declared{}, false
 	}
+	id := resource.ID{Account: account, Kind: l.kind(d.kind), Key: keyOf(d.value["spec"], fields)}
+	if !l.owner.owns(id) {
+		r.problem(d, schema.Violation{Code: CodeNotOwned, Message: l.owner.refusal(id)})
+		return declared{}, false
+	}
 	spec, err := resource.NewSpec(d.value["spec"])
 	if err != nil {
 		r.problem(d, schema.Violation{Path: []string{"spec"}, Code: schema.CodeInternal, Message: err.Error()})
 		return declared{}, false
 	}
 	res := declared{column: d.place.root.Column}
-	res.ID = resource.ID{Account: account, Kind: l.kind(d.kind), Key: keyOf(d.value["spec"], fields)}
-	res.Spec, res.Labels = spec, l.labels.of(metadata)
+	res.ID, res.Spec, res.Labels = id, spec, l.labels.of(metadata)
 	res.Origin.Line = d.place.root.Line
 	return res, true
 }

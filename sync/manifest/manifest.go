@@ -35,12 +35,17 @@ type Options struct {
 	// then a document's metadata.account holds, or else its provider's name.
 	Accounts map[string][]string
 	Limits   Limits
+
+	// Owns holds patterns of the identities that the source may declare, as
+	// weir.yaml has them; without any it may declare all.
+	Owns []string
 }
 
 // Loader loads the snapshots of one source. Its methods may be called by
 // several goroutines.
 type Loader struct {
 	options Options
+	owner   owner
 	kinds   []schema.Ref
 	parse   func(sourceName string, file source.File) parsed
 
@@ -61,7 +66,9 @@ func New(o Options) *Loader {
 	if o.Limits.FileBytes <= 0 {
 		o.Limits.FileBytes = DefaultFileBytes
 	}
-	l := &Loader{options: o, kinds: schema.Kinds(), labels: labelSets{sets: map[string]map[string]string{}}}
+	l := &Loader{
+		options: o, owner: newOwner(o.Owns), kinds: schema.Kinds(), labels: labelSets{sets: map[string]map[string]string{}},
+	}
 	l.parse = l.read
 	return l
 }

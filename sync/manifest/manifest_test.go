@@ -124,7 +124,8 @@ func TestFailure_V20_TwoSources(t *testing.T) {
 	one := load("one", switchText)
 	two := load("two", "\n"+switchText+"---\n"+relayFor("b.example.com"))
 	set, problems := Join(one, two)
-	want := "a.yaml:2:1: aliyun-main/MultiStream/live.example.com is declared already at a.yaml:1 in source one [duplicate-identity]"
+	want := "a.yaml:2:1: aliyun-main/MultiStream/live.example.com is declared at a.yaml:2 in source two " +
+		"and already at a.yaml:1 in source one [duplicate-identity]"
 	if set.Len() != 2 || len(problems) != 1 || problems[0].String() != want {
 		t.Errorf("%d resources, %v", set.Len(), problems)
 	}
@@ -197,9 +198,9 @@ func TestDocumentProblems(t *testing.T) {
 			switchText,
 			"1:missing-field 1:missing-field 1:missing-field 1:not-allowed-value 2:not-allowed-value 3:unknown-field",
 		},
-		"git, which is next": {
+		"no repository": {
 			strings.Replace(configText, "directory: {path: ./live}", "git: {url: x}", 1),
-			"3:missing-field 3:unknown-field",
+			"3:bad-url",
 		},
 		"syntax":            {"a: [", "2:syntax"},
 		"a list":            {"- a\n", "1:not-a-mapping"},

@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -24,8 +23,8 @@ func merge(results []*parsed) Result {
 		problems.list = slices.Clone(problems.list)
 		for j := range r.resources {
 			d := &r.resources[j]
-			if p, twice := seen.add(&d.Resource, d.column); twice {
-				problems.add(p)
+			if first, twice := seen.add(&d.Resource, 0); twice {
+				problems.add(twiceAt(&d.Resource, first.res, "already", d.column))
 				continue
 			}
 			list = append(list, d.Resource)
@@ -52,37 +51,6 @@ func newSet(list []resource.Resource, out *Result) resource.Set {
 	return set
 }
 
-// register holds where each identity is declared. Host names have no case, so
-// neither has the first part of a key.
-type register map[resource.ID]*resource.Resource
-
-// add enters a resource, or says that it is declared already.
-func (r register) add(res *resource.Resource, column int) (Problem, bool) {
-	folded := fold(res.ID)
-	first, twice := r[folded]
-	if !twice {
-		r[folded] = res
-		return Problem{}, false
-	}
-	msg := fmt.Sprintf("%s is declared already at %s", res.ID, placeOf(first.Origin, res.Origin))
-	if first.ID != res.ID {
-		msg = fmt.Sprintf("%s differs only in case from %s at %s; the cloud takes them for one",
-			res.ID, first.ID, placeOf(first.Origin, res.Origin))
-	}
-	return Problem{
-		File: res.Origin.File, Line: res.Origin.Line, Column: column,
-		Code: CodeDuplicateIdentity, Message: msg, Severity: Error,
-	}, true
-}
-
-// placeOf names a place, with its source where that is another one.
-func placeOf(o, from resource.Origin) string {
-	if o.Source != from.Source {
-		return o.String() + " in source " + o.Source
-	}
-	return o.String()
-}
-
 // fold returns the identity under which two resources would collide.
 func fold(id resource.ID) resource.ID {
 	first, rest, more := strings.Cut(id.Key, "/")
@@ -95,23 +63,4 @@ func fold(id resource.ID) resource.ID {
 		id.Key = lower
 	}
 	return id
-}
-
-// Join puts the sets of several sources together. What two of them declare is
-// told as a problem at the later one and left as the earlier one has it.
-func Join(sets ...resource.Set) (resource.Set, []Problem) {
-	var out Result
-	seen := register{}
-	var list []resource.Resource
-	for _, set := range sets {
-		for res := range set.All() {
-			if p, twice := seen.add(&res, 1); twice {
-				out.Problems = append(out.Problems, p)
-				continue
-			}
-			list = append(list, res)
-		}
-	}
-	joined := newSet(list, &out)
-	return joined, out.Problems
 }

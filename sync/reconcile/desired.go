@@ -230,14 +230,16 @@ func (r *Reconciler) joinable() bool {
 		}
 		sets = append(sets, f.good.Set)
 	}
-	_, twice := manifest.Join(sets...)
+	twice := manifest.Clashes(sets...)
 	if len(twice) == 0 {
 		return true
 	}
-	for _, f := range r.feeds {
-		f.clashes = twice
+	for _, c := range twice {
+		for side, feed := range c.Sets {
+			r.feeds[feed].clashes = append(r.feeds[feed].clashes, c.At[side])
+		}
 	}
-	r.opts.Logger.Error("two sources declare one resource; what was in force stays", "first", twice[0].String())
+	r.opts.Logger.Error("two sources declare one resource; what was in force stays", "first", twice[0].At[1].String())
 	return false
 }
 
