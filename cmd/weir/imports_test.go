@@ -27,6 +27,8 @@ var rooms = map[string][]string{
 	"sync/secret":   {},
 	"sync/call":     {},
 
+	"sync/commitstatus": {"sync/secret"},
+
 	"sync/source":           {},
 	"sync/source/dirsource": {"sync/source"},
 	"sync/source/gitsource": {"sync/source", "sync/secret"},
@@ -72,10 +74,11 @@ var belowReconcile = []string{
 var homes = map[string][]string{
 	"github.com/Masterminds/semver":          {"sync/source/gitsource"},
 	"github.com/ProtonMail/go-crypto":        {"sync/source/gitsource"},
+	"github.com/drone/go-scm":                {"sync/commitstatus"},
 	"github.com/fsnotify/fsnotify":           {"sync/source/dirsource"},
 	"github.com/go-git/":                     {"sync/source/gitsource"},
 	"github.com/hiddeco/sshsig":              {"sync/source/gitsource"},
-	"github.com/prometheus/client_golang":    {"cmd/weir", "sync/call", "sync/reconcile", "sync/daemon"},
+	"github.com/prometheus/client_golang":    {"cmd/weir", "sync/call", "sync/commitstatus", "sync/reconcile", "sync/daemon"},
 	"github.com/prometheus/exporter-toolkit": {"cmd/weir", "sync/daemon"},
 	"github.com/santhosh-tekuri/jsonschema":  {"schema"},
 	"github.com/spf13/cobra":                 {"cmd/weir"},

@@ -63,12 +63,12 @@ func escaped(r rune) string {
 		quoted := strconv.QuoteRuneToASCII(r)
 		return quoted[1 : len(quoted)-1]
 	case r > 0xffff:
-		return `\U` + hex(r, 8)
+		return `\U` + hexDigits(r, 8)
 	}
-	return `\u` + hex(r, 4)
+	return `\u` + hexDigits(r, 4)
 }
 
-func hex(r rune, digits int) string {
+func hexDigits(r rune, digits int) string {
 	text := strconv.FormatInt(int64(r), 16)
 	return strings.Repeat("0", max(0, digits-len(text))) + text
 }
