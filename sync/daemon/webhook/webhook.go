@@ -276,7 +276,6 @@ func (a answer) write(w http.ResponseWriter) {
 		text = string(a.result)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "1")
-		w.Header().Set("Connection", "close") // what was not read is not worth reading
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(a.code)
