@@ -193,7 +193,7 @@ func TestFailure_W01_SlowClients(t *testing.T) {
 	for _, part := range []string{"", "POST /webhook/live HTTP/1.1\r\nHost:", "POST /webhook/live HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"} {
 		for range each {
 			c := h.dial()
-			defer c.Close()
+			t.Cleanup(func() { c.Close() })
 			io.WriteString(c, part)
 			go func() {
 				io.Copy(io.Discard, c)

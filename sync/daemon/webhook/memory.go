@@ -139,14 +139,15 @@ type seldom struct {
 	missed int
 }
 
-// do calls f with how often it was not called since, or counts.
-func (s *seldom) do(f func(missed int)) {
+// due reports whether it is to happen now, and how often it was not to since
+// the last time.
+func (s *seldom) due() (missed int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.last.IsZero() && time.Since(s.last) < logGap {
 		s.missed++
-		return
+		return 0, false
 	}
-	f(s.missed)
-	s.last, s.missed = time.Now(), 0
+	missed, s.missed, s.last = s.missed, 0, time.Now()
+	return missed, true
 }

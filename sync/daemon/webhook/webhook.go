@@ -136,11 +136,11 @@ func (o Hook) check() (string, error) {
 	repository, ok := address(o.URL)
 	switch {
 	case o.Source == "" || strings.ContainsAny(o.Source, "/%?#"):
-		return "", errors.New("Source is missing or no part of a path")
+		return "", errors.New("no Source, or one that is no part of a path")
 	case o.Secret == secret.Ref{}:
-		return "", errors.New("Secret is missing: without one anybody could send")
+		return "", errors.New("no Secret: without one anybody could send")
 	case o.Poke == nil:
-		return "", errors.New("Poke is missing")
+		return "", errors.New("no Poke")
 	case !ok && (o.Kind != Generic || o.URL != ""):
 		return "", fmt.Errorf("URL %q names no host and path", redact(o.URL))
 	}
@@ -199,17 +199,17 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request, k *hook) answe
 	}
 	key, err := k.key()
 	if err != nil {
-		k.faults.do(func(before int) {
+		if before, ok := k.faults.due(); ok {
 			h.log.ErrorContext(r.Context(), "webhook secret cannot be used: deliveries are refused",
 				"source", k.Source, "error", err, "unlogged", before)
-		})
+		}
 		return unusable
 	}
 	if !verify(k.Kind, r.Header, body, key, time.Now()) {
-		k.refusals.do(func(before int) {
+		if before, ok := k.refusals.due(); ok {
 			h.log.WarnContext(r.Context(), "webhook delivery refused: it does not prove the secret",
 				"source", k.Source, "remote", r.RemoteAddr, "unlogged", before)
-		})
+		}
 		return unauthorized
 	}
 	return h.accept(r.Context(), r.Header, body, k)

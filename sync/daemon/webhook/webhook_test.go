@@ -335,8 +335,10 @@ func TestFailure_W05_Malformed(t *testing.T) {
 			w.wants(fmt.Sprintf("%s %.60q", kind, body), kind, proof(kind, body, "1"), body, 400, "bad request", 0)
 		}
 	}
-	for _, body := range []string{`{"ref":"main","repository":{}}`, `{"ref":"main","repository":{"clone_url":"","ssh_url":null}}`,
-		`{"ref":"main","repository":{"url":"://","html_url":"http://[::1"}}`} {
+	for _, body := range []string{
+		`{"ref":"main","repository":{}}`, `{"ref":"main","repository":{"clone_url":"","ssh_url":null}}`,
+		`{"ref":"main","repository":{"url":"://","html_url":"http://[::1"}}`,
+	} {
 		w.wants(body, GitHub, proof(GitHub, body, "1"), body, 202, "ignored", 0)
 	}
 }
@@ -417,11 +419,11 @@ func TestMetricsAreWellNamed(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	w := newWorld(t)
 	for want, spoil := range map[string]func(*Hook){
-		"Source is missing": func(h *Hook) { h.Source = "" },
+		"no Source":         func(h *Hook) { h.Source = "" },
 		"no part of a path": func(h *Hook) { h.Source = "a/b" },
 		`kind "svn"`:        func(h *Hook) { h.Kind = "svn" },
-		"Secret is missing": func(h *Hook) { h.Secret = secret.Ref{} },
-		"Poke is missing":   func(h *Hook) { h.Poke = nil },
+		"no Secret":         func(h *Hook) { h.Secret = secret.Ref{} },
+		"no Poke":           func(h *Hook) { h.Poke = nil },
 		`URL ""`:            func(h *Hook) { h.URL = "" },
 		`URL "h"`:           func(h *Hook) { h.URL = "https://me:pw@h" },
 	} {
