@@ -56,8 +56,9 @@ var rooms = map[string][]string{
 	"sync/apply":     {"sync/plan", "sync/provider", "sync/call", "sync/state", "sync/resource"},
 	"sync/reconcile": belowReconcile,
 
-	"sync/daemon":     {"sync/reconcile", "sync/plan", "sync/resource"},
-	"sync/daemon/web": {"sync/reconcile", "sync/plan", "sync/resource"},
+	"sync/daemon":         {"sync/reconcile", "sync/plan", "sync/resource", "sync/daemon/webhook"},
+	"sync/daemon/web":     {"sync/reconcile", "sync/plan", "sync/resource"},
+	"sync/daemon/webhook": {"sync/secret"},
 }
 
 var concreteProvider = []string{
@@ -78,7 +79,7 @@ var homes = map[string][]string{
 	"github.com/fsnotify/fsnotify":           {"sync/source/dirsource"},
 	"github.com/go-git/":                     {"sync/source/gitsource"},
 	"github.com/hiddeco/sshsig":              {"sync/source/gitsource"},
-	"github.com/prometheus/client_golang":    {"cmd/weir", "sync/call", "sync/commitstatus", "sync/reconcile", "sync/daemon"},
+	"github.com/prometheus/client_golang":    {"cmd/weir", "sync/call", "sync/commitstatus", "sync/reconcile", "sync/daemon", "sync/daemon/webhook"},
 	"github.com/prometheus/exporter-toolkit": {"cmd/weir", "sync/daemon"},
 	"github.com/santhosh-tekuri/jsonschema":  {"schema"},
 	"github.com/spf13/cobra":                 {"cmd/weir"},
@@ -87,6 +88,7 @@ var homes = map[string][]string{
 	"go.yaml.in/yaml":                        {"sync/manifest", "sync/emulator"},
 	"golang.org/x/crypto":                    {"sync/source/gitsource"},
 	"golang.org/x/term":                      {"cmd/weir"},
+	"golang.org/x/time":                      {"sync/daemon/webhook"},
 	"modernc.org/sqlite":                     {"sync/state/sqlitestate"},
 	"pgregory.net/rapid":                     {"sync/provider/providertest", "sync/state/statetest"},
 }

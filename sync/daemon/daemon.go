@@ -11,17 +11,20 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"weir/sync/daemon/webhook"
 	"weir/sync/reconcile"
 )
 
-// The time limits of the HTTP server.
+// The limits of the HTTP server. What comes in is small, so it has little time;
+// a page or a plan that goes out may be large and is given more.
 const (
-	headerTimeout = 5 * time.Second
-	readTimeout   = 10 * time.Second
+	headerTimeout = 2 * time.Second
+	readTimeout   = 5 * time.Second
 	writeTimeout  = 30 * time.Second
 	idleTimeout   = 60 * time.Second
 	maxHeader     = 16 << 10
@@ -30,7 +33,8 @@ const (
 // Setup is one configuration, made ready: opening what it names has succeeded.
 type Setup struct {
 	Reconcile reconcile.Options
-	Close     func() error // closes sources and store; may be nil
+	Webhooks  []webhook.Hook // none: the route answers 404
+	Close     func() error   // closes sources and store; may be nil
 }
 
 // Options says how to run. Listen and Load are required.
@@ -49,6 +53,8 @@ type Daemon struct {
 	opts     Options
 	listener net.Listener
 	server   *http.Server
+	counted  *webhook.Metrics
+	webhooks atomic.Pointer[webhook.Handler] // of current; a sender need not wait for a reload
 
 	mu      sync.Mutex // guards what a reload replaces
 	current *loop
@@ -58,9 +64,10 @@ type Daemon struct {
 // loop is a reconciler under one configuration.
 type loop struct {
 	*reconcile.Reconciler
-	close func() error
-	stop  context.CancelFunc
-	ended chan struct{}
+	webhooks *webhook.Handler
+	close    func() error
+	stop     context.CancelFunc
+	ended    chan struct{}
 }
 
 // New loads the configuration and binds the listener.
@@ -77,12 +84,16 @@ func New(ctx context.Context, opts Options) (*Daemon, error) {
 	if err := CheckListen(opts.Listen, opts.Insecure); err != nil {
 		return nil, err
 	}
-	d := &Daemon{opts: opts}
+	counted, err := webhook.NewMetrics(opts.Registry)
+	if err != nil {
+		return nil, err
+	}
+	d := &Daemon{opts: opts, counted: counted}
 	next, err := d.load(ctx)
 	if err != nil {
 		return nil, err
 	}
-	d.current = next
+	d.take(next)
 	if d.listener, err = net.Listen("tcp", opts.Listen); err != nil {
 		return nil, errors.Join(fmt.Errorf("listen: %w", err), next.closeAll())
 	}
@@ -119,7 +130,18 @@ func (d *Daemon) load(ctx context.Context) (*loop, error) {
 	if l.Reconciler, err = reconcile.New(setup.Reconcile); err != nil {
 		return nil, errors.Join(err, l.closeAll())
 	}
+	l.webhooks, err = webhook.New(webhook.Options{Hooks: setup.Webhooks, Logger: d.opts.Logger, Metrics: d.counted})
+	if err != nil {
+		return nil, errors.Join(err, l.closeAll())
+	}
 	return l, nil
+}
+
+// take puts next in force. It has webhooks of its own, which know nothing of
+// earlier deliveries: one that is replayed after a reload costs a fetch.
+func (d *Daemon) take(next *loop) {
+	d.current = next
+	d.webhooks.Store(next.webhooks)
 }
 
 func (l *loop) closeAll() error {
@@ -138,8 +160,11 @@ func (l *loop) start() {
 	}()
 }
 
-// end stops the loop, waits for what is in flight and closes what it used.
+// end stops the loop, waits for what is in flight and closes what it used. A
+// delivery that comes meanwhile pokes nothing: what follows begins with a look
+// at its sources.
 func (l *loop) end() error {
+	l.webhooks.Close()
 	l.stop()
 	<-l.ended
 	return l.closeAll()
@@ -173,7 +198,7 @@ func (d *Daemon) Reload(ctx context.Context) error {
 	if err := old.end(); err != nil {
 		d.opts.Logger.Warn("closing the old configuration", "error", err)
 	}
-	d.current = next
+	d.take(next)
 	next.start()
 	return nil
 }

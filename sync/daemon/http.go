@@ -3,7 +3,9 @@ package daemon
 import (
 	"encoding/json"
 	"net/http"
+	"path"
 	"strconv"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -31,8 +33,24 @@ func (d *Daemon) routes() http.Handler {
 	mux.HandleFunc("GET /api/v1/plan", d.plan)
 	mux.HandleFunc("GET /api/v1/resources", d.resources)
 	mux.HandleFunc("POST /api/v1/sync", d.sync)
+	mux.HandleFunc("POST /webhook/{source}", func(w http.ResponseWriter, r *http.Request) {
+		d.webhooks.Load().ServeHTTP(w, r)
+	})
 	mux.HandleFunc("GET /{$}", d.page())
-	return headers(http.NewCrossOriginProtection().Handler(mux))
+	return headers(exact(http.NewCrossOriginProtection().Handler(mux)))
+}
+
+// exact lets only paths through that are written as the routes are: the mux
+// would lead others there.
+func exact(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := r.URL.EscapedPath()
+		if strings.Contains(p, "%") || (p != "/" && p != path.Clean("/"+p)) {
+			http.NotFound(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // headers sets what every answer carries: nothing here is to be framed, cached
