@@ -121,8 +121,11 @@ func manifestOptions(cfg *config.Config, s *config.Source) manifest.Options {
 		v := clouds()[a.Provider].apiVersion
 		accounts[v] = append(accounts[v], a.Name)
 	}
-	_ = s // owns
-	return manifest.Options{Accounts: accounts, Limits: manifest.Limits{FileBytes: int(cfg.Limits.FileBytes)}}
+	opt := manifest.Options{Accounts: accounts, Limits: manifest.Limits{FileBytes: int(cfg.Limits.FileBytes)}}
+	if s != nil {
+		opt.Owns = s.Owns
+	}
+	return opt
 }
 
 // targets puts the wrappers round each account's client.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"weir/sync/manifest"
@@ -16,12 +15,10 @@ import (
 // feed is a source with what came of its revisions.
 type feed struct {
 	Feed
-	latest      *source.Snapshot    // newest delivered
-	loaded      *source.Snapshot    // newest that went through load
-	good        manifest.Result     // of the revision in force
-	normals     []resource.Resource // of good, in normal form and in its order
-	accepted    string              // the newest revision without an error, "" before the first
-	inForce     string              // the one in force: accepted, and put together with the other feeds'
+	latest      *source.Snapshot // newest delivered
+	loaded      *source.Snapshot // newest that went through load
+	accepted    edition          // the newest without an error
+	force       edition          // the one in force: accepted, and put together with the other feeds'
 	problems    []manifest.Problem
 	clashes     []manifest.Problem // with what other feeds declare
 	documents   int
@@ -63,11 +60,11 @@ func (r *Reconciler) load(ctx context.Context, tell func(f *feed, accepted bool)
 		if f.latest != nil && f.latest != f.loaded {
 			accepted := r.loadFeed(f)
 			tell(f, accepted)
-			fresh = accepted || r.recall(ctx, f) || fresh
+			fresh = accepted || r.recallAccepted(ctx, f) || fresh
 		}
 	}
 	if fresh {
-		r.merge()
+		r.merge(ctx)
 	}
 }
 
@@ -88,18 +85,18 @@ func (r *Reconciler) loadFeed(f *feed) bool {
 	if manifest.Failed(res.Problems) {
 		return false
 	}
-	f.good, f.normals, f.accepted = res, normals, f.latest.Revision
+	f.accepted = edition{f.latest.Revision, res.Set, normals}
 	return true
 }
 
 // announce logs what became of a feed's newest revision.
 func (r *Reconciler) announce(f *feed, accepted bool) {
 	if accepted {
-		r.opts.Logger.Info("revision accepted", "source", f.Name, "revision", f.accepted, "documents", f.documents)
+		r.opts.Logger.Info("revision accepted", "source", f.Name, "revision", f.accepted.revision, "documents", f.documents)
 		return
 	}
 	r.opts.Logger.Error("revision refused; the last good one stays in force", "source", f.Name,
-		"revision", f.loaded.Revision, "in_force", f.inForce, "problems", len(f.problems),
+		"revision", f.loaded.Revision, "in_force", f.force.revision, "problems", len(f.problems),
 		"first", firstError(f.problems))
 }
 
@@ -152,43 +149,6 @@ func (r *Reconciler) normal(res resource.Resource) (resource.Resource, error) {
 	return res, err
 }
 
-// merge puts the accepted revisions of all feeds together. Nothing is in force
-// until every feed has one, since what a silent feed declares is not known.
-func (r *Reconciler) merge() {
-	if !r.joinable() {
-		return
-	}
-	var list []resource.Resource
-	raw := map[resource.ID]resource.Resource{}
-	var revisions []string
-	sources := map[string]int{}
-	for _, f := range r.feeds {
-		revisions = append(revisions, f.accepted)
-		sources[f.Name] += 0
-		for _, n := range f.normals {
-			if !r.selected(n) {
-				continue
-			}
-			list = append(list, n)
-			raw[n.ID], _ = f.good.Set.Get(n.ID)
-			sources[n.Origin.Source]++
-		}
-	}
-	set, err := resource.NewSet(list)
-	if err != nil {
-		r.opts.Logger.Error("sources cannot be put together; what was in force stays", "error", err)
-		return
-	}
-	next := declared{
-		ready: true, revision: strings.Join(revisions, ","), set: set, raw: raw, changed: r.desired.changed, sources: sources,
-	}
-	next.note(r.desired)
-	r.desired = next
-	for _, f := range r.feeds {
-		f.inForce = f.accepted
-	}
-}
-
 func (r *Reconciler) selected(res resource.Resource) bool {
 	for k, v := range r.opts.Selector {
 		if res.Labels[k] != v {
@@ -217,30 +177,6 @@ func (d *declared) note(before declared) {
 			d.changed[old.ID] = true
 		}
 	}
-}
-
-// joinable reports whether every feed has a revision and no two declare the
-// same. Where two do, both stay as they were: weir cannot know who is right.
-func (r *Reconciler) joinable() bool {
-	var sets []resource.Set
-	for _, f := range r.feeds {
-		f.clashes = nil
-		if f.accepted == "" {
-			return false
-		}
-		sets = append(sets, f.good.Set)
-	}
-	twice := manifest.Clashes(sets...)
-	if len(twice) == 0 {
-		return true
-	}
-	for _, c := range twice {
-		for side, feed := range c.Sets {
-			r.feeds[feed].clashes = append(r.feeds[feed].clashes, c.At[side])
-		}
-	}
-	r.opts.Logger.Error("two sources declare one resource; what was in force stays", "first", twice[0].At[1].String())
-	return false
 }
 
 // Problems returns what stands against the newest revision of each feed.

@@ -24,7 +24,7 @@ func (r *Reconciler) trace(ctx context.Context, p *plan.Plan, m memory) {
 	defer cancel()
 	for _, f := range r.feeds {
 		h, ok := f.Source.(source.History)
-		if !ok || f.inForce == "" {
+		if !ok || f.force.revision == "" {
 			continue
 		}
 		r.traceFeed(ctx, h, f, p, m)
@@ -48,7 +48,7 @@ func (r *Reconciler) traceFeed(ctx context.Context, h source.History, f *feed, p
 	if len(places) == 0 {
 		return
 	}
-	who, err := h.Trace(ctx, f.inForce, places)
+	who, err := h.Trace(ctx, f.force.revision, places)
 	if err != nil {
 		r.opts.Logger.Warn("cannot tell which commits asked for the changes", "source", f.Name, "error", err)
 	}
@@ -61,30 +61,40 @@ func (r *Reconciler) traceFeed(ctx context.Context, h source.History, f *feed, p
 	}
 }
 
-// recall puts the revision of f that was in force before this process began
-// into its place, where the newest one is refused and nothing is in force.
-func (r *Reconciler) recall(ctx context.Context, f *feed) bool {
-	h, ok := f.Source.(source.History)
-	if !ok || f.Follows == "" || f.accepted != "" {
+// recallAccepted puts the revision of f that was in force before this process
+// began into its place, where the newest one is refused and there is no other.
+func (r *Reconciler) recallAccepted(ctx context.Context, f *feed) bool {
+	if f.accepted.revision != "" {
 		return false
+	}
+	e, ok := r.recall(ctx, f)
+	f.accepted = e
+	return ok
+}
+
+// recall returns the revision of f that was in force before this process began,
+// if it can still be had.
+func (r *Reconciler) recall(ctx context.Context, f *feed) (edition, bool) {
+	h, ok := f.Source.(source.History)
+	if !ok || f.Follows == "" {
+		return edition{}, false
 	}
 	revision := r.marked(ctx, f)
 	if revision == "" || revision == f.latest.Revision {
-		return false
+		return edition{}, false
 	}
 	snap, err := h.At(ctx, revision)
 	if err != nil {
 		r.opts.Logger.Warn("the revision that was in force cannot be read", "source", f.Name, "revision", revision, "error", err)
-		return false
+		return edition{}, false
 	}
 	res := f.Loader.Load(snap)
 	normals, odd := r.normalAll(res.Set)
 	if manifest.Failed(append(res.Problems, odd...)) {
-		return false
+		return edition{}, false
 	}
-	f.good, f.normals, f.accepted = res, normals, revision
 	r.opts.Logger.Warn("the revision that was in force before stays in force", "source", f.Name, "revision", revision)
-	return true
+	return edition{revision, res.Set, normals}, true
 }
 
 // marked returns the revision of f that the store says was in force.
@@ -109,18 +119,18 @@ func (r *Reconciler) mark(ctx context.Context) {
 		return
 	}
 	for _, f := range r.feeds {
-		if f.Follows == "" || f.inForce == "" || f.inForce == f.markedAs {
+		if f.Follows == "" || f.force.revision == "" || f.force.revision == f.markedAs {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(ctx, markTime)
 		err := r.opts.Store.SetMark(ctx, state.Mark{
-			Source: f.Follows, Role: state.InForce, Revision: f.inForce, At: time.Now(),
+			Source: f.Follows, Role: state.InForce, Revision: f.force.revision, At: time.Now(),
 		})
 		cancel()
 		if err != nil {
 			r.opts.Logger.Warn("cannot write which revision is in force", "source", f.Name, "error", err)
 			continue
 		}
-		f.markedAs = f.inForce
+		f.markedAs = f.force.revision
 	}
 }

@@ -199,7 +199,7 @@ func (r *Reconciler) meterSources() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, f := range r.feeds {
-		m.revision.WithLabelValues(f.Name, f.inForce).Set(1)
+		m.revision.WithLabelValues(f.Name, f.force.revision).Set(1)
 		m.documents.WithLabelValues(f.Name).Set(float64(f.documents))
 		m.problems.WithLabelValues(f.Name).Set(float64(len(f.problems) + len(f.clashes)))
 	}

@@ -109,7 +109,7 @@ func (r *Reconciler) sources() []SourceStatus {
 	var out []SourceStatus
 	for _, f := range r.feeds {
 		s := SourceStatus{
-			Name: f.Name, InForce: f.inForce, LastSuccess: f.checked(),
+			Name: f.Name, InForce: f.force.revision, LastSuccess: f.checked(),
 			Documents: f.documents, Problems: f.standing(),
 		}
 		if f.latest != nil {

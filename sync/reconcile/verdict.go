@@ -56,23 +56,22 @@ func (r *Reconciler) tell(f *feed, v Verdict) {
 	}
 }
 
-// tellLoaded tells of newest revisions whose documents have errors.
+// tellLoaded tells of newest revisions whose documents have errors, or declare
+// what another source declares.
 func (r *Reconciler) tellLoaded() {
 	for _, f := range r.feeds {
-		if f.loaded != nil && manifest.Failed(f.problems) {
-			r.tellRejected(f)
+		problems := f.standing()
+		if f.loaded == nil || !manifest.Failed(problems) {
+			continue
 		}
-	}
-}
-
-func (r *Reconciler) tellRejected(f *feed) {
-	n := 0
-	for _, p := range f.problems {
-		if p.Severity == manifest.Error {
-			n++
+		n := 0
+		for _, p := range problems {
+			if p.Severity == manifest.Error {
+				n++
+			}
 		}
+		r.tell(f, Verdict{Revision: f.loaded.Revision, Outcome: Rejected, Text: firstError(problems), Problems: n})
 	}
-	r.tell(f, Verdict{Revision: f.loaded.Revision, Outcome: Rejected, Text: firstError(f.problems), Problems: n})
 }
 
 // tellStopped tells of a revision that its source does not give out.
@@ -87,11 +86,7 @@ func (r *Reconciler) tellStopped(f *feed, err error) {
 func (r *Reconciler) tellPass(p *plan.Plan, rep *apply.Report) {
 	for _, f := range r.feeds {
 		switch {
-		case f.inForce == "" || f.loaded == nil || f.inForce != f.loaded.Revision:
-		case len(f.clashes) > 0:
-			r.tell(f, Verdict{
-				Revision: f.inForce, Outcome: Rejected, Text: f.clashes[0].String(), Problems: len(f.clashes),
-			})
+		case len(f.clashes) > 0 || f.loaded == nil || f.force.revision != f.loaded.Revision:
 		case len(p.Held) > 0:
 			v := r.verdict(f, p)
 			v.Outcome, v.Text = Stopped, p.Held[0].Message+" ["+p.Held[0].Guard+"]"
@@ -108,7 +103,7 @@ func (r *Reconciler) tellPass(p *plan.Plan, rep *apply.Report) {
 // be made so.
 func (r *Reconciler) verdict(f *feed, p *plan.Plan) Verdict {
 	own := plan.Plan{}
-	v := Verdict{Revision: f.inForce, Outcome: Applied}
+	v := Verdict{Revision: f.force.revision, Outcome: Applied}
 	for _, c := range p.Changes {
 		if c.Origin.Source != f.Name {
 			continue
