@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"weir/sync/emulator"
 	"weir/sync/source"
 	"weir/sync/state"
@@ -243,5 +245,74 @@ func TestVerdicts(t *testing.T) {
 		held := b.turn(h, "a.yaml", "# nothing\n")
 		h.wait(3 * time.Second)
 		expect(held + " stopped 0 done 0 failed 0 problems the source declares nothing, and 1 applied resources would be removed [empty-source]")
+	})
+}
+
+// TestHandover: a resource goes from one source to another without a removal
+// when the new owner declares it first. Meanwhile a third source goes on.
+func TestHandover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		other, third := newTree(), newTree()
+		h.build(loose, func(_ *house, o *Options) {
+			for name, src := range map[string]*tree{"other": other, "third": third} {
+				o.Feeds = append(o.Feeds, Feed{Name: name, Source: src, Loader: o.Feeds[0].Loader})
+			}
+		})
+		h.start()
+		defer func() { h.stop() }()
+		h.commit("a.yaml", multiOn, "b.yaml", relay)
+		say(other, "o1", forbid)
+		say(third, "t1", "")
+		h.wait(3 * time.Second)
+		h.expectWrites("SetLiveDomainMultiStreamConfig on", "UpdateRelaySourceV3", "ForbidLiveStream bad")
+		say(other, "o2", forbid+"---\n"+relay) // both declare it: both stay
+		say(third, "t2", strings.Replace(forbid, "stream: bad", "stream: worse", 1))
+		h.wait(3 * time.Second)
+		h.expectWrites("ForbidLiveStream worse")
+		h.commit("a.yaml", multiOff)
+		h.wait(3 * time.Second)
+		h.expectWrites("SetLiveDomainMultiStreamConfig off")
+		for _, s := range h.rec.Status().Sources {
+			if s.InForce != s.Revision || len(s.Problems) != 0 {
+				t.Errorf("source %+v", s)
+			}
+		}
+	})
+}
+
+// TestFailure_S01_AnHourWithoutItsSource: nothing happens, and the metrics say
+// so.
+func TestFailure_S01_AnHourWithoutItsSource(t *testing.T) {
+	inBook(t, nil, func(h *house, b *book, _ *[]Verdict) {
+		b.turn(h, "a.yaml", multiOn, "b.yaml", relay)
+		h.wait(3 * time.Second)
+		h.writes()
+		seen := h.rec.Status().Sources[0].LastSuccess
+		for range 12 {
+			b.set(nil, &source.Error{Code: source.CodeRemote, Err: errors.New("connection refused")})
+			h.wait(5 * time.Minute)
+		}
+		h.expectWrites()
+		s := h.rec.Status()
+		if s.Ready || s.Sources[0].Code != source.CodeRemote || !s.Sources[0].LastSuccess.Equal(seen) {
+			t.Errorf("status %+v", s.Sources[0])
+		}
+		want := fmt.Sprintf(`
+			# HELP weir_source_last_success_timestamp_seconds When a source was last looked at with success, 0 for never.
+			# TYPE weir_source_last_success_timestamp_seconds gauge
+			weir_source_last_success_timestamp_seconds{source="live"} %d
+			# HELP weir_source_sync_errors_total Times a source could not be read.
+			# TYPE weir_source_sync_errors_total counter
+			weir_source_sync_errors_total{source="live"} 12
+		`, seen.Unix())
+		err := testutil.GatherAndCompare(h.registry, strings.NewReader(want),
+			"weir_source_last_success_timestamp_seconds", "weir_source_sync_errors_total")
+		if err != nil {
+			t.Error(err)
+		}
+		b.turn(h, "a.yaml", multiOff, "b.yaml", relay)
+		h.wait(3 * time.Second)
+		h.expectWrites("SetLiveDomainMultiStreamConfig off")
 	})
 }
