@@ -114,3 +114,28 @@ func BenchmarkPoll(b *testing.B) {
 		b.ReportMetric(float64(cpu)/float64(b.N)/1e6, "cpu-ms/op")
 	})
 }
+
+// BenchmarkOneFileSSH is BenchmarkOneFile over ssh, with a handshake each time.
+func BenchmarkOneFileSSH(b *testing.B) {
+	sizes(b, func(b *testing.B, n int) {
+		r, s := stocked(b, n), newSSHD(b)
+		opt := s.options(r)
+		opt.Mirror = b.TempDir()
+		opt.Interval, opt.gap = time.Hour, time.Nanosecond
+		f := open(b, opt)
+		var err error
+		f.got, err = f.next()
+		must(b, err)
+		i := 0
+		for b.Loop() {
+			b.StopTimer()
+			i++
+			r.write(file(n/2), body(n+i))
+			r.git("commit", "-q", "-a", "-m", "x")
+			f.src.Poke()
+			b.StartTimer()
+			f.got, err = f.next()
+			must(b, err)
+		}
+	})
+}

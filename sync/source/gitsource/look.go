@@ -51,6 +51,7 @@ func (s *Source) attempt(ctx context.Context) (*revision, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer v.close()
 	tip, wants, err := s.locate(v)
 	if err != nil {
 		return nil, err
