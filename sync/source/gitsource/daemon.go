@@ -16,7 +16,7 @@ func (r *remote) daemon(ctx context.Context) (link, error) {
 	if err != nil {
 		return nil, t.fail(codeOf(ctx, err), err)
 	}
-	s := &stream{trip: t, line: l, in: l, out: l}
+	s := &stream{trip: t, line: l, in: l, out: l.whole(l)}
 	release := l.under(ctx)
 	defer release()
 	req := packp.GitProtoRequest{RequestCommand: "git-upload-pack", Pathname: r.at.Path, Host: hostHeader(r.at.Host)}

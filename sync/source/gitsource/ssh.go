@@ -96,9 +96,11 @@ func (s *stream) start(client *ssh.Client, command string) error {
 	if s.in, err = session.StdinPipe(); err != nil {
 		return err
 	}
-	if s.out, err = session.StdoutPipe(); err != nil {
+	out, err := session.StdoutPipe()
+	if err != nil {
 		return err
 	}
+	s.out = s.line.whole(out)
 	if err := session.Start(command); err != nil {
 		return err
 	}

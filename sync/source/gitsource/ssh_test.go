@@ -339,8 +339,10 @@ func TestFailure_S15_SSHTooLarge(t *testing.T) {
 	r.write("noise", noise(t, 1<<20))
 	head := r.save("a.yaml", "x: 1\n")
 	opt := s.options(r)
-	opt.Limits.FetchBytes = 100 << 10
-	open(t, opt).refuses(source.CodeFetchSize, "")
+	for _, limit := range []int64{1, 100 << 10, 300<<10 + 1, 400<<10 + 2} {
+		opt.Limits.FetchBytes = limit
+		open(t, opt).refuses(source.CodeFetchSize, "")
+	}
 	opt.Limits.FetchBytes = 0
 	open(t, opt).want(head, one("x: 1\n"))
 }

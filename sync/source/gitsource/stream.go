@@ -25,7 +25,7 @@ type stream struct {
 	*trip
 	line *line
 	in   io.Writer
-	out  io.Reader
+	out  *bufio.Reader // over a whole, so that no end is taken for the pack's
 	// said waits for the end of the remote's program and returns what it wrote
 	// for people. It may be nil, as may hangUp, which ends what is above line.
 	said   func() string
@@ -188,6 +188,24 @@ func (l *line) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// whole returns r, which rests on the line, with an end only where the remote
+// made one: ssh shows a broken line as the end, too.
+func (l *line) whole(r io.Reader) *bufio.Reader { return bufio.NewReader(&whole{r, l}) }
+
+type whole struct {
+	io.Reader
+	line *line
+}
+
+// Read reads, and returns what broke the line in the place of its end.
+func (w *whole) Read(p []byte) (int, error) {
+	n, err := w.Reader.Read(p)
+	if broken := w.line.broken.Load(); err != nil && broken != nil {
+		err = *broken
+	}
+	return n, err
+}
+
 func (l *line) drop() { _ = l.Close() }
 
 // grace lets ctx end before the connection's own deadline, so that the caller
@@ -202,7 +220,11 @@ func (l *line) under(ctx context.Context) (release func()) {
 		deadline = deadline.Add(grace)
 	}
 	_ = l.SetDeadline(deadline) // without one, the zero time
-	stop := context.AfterFunc(ctx, l.drop)
+	stop := context.AfterFunc(ctx, func() {
+		err := ctx.Err()
+		l.broken.CompareAndSwap(nil, &err)
+		l.drop()
+	})
 	return func() { stop() }
 }
 

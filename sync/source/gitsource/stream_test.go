@@ -193,7 +193,7 @@ func TestFailure_S15_EndlessReferences(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		sent.Store(0)
 		opt := r.options()
-		opt.URL = url
+		opt.URL, opt.Timeout = url, time.Minute
 		open(t, opt).refuses(source.CodeFetchSize, "")
 		runtime.ReadMemStats(&after)
 		if got := after.HeapSys - before.HeapSys; got > 120<<20 && after.HeapSys > before.HeapSys {
@@ -280,7 +280,7 @@ func FuzzAdvertisement(f *testing.F) {
 		}()
 		tr := &trip{limit: 1 << 20, window: time.Minute, rate: 1}
 		l := &line{Conn: us, trip: tr}
-		s := &stream{trip: tr, line: l, in: io.Discard, out: l}
+		s := &stream{trip: tr, line: l, in: io.Discard, out: l.whole(l)}
 		refs, err := s.advertised(t.Context())
 		if err != nil {
 			if text := s.fault(t.Context(), err).Error(); len(text) > 2*longestText {
