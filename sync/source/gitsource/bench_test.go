@@ -202,3 +202,28 @@ func BenchmarkTracePush(b *testing.B) {
 	run("changed", agedFiles/2)
 	run("unchanged", 1)
 }
+
+// BenchmarkOneFileSSH is BenchmarkOneFile over ssh, with a handshake each time.
+func BenchmarkOneFileSSH(b *testing.B) {
+	sizes(b, func(b *testing.B, n int) {
+		r, s := stocked(b, n), newSSHD(b)
+		opt := s.options(r)
+		opt.Mirror = b.TempDir()
+		opt.Interval, opt.gap = time.Hour, time.Nanosecond
+		f := open(b, opt)
+		var err error
+		f.got, err = f.next()
+		must(b, err)
+		i := 0
+		for b.Loop() {
+			b.StopTimer()
+			i++
+			r.write(file(n/2), body(n+i))
+			r.git("commit", "-q", "-a", "-m", "x")
+			f.src.Poke()
+			b.StartTimer()
+			f.got, err = f.next()
+			must(b, err)
+		}
+	})
+}

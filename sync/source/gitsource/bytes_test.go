@@ -3,12 +3,15 @@ package gitsource
 import (
 	"bytes"
 	"crypto/sha1"
+	"errors"
 	"io"
 	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
+	"weir/sync/source"
 )
 
 // pack returns a pack of all there is.
@@ -59,6 +62,23 @@ func TestParseTree_Malformed(t *testing.T) {
 		if got, err := parseTree([]byte(in)); err != errTree {
 			t.Errorf("%s: got %v, %v", name, got, err)
 		}
+	}
+}
+
+// TestTake_Short has packs that end before their checksum: they are the
+// remote's fault, and no reason to give the mirror up.
+func TestTake_Short(t *testing.T) {
+	for name, dir := range map[string]string{"in memory": "", "on disk": t.TempDir()} {
+		m, err := makeMirror(dir)
+		must(t, err)
+		for _, size := range []int{0, 1, 19} {
+			var fault *source.Error
+			err := m.take(Limits{FetchBytes: 1 << 20, ObjectBytes: 1 << 16}, filling(make([]byte, size)))
+			if !errors.As(err, &fault) || fault.Code != source.CodeProtocol {
+				t.Errorf("%s, %d bytes: %v", name, size, err)
+			}
+		}
+		must(t, m.close())
 	}
 }
 

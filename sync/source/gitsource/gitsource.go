@@ -1,5 +1,5 @@
 // Package gitsource reads manifests from a branch, a tag or a commit of a git
-// repository over http or https.
+// repository over http, https, ssh or git's own protocol.
 //
 // It keeps one bare mirror, on disk or in memory, and never a worktree: what is
 // read are blobs, so no link, submodule or filter of the repository is ever
@@ -10,9 +10,12 @@
 //
 // The remote is not trusted. Its bytes, objects, names, depth and time are
 // limited, other hosts are not followed, and credentials go only to the one
-// that was configured. A head that does not descend from the accepted commit is
-// held, with both hashes in the error, until Accept or until the commit that
-// Options.Accepted returns is that head.
+// that was configured; over ssh only once the host showed a key that the
+// known_hosts file has. Neither an agent's keys nor those of ~/.ssh are used.
+//
+// A head that does not descend from the accepted commit is held, with both
+// hashes in the error, until Accept or until the commit that Options.Accepted
+// returns is that head.
 package gitsource
 
 import (
@@ -21,8 +24,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net/http"
-	"net/url"
 	"path"
 	"strings"
 	"sync"
@@ -37,7 +38,7 @@ import (
 // Options says what to read, from where, and how.
 type Options struct {
 	Name   string // of the source, in weir's config
-	URL    string // http or https, without a user
+	URL    string // http, https, ssh or git, or user@host:path; without a password
 	Branch string // one of Branch, Tag, Semver and Commit; or a whole name, as in refs/pull/1/head
 	Tag    string
 	Semver string // range of versions; the highest tag in it is read
@@ -70,6 +71,10 @@ type Options struct {
 	retryFirst, retryMost, gap time.Duration
 	random                     func() float64
 	now                        func() time.Time // when signatures are judged
+	// For tests: an answer is too slow where fewer than slowRate bytes a second
+	// arrive in a slowWindow.
+	slowWindow time.Duration
+	slowRate   int64
 }
 
 // Limits bounds what a revision may be and what a fetch may take in.
@@ -103,7 +108,7 @@ type Source struct {
 	last    *revision // the last one that counted
 
 	next    sync.Mutex // held by Next
-	held    held      // the last head that was refused for its history
+	held    held       // the last head that was refused for its history
 	pace    pace
 	owed    error // of a look whose place the standing revision took
 	spoiled bool  // the mirror on disk is damaged
@@ -213,25 +218,6 @@ func (o *Options) checkLimits() error {
 	return nil
 }
 
-// endpoint reads the URL. What is wrong with it is said without quoting it, as
-// it may hold a password.
-func (o *Options) endpoint() (*url.URL, error) {
-	at, err := url.Parse(o.URL)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("source %s: url cannot be read", o.Name)
-	case at.User != nil && at.Scheme != "ssh":
-		return nil, fmt.Errorf("source %s: url must not hold a user or a password, these belong into auth", o.Name)
-	case at.Scheme == "ssh", at.Scheme == "" && strings.Contains(o.URL, "@"):
-		return nil, fmt.Errorf("source %s: url: ssh is not supported yet, use https", o.Name)
-	case at.Scheme != "http" && at.Scheme != "https", at.Host == "":
-		return nil, fmt.Errorf("source %s: url must begin with https:// or http:// and a host", o.Name)
-	case at.RawQuery != "", at.Fragment != "":
-		return nil, fmt.Errorf("source %s: url must not have a query or a fragment", o.Name)
-	}
-	return at, nil
-}
-
 func (o *Options) fill() {
 	o.Path = path.Clean(strings.Trim(o.Path, "/"))
 	set(&o.Interval, time.Minute)
@@ -245,6 +231,8 @@ func (o *Options) fill() {
 	set(&o.retryFirst, 5*time.Second)
 	set(&o.retryMost, 5*time.Minute)
 	set(&o.gap, 5*time.Second)
+	set(&o.slowWindow, 30*time.Second)
+	set(&o.slowRate, 1<<10)
 	if o.random == nil {
 		o.random = rand.Float64
 	}
@@ -260,19 +248,4 @@ func set[T int | int64 | time.Duration](field *T, value T) {
 	if *field == 0 {
 		*field = value
 	}
-}
-
-// statusFault says what an answer other than 200 means, "" where it is none.
-func statusFault(status int) (code, text string) {
-	switch {
-	case status == http.StatusOK:
-		return "", ""
-	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return source.CodeAuth, "the remote refuses the credentials"
-	case status == http.StatusNotFound:
-		return source.CodeAuth, "the remote knows no such repository, or hides it from these credentials"
-	case status >= 300 && status < 400:
-		return source.CodeRedirect, "the remote sends weir elsewhere"
-	}
-	return source.CodeRemote, "the remote cannot answer"
 }

@@ -26,8 +26,6 @@ func TestNew_Options(t *testing.T) {
 		"path outside":   {func(o *Options) { o.Path = "../x" }, "folder of the repository"},
 		"negative time":  {func(o *Options) { o.Interval = -1 }, "must not be negative"},
 		"negative limit": {func(o *Options) { o.Limits.Files = -1 }, "limits must not be negative"},
-		"ssh":            {func(o *Options) { o.URL = "ssh://git@host/x" }, "ssh is not supported yet"},
-		"scp":            {func(o *Options) { o.URL = "git@host.example:x.git" }, "cannot be read"},
 		"file":           {func(o *Options) { o.URL = "file:///etc" }, "must begin with https"},
 		"no host":        {func(o *Options) { o.URL = "https:///x" }, "must begin with https"},
 		"query":          {func(o *Options) { o.URL += "?token=x" }, "query"},

@@ -56,6 +56,7 @@ func (s *Source) attempt(ctx context.Context) (*revision, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer v.close()
 	g, err := s.locate(ctx, v)
 	if err != nil {
 		return nil, err

@@ -58,7 +58,7 @@ func unsound(err error) error {
 // checksum compares a pack with the hash that ends it.
 func checksum(pack io.ReadSeeker) error {
 	size, err := pack.Seek(-hash.Size, io.SeekEnd)
-	if err != nil {
+	if err != nil || size < 0 { // in memory a seek before the start is no error
 		return unsound(errors.New("it is too short"))
 	}
 	var want plumbing.Hash

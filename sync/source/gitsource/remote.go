@@ -2,7 +2,6 @@ package gitsource
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -12,8 +11,6 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
-	"github.com/go-git/go-git/v5/plumbing/transport"
-	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 
 	"weir/sync/source"
 )
@@ -24,13 +21,17 @@ type remote struct {
 	auth    Auth
 	timeout time.Duration
 	limit   int64
+	window  time.Duration
+	rate    int64
 
 	id   identity
-	base *http.Transport // nil before the first try
+	base *http.Transport // nil before the first try over http
 }
 
 func newRemote(at *url.URL, opt Options) *remote {
-	return &remote{at: at, auth: opt.Auth, timeout: opt.Timeout, limit: opt.Limits.FetchBytes}
+	return &remote{
+		at: at, auth: opt.Auth, timeout: opt.Timeout, limit: opt.Limits.FetchBytes, window: opt.slowWindow, rate: opt.slowRate,
+	}
 }
 
 func (r *remote) close() {
@@ -39,91 +40,87 @@ func (r *remote) close() {
 	}
 }
 
-// trip prepares an operation with the credentials as they are now.
-func (r *remote) trip() (*trip, error) {
-	header, err := r.auth.header()
-	if err != nil {
-		return nil, &source.Error{Code: source.CodeAuth, Err: err}
-	}
-	id, err := r.auth.identity()
-	if err != nil {
-		return nil, &source.Error{Code: source.CodeAuth, Err: err}
-	}
-	if r.base == nil || !r.id.equal(id) {
-		base, err := id.transport()
-		if err != nil {
-			return nil, &source.Error{Code: source.CodeAuth, Err: err}
-		}
-		r.close()
-		r.id, r.base = id, base
-	}
-	return &trip{base: r.base, at: r.at, header: header, left: r.limit, limit: r.limit}, nil
+func (r *remote) trip() *trip { return &trip{limit: r.limit, window: r.window, rate: r.rate} }
+
+// link is what carries one visit to the remote. Its methods are called in this
+// order, pack at most once.
+type link interface {
+	// advertised asks what the remote has; an empty repository has nothing.
+	advertised(ctx context.Context) (*packp.AdvRefs, error)
+	// pack asks for a pack, which ends with ctx.
+	pack(ctx context.Context, req *packp.UploadPackRequest) (io.ReadCloser, error)
+	// fault returns what went wrong, of which err may only be a consequence.
+	fault(ctx context.Context, err error) error
+	close()
 }
 
-// visit is a session with the remote: what it advertises, and a fetch of it.
+// connect returns a link with the credentials as they are now.
+func (r *remote) connect(ctx context.Context) (link, error) {
+	switch r.at.Scheme {
+	case "ssh":
+		return r.ssh(ctx)
+	case "git":
+		return r.daemon(ctx)
+	}
+	return r.web()
+}
+
+// visit is a session with the remote: what it advertises, and one fetch of it.
 type visit struct {
-	remote  *remote
-	trip    *trip
-	session transport.UploadPackSession
+	timeout time.Duration
+	link    link
 	refs    *packp.AdvRefs
 }
 
-// visit asks the remote for its references. An empty repository has none.
+// visit asks the remote for its references. An empty repository has none. What
+// is returned must be closed.
 func (r *remote) visit(ctx context.Context) (*visit, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	t, err := r.trip()
+	l, err := r.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	end, err := transport.NewEndpoint(r.at.String())
+	refs, err := l.advertised(ctx)
 	if err != nil {
-		return nil, t.fail(source.CodeProtocol, err)
+		defer l.close()
+		return nil, l.fault(ctx, err)
 	}
-	session, err := githttp.NewClient(&http.Client{Transport: t}).NewUploadPackSession(end, nil)
-	if err != nil {
-		return nil, t.fail(source.CodeProtocol, err)
-	}
-	refs, err := session.AdvertisedReferencesContext(ctx)
-	if t.fault == nil && errors.Is(err, transport.ErrEmptyRemoteRepository) {
-		refs, err = packp.NewAdvRefs(), nil
-	}
-	if err != nil {
-		return nil, t.fail(source.CodeProtocol, err)
-	}
-	return &visit{r, t, session, refs}, nil
+	return &visit{r.timeout, l, refs}, nil
 }
+
+func (v *visit) close() { v.link.close() }
 
 // fetch writes a pack with all that leads to the wanted objects, and is not in
 // the history of those that we have, to w.
 func (v *visit) fetch(ctx context.Context, wants, haves []plumbing.Hash, w io.Writer) error {
-	ctx, cancel := context.WithTimeout(ctx, v.remote.timeout)
+	ctx, cancel := context.WithTimeout(ctx, v.timeout)
 	defer cancel()
 	req := packp.NewUploadPackRequestFromCapabilities(v.refs.Capabilities)
 	req.Wants, req.Haves = wants, haves
 	if v.refs.Capabilities.Supports(capability.NoProgress) {
 		if err := req.Capabilities.Set(capability.NoProgress); err != nil {
-			return v.trip.fail(source.CodeProtocol, err)
+			return &source.Error{Code: source.CodeProtocol, Err: err}
 		}
 	}
-	resp, err := v.session.UploadPack(ctx, req)
+	resp, err := v.link.pack(ctx, req)
 	if err != nil {
-		return v.trip.fail(source.CodeProtocol, err)
+		return v.link.fault(ctx, err)
 	}
 	defer func() { _ = resp.Close() }()
-	return v.spool(w, demux(req.Capabilities, resp))
+	return v.spool(ctx, w, demux(req.Capabilities, resp))
 }
 
 // spool copies the pack. What fails in writing is the mirror's fault, all else
 // the remote's.
-func (v *visit) spool(w io.Writer, pack io.Reader) error {
+func (v *visit) spool(ctx context.Context, w io.Writer, pack io.Reader) error {
 	target := &written{w: w}
 	_, err := io.Copy(target, pack)
 	switch {
 	case target.err != nil:
 		return target.err
 	case err != nil:
-		return v.trip.fail(source.CodeProtocol, err)
+		return v.link.fault(ctx, err)
 	}
 	return nil
 }

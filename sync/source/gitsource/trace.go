@@ -26,13 +26,16 @@ func (s *Source) Checked() time.Time {
 	return time.Unix(0, at)
 }
 
-// At returns the snapshot of a commit that is in the mirror. Like Next it must
+// At returns the snapshot of a commit that is in the mirror, and signed where
+// the options ask for it. Like Next it must
 // not be called before a former source on the same mirror is closed.
 func (s *Source) At(ctx context.Context, revision string) (*source.Snapshot, error) {
 	var snap *source.Snapshot
 	err := s.with(func(m *mirror) (err error) {
-		snap, err = m.at(ctx, &s.opt, s.last, revision)
-		return err
+		if snap, err = m.at(ctx, &s.opt, s.last, revision); err != nil {
+			return err
+		}
+		return s.stands(plumbing.NewHash(revision))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("source %s: %w", s.opt.Name, err)

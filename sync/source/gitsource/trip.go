@@ -6,68 +6,27 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
-	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 	"unicode"
 
 	"weir/sync/secret"
 	"weir/sync/source"
 )
 
-// trip is one operation at the remote: it carries the credentials, counts what
-// arrives, and keeps the first thing that went wrong, which layers above wrap
-// beyond recognition.
+// trip is what the operations of one visit have in common, whatever carries
+// them: it counts what arrives, and keeps the first thing that went wrong,
+// which layers above wrap beyond recognition.
 type trip struct {
-	base   http.RoundTripper
-	at     *url.URL
-	header secret.Secret
-	left   int64 // bytes that may still arrive
-	limit  int64
-	fault  *source.Error
-}
+	header secret.Secret // sent over http; never shown
+	limit  int64         // bytes that may arrive
+	window time.Duration // of the least rate
+	rate   int64         // bytes a second that must arrive
 
-// RoundTrip answers only for the origin that was configured. A redirect within
-// it is followed by the client above; any other is refused before a byte is
-// sent.
-func (t *trip) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Scheme != t.at.Scheme || req.URL.Host != t.at.Host {
-		return nil, t.fail(source.CodeRedirect, errors.New("the remote sends weir to another host"))
-	}
-	req = req.Clone(req.Context())
-	req.Header.Del("Authorization")
-	if !t.header.Empty() {
-		req.Header.Set("Authorization", t.header.Reveal())
-	}
-	resp, err := t.base.RoundTrip(req)
-	if err != nil {
-		return nil, t.fail(codeOf(req.Context(), err), err) //nolint:contextcheck // it is the request's
-	}
-	if err := t.refuse(req, resp); err != nil {
-		_ = resp.Body.Close()
-		return nil, err
-	}
-	resp.Body = &counted{resp.Body, req.Context(), t}
-	return resp, nil
-}
-
-// refuse returns the fault of an answer that cannot be git's. Its body is not
-// looked at: it may quote what was sent.
-func (t *trip) refuse(req *http.Request, resp *http.Response) error {
-	if resp.StatusCode >= 300 && resp.StatusCode < 400 && req.Method == http.MethodGet {
-		return nil
-	}
-	if code, text := statusFault(resp.StatusCode); code != "" {
-		return t.fail(code, fmt.Errorf("%s (status %d)", text, resp.StatusCode))
-	}
-	want := "application/x-git-upload-pack-advertisement"
-	if req.Method == http.MethodPost {
-		want = "application/x-git-upload-pack-result"
-	}
-	if got, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";"); got != want {
-		return t.fail(source.CodeProtocol, fmt.Errorf("the answer is %q, want git's", got))
-	}
-	return nil
+	arrived atomic.Int64
+	fault   *source.Error
 }
 
 func (t *trip) fail(code string, err error) error {
@@ -99,32 +58,129 @@ func (t *trip) clean(text string) string {
 	return text
 }
 
-// codeOf tells a remote that does not answer in time from one that is not
-// there.
+// count takes note of bytes that arrived, and fails once they are too many.
+func (t *trip) count(n int) error {
+	if t.arrived.Add(int64(n)) > t.limit {
+		return &tooLarge{t.limit}
+	}
+	return nil
+}
+
+// tooLarge is the error of more bytes than there may be.
+type tooLarge struct{ limit int64 }
+
+// Error names the limit.
+func (e *tooLarge) Error() string { return fmt.Sprintf("more than %d bytes", e.limit) }
+
+// errSlow is the error of an answer that was given up for its rate.
+var errSlow = errors.New("the answer arrives too slowly")
+
+// codeOf tells a remote that sends too much, too slowly or nothing at all from
+// one that is not there.
 func codeOf(ctx context.Context, err error) string {
 	var timeout net.Error
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+	var large *tooLarge
+	switch {
+	case errors.As(err, &large):
+		return source.CodeFetchSize
+	case errors.Is(err, errSlow):
+		return source.CodeSlow
+	case errors.Is(ctx.Err(), context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return source.CodeTimeout
 	}
 	return source.CodeRemote
 }
 
-// counted is an answer's body within the trip's allowance.
-type counted struct {
-	io.ReadCloser
-	ctx  context.Context
-	trip *trip
+// mostAdvertised is what the list of a remote's references may take, in bytes:
+// about 200,000 of them. It is held in memory, unlike a pack.
+const mostAdvertised = 16 << 20
+
+// answer is a part of what a remote sends that is of limited length, and is
+// given up where it comes too slowly.
+type answer struct {
+	r     io.Reader
+	limit int64
+	flow  *flow
+
+	got int64
 }
 
-// Read reads from the body and fails once more than the limit has arrived.
-func (c *counted) Read(p []byte) (int, error) {
-	n, err := c.ReadCloser.Read(p)
-	c.trip.left -= int64(n)
-	if c.trip.left < 0 {
-		return 0, c.trip.fail(source.CodeFetchSize, fmt.Errorf("more than %d bytes", c.trip.limit))
+// answer returns r as an answer of at most limit bytes. Where it is too slow
+// kill is called, which must let a Read under way return.
+func (t *trip) answer(r io.Reader, limit int64, kill func()) *answer {
+	return &answer{r: r, limit: limit, flow: &flow{window: t.window, rate: t.rate, kill: kill}}
+}
+
+// Read reads; its errors say where the answer was too long or too slow.
+func (a *answer) Read(p []byte) (int, error) {
+	n, err := a.r.Read(p)
+	a.got += int64(n)
+	if a.got > a.limit {
+		return 0, &tooLarge{a.limit}
 	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		return n, c.trip.fail(codeOf(c.ctx, err), err)
+	a.flow.add(n)
+	if err != nil && a.flow.tooSlow() {
+		return 0, fmt.Errorf("%w: less than %d bytes a second", errSlow, a.flow.rate)
 	}
 	return n, err
+}
+
+// end stops watching the answer.
+func (a *answer) end() { a.flow.stop() }
+
+// thinking is what a server may send before its rate is watched: it has taken
+// note of a request and looks for what to send.
+const thinking = 1 << 10
+
+// flow holds a least rate, window by window, once an answer is under way.
+type flow struct {
+	window time.Duration
+	rate   int64
+	kill   func()
+
+	mu    sync.Mutex
+	timer *time.Timer // nil before the first window
+	got   int64       // in this window, or before the first
+	slow  bool
+	ended bool
+}
+
+func (f *flow) add(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.got += int64(n)
+	if f.got > thinking && f.timer == nil && !f.ended {
+		f.timer = time.AfterFunc(f.window, f.judge)
+	}
+}
+
+// judge ends a window.
+func (f *flow) judge() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	least := int64(float64(f.rate) * f.window.Seconds())
+	switch {
+	case f.ended:
+	case f.got < least:
+		f.slow, f.ended = true, true
+		f.kill()
+	default:
+		f.got = 0
+		f.timer.Reset(f.window)
+	}
+}
+
+func (f *flow) tooSlow() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.slow
+}
+
+func (f *flow) stop() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ended = true
+	if f.timer != nil {
+		f.timer.Stop()
+	}
 }

@@ -25,11 +25,13 @@ type stop struct {
 	hash plumbing.Hash
 	commit
 	below  plumbing.Hash // tree of the manifests
-	number int         // in the order in which they were reached
+	number int           // in the order in which they were reached
 	trails map[string][]*trail
 }
 
-func (s *stop) change() source.Change { return source.Change{Commit: s.hash.String(), Author: s.author} }
+func (s *stop) change() source.Change {
+	return source.Change{Commit: s.hash.String(), Author: s.author}
+}
 
 // stops is a heap, the newest commit first.
 type stops []*stop
