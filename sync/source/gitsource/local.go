@@ -147,4 +147,3 @@ func Find(dir string) (root, rel string, err error) {
 	rel, err = filepath.Rel(root, dir)
 	return root, filepath.ToSlash(rel), err
 }
-

@@ -25,11 +25,13 @@ type stop struct {
 	hash plumbing.Hash
 	commit
 	below  plumbing.Hash // tree of the manifests
-	number int         // in the order in which they were reached
+	number int           // in the order in which they were reached
 	trails map[string][]*trail
 }
 
-func (s *stop) change() source.Change { return source.Change{Commit: s.hash.String(), Author: s.author} }
+func (s *stop) change() source.Change {
+	return source.Change{Commit: s.hash.String(), Author: s.author}
+}
 
 // stops is a heap, the newest commit first.
 type stops []*stop
@@ -46,7 +48,7 @@ func (q stops) Less(i, j int) bool {
 func (q stops) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
 
 // Push adds one at the end.
-func (q *stops) Push(x any) { *q = append(*q, x.(*stop)) }
+func (q *stops) Push(x any) { *q = append(*q, x.(*stop)) } //nolint:forcetypeassert // of no other type
 
 // Pop takes the last.
 func (q *stops) Pop() any {
