@@ -13,6 +13,7 @@ import (
 
 	"weir/sync/apply"
 	"weir/sync/call"
+	"weir/sync/commitstatus"
 	"weir/sync/config"
 	"weir/sync/daemon"
 	"weir/sync/manifest"
@@ -39,7 +40,8 @@ type builder struct {
 	limiters  call.Limiters
 	calls     *call.Metrics
 	loop      *reconcile.Metrics
-	transport http.RoundTripper // nil for the network
+	statuses  *commitstatus.Metrics // nil: nothing is reported to git hosts
+	transport http.RoundTripper     // nil for the network
 	selector  map[string]string
 	applied   func(apply.Result)
 	reading   func(done, total int)
@@ -94,6 +96,14 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 	if err != nil {
 		return setup, err
 	}
+	told, err := b.reporters(cfg)
+	closers = append(closers, told.close)
+	if err != nil {
+		return setup, err
+	}
+	if setup.Webhooks, err = hooks(cfg, feeds); err != nil {
+		return setup, err
+	}
 	targets, err := b.targets(ctx, cfg, apply.NewRecorder(store))
 	if err != nil {
 		return setup, err
@@ -102,7 +112,7 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 	setup.Reconcile = reconcile.Options{
 		Feeds: feeds, Accounts: targets, Store: store, Windows: b.limiters.Windows, Policy: cfg.Policy,
 		Interval: cfg.Interval, DryRun: b.dryRun, Selector: b.selector, Logger: b.log, Metrics: b.loop,
-		Applied: b.applied, Reading: b.reading,
+		Applied: b.applied, Reading: b.reading, Verdict: told.tell,
 	}
 	return setup, nil
 }

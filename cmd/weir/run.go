@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/sync/call"
+	"weir/sync/commitstatus"
 	"weir/sync/config"
 	"weir/sync/daemon"
 	"weir/sync/reconcile"
@@ -92,8 +93,12 @@ func newBuilder(log *slog.Logger, dryRun bool) (*prometheus.Registry, *builder, 
 	if err != nil {
 		return nil, nil, err
 	}
+	statuses, err := commitstatus.NewMetrics(registry)
+	if err != nil {
+		return nil, nil, err
+	}
 	b := &builder{
-		log: log, dryRun: dryRun, keeps: !dryRun, mirrors: true, limiters: call.Limiters{}, calls: calls, loop: reconcile.NewMetrics(registry),
+		statuses: statuses, log: log, dryRun: dryRun, keeps: !dryRun, mirrors: true, limiters: call.Limiters{}, calls: calls, loop: reconcile.NewMetrics(registry),
 	}
 	return registry, b, nil
 }

@@ -206,7 +206,7 @@ func TestVerdicts(t *testing.T) {
 			t.Helper()
 			var got []string
 			for _, v := range *verdicts {
-				got = append(got, fmt.Sprintf("%s %s %d done %d failed %d problems %s", v.Revision, v.Outcome, v.Done, v.Failed, v.Problems, v.Text))
+				got = append(got, fmt.Sprintf("%s %s %d done %d failed %d problems %s:%s", v.Revision, v.Outcome, v.Done, v.Failed, v.Problems, v.By, v.Text))
 			}
 			*verdicts = nil
 			if !slices.Equal(got, want) {
@@ -215,17 +215,17 @@ func TestVerdicts(t *testing.T) {
 		}
 		first := b.turn(h, "a.yaml", multiOn)
 		h.wait(3 * time.Second)
-		expect(first + " applied 1 done 0 failed 0 problems ")
+		expect(first + " applied 1 done 0 failed 0 problems :")
 		h.wait(20 * time.Minute)
 		expect() // the same is not told again
 
 		second := b.turn(h, "a.yaml", multiOff)
 		h.wait(3 * time.Second)
-		expect(second + " applied 1 done 0 failed 0 problems ")
+		expect(second + " applied 1 done 0 failed 0 problems :")
 
 		bad := b.turn(h, "a.yaml", strings.Replace(multiOn, "true", "on", 1))
 		h.wait(3 * time.Second)
-		expect(bad + " rejected 0 done 0 failed 1 problems a.yaml:3:43: spec.enabled: must be true or false, not \"on\"; did you mean true? [wrong-type]")
+		expect(bad + " rejected 0 done 0 failed 1 problems :a.yaml:3:43: spec.enabled: must be true or false, not \"on\"; did you mean true? [wrong-type]")
 
 		h.faults(emulator.Fault{Operation: "SetLiveDomainMultiStreamConfig", Kind: "error", Code: "InvalidDomain.NotFound", Status: 404})
 		third := b.turn(h, "a.yaml", multiOn)
@@ -236,15 +236,15 @@ func TestVerdicts(t *testing.T) {
 		*verdicts = nil
 		h.faults()
 		h.wait(time.Minute)
-		expect(third + " applied 1 done 0 failed 0 problems ")
+		expect(third + " applied 1 done 0 failed 0 problems :")
 
 		b.set(nil, &source.Error{Code: source.CodeRewritten, Err: errors.New("rewritten"), Revision: "abc"})
 		h.wait(time.Second)
-		expect("abc stopped 0 done 0 failed 0 problems rewritten [history-rewritten]")
+		expect("abc stopped 0 done 0 failed 0 problems history-rewritten:rewritten")
 
 		held := b.turn(h, "a.yaml", "# nothing\n")
 		h.wait(3 * time.Second)
-		expect(held + " stopped 0 done 0 failed 0 problems the source declares nothing, and 1 applied resources would be removed [empty-source]")
+		expect(held + " stopped 0 done 0 failed 0 problems empty-source:the source declares nothing, and 1 applied resources would be removed")
 	})
 }
 

@@ -25,6 +25,7 @@ type Verdict struct {
 	Source   string
 	Revision string
 	Outcome  Outcome
+	By       string       // where it is stopped: the guard, or the source's code
 	Text     string       // one line: the first error, or why it is held
 	Problems int          // errors of its documents
 	Summary  plan.Summary // of the plan's changes that come from this source
@@ -77,8 +78,16 @@ func (r *Reconciler) tellLoaded() {
 // tellStopped tells of a revision that its source does not give out.
 func (r *Reconciler) tellStopped(f *feed, err error) {
 	if e, ok := errors.AsType[*source.Error](err); ok && e.Revision != "" {
-		r.tell(f, Verdict{Revision: e.Revision, Outcome: Stopped, Text: e.Error()})
+		r.tell(f, Verdict{Revision: e.Revision, Outcome: Stopped, By: e.Code, Text: placed(e)})
 	}
+}
+
+// placed is what is wrong, with the file where it is in one.
+func placed(e *source.Error) string {
+	if e.Path == "" {
+		return e.Err.Error()
+	}
+	return e.Path + ": " + e.Err.Error()
 }
 
 // tellPass tells what a pass made of the revisions in force. A newer revision
@@ -89,7 +98,7 @@ func (r *Reconciler) tellPass(p *plan.Plan, rep *apply.Report) {
 		case len(f.clashes) > 0 || f.loaded == nil || f.force.revision != f.loaded.Revision:
 		case len(p.Held) > 0:
 			v := r.verdict(f, p)
-			v.Outcome, v.Text = Stopped, p.Held[0].Message+" ["+p.Held[0].Guard+"]"
+			v.Outcome, v.By, v.Text = Stopped, p.Held[0].Guard, p.Held[0].Message
 			r.tell(f, v)
 		case rep != nil && !r.scan.finish.IsZero(): // before the first scan little is known
 			if v := r.verdict(f, p); v.count(f.Name, p, rep) {

@@ -289,3 +289,33 @@ func TestMirror_WipedThenRestarted(t *testing.T) {
 	must(t, f.src.Close())
 	open(t, opt).want(r.head(), one("x: 2\n"))
 }
+
+// TestTrace_WhileTheRemoteStalls holds that who asks for the past does not wait
+// for the remote.
+func TestTrace_WhileTheRemoteStalls(t *testing.T) {
+	for _, mirror := range []string{"", t.TempDir()} {
+		r := newRepo(t)
+		first := r.save("a.yaml", "x: 1\n")
+		f := r.follow(t, func(o *Options) { o.Mirror = mirror })
+		half := r.stall()
+		r.save("a.yaml", "x: 2\n")
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_, _ = f.src.Next(ctx, f.got)
+		}()
+		<-half
+		f.says("a.yaml:1", first)
+		snap, err := f.src.At(ctx, first)
+		must(t, err)
+		f.same(snap, first, one("x: 1\n"))
+		select {
+		case <-ended:
+			t.Error("Next did not wait for the remote")
+		default:
+		}
+		stop()
+		<-ended
+	}
+}

@@ -106,16 +106,16 @@ type Source struct {
 	claimed bool
 	mirror  *mirror
 	last    *revision // the last one that counted
-
-	next    sync.Mutex // held by Next
-	held    held       // the last head that was refused for its history
-	pace    pace
-	owed    error // of a look whose place the standing revision took
-	spoiled bool  // the mirror on disk is damaged
-	failed  bool  // Next returned an error that was not overcome since
+	spoiled bool      // the mirror on disk is damaged
 	anchor  plumbing.Hash
 	sought  plumbing.Hash // the accepted commit that the remote was asked for
 	told    *string       // what Held was told last, nil for nothing
+
+	next   sync.Mutex // held by Next
+	held   held       // the last head that was refused for its history
+	pace   pace
+	owed   error // of a look whose place the standing revision took
+	failed bool  // Next returned an error that was not overcome since
 
 	accept  sync.Mutex
 	allowed plumbing.Hash

@@ -258,6 +258,15 @@ func (s *Source) fill(
 	return nil
 }
 
+// faultOf says which head a fault is of.
+func faultOf(head plumbing.Hash, err error) error {
+	var fault *source.Error
+	if errors.As(err, &fault) && fault.Revision == "" {
+		fault.Revision = head.String()
+	}
+	return err
+}
+
 // judge decides whether a tip that is in the mirror may be the next revision,
 // and reads it.
 func (s *Source) judge(ctx context.Context, g goal) (*revision, error) {
@@ -285,7 +294,7 @@ func (s *Source) judge(ctx context.Context, g goal) (*revision, error) {
 	}
 	rev, err := s.mirror.derive(ctx, &s.opt, s.last, head)
 	if err != nil {
-		return nil, err
+		return nil, faultOf(head, err)
 	}
 	if err := errors.Join(s.vouch(g.tip), s.remember(ctx, head, anchor)); err != nil {
 		return nil, err

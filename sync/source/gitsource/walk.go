@@ -48,7 +48,7 @@ func (q stops) Less(i, j int) bool {
 func (q stops) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
 
 // Push adds one at the end.
-func (q *stops) Push(x any) { *q = append(*q, x.(*stop)) }
+func (q *stops) Push(x any) { *q = append(*q, x.(*stop)) } //nolint:forcetypeassert // of no other type
 
 // Pop takes the last.
 func (q *stops) Pop() any {
