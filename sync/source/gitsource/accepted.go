@@ -155,9 +155,7 @@ func (s *Source) descent(ctx context.Context, head, anchor plumbing.Hash) error 
 	if back, err := s.mirror.follows(ctx, anchor, head); err == nil && back {
 		how = "is older than"
 	}
-	s.held = held{head, anchor, &source.Error{
-		Code: source.CodeRewritten, Err: fmt.Errorf("%s %s %s, which was accepted last", head, how, anchor),
-		Revision: head.String(),
-	}}
+	err = fmt.Errorf("%s %s %s, which was accepted last; to go on there: weir accept-rewrite %.12s", head, how, anchor, head)
+	s.held = held{head, anchor, &source.Error{Code: source.CodeRewritten, Err: err, Revision: head.String()}}
 	return s.held.err
 }
