@@ -22,7 +22,8 @@ func (s *Source) accepted(ctx context.Context) (plumbing.Hash, error) {
 	if s.opt.Accepted == nil {
 		return s.anchor, nil
 	}
-	hash, err := s.opt.Accepted(ctx)
+	var hash string
+	err := s.away(func() (err error) { hash, err = s.opt.Accepted(ctx); return err })
 	if err == nil && hash != "" && !plumbing.IsHash(hash) {
 		err = fmt.Errorf("%q is not a commit's hash", hash)
 	}
@@ -107,7 +108,7 @@ func answered(err error) bool {
 // remember stores the commit as the accepted one.
 func (s *Source) remember(ctx context.Context, head, anchor plumbing.Hash) error {
 	if head != anchor && s.opt.Remember != nil {
-		if err := s.opt.Remember(ctx, head.String()); err != nil {
+		if err := s.away(func() error { return s.opt.Remember(ctx, head.String()) }); err != nil {
 			return &source.Error{Code: source.CodeAccepted, Err: err}
 		}
 	}

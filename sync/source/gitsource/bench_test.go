@@ -5,9 +5,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"weir/sync/source"
 )
 
 // stocked returns a repository of n manifests of about 400 bytes, 100 a folder.
@@ -113,4 +116,89 @@ func BenchmarkPoll(b *testing.B) {
 		cpu := after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano()
 		b.ReportMetric(float64(cpu)/float64(b.N)/1e6, "cpu-ms/op")
 	})
+}
+
+// aged returns a repository of n manifests with a history of so many commits,
+// each of one file, and the manifests' places.
+func aged(b *testing.B, n, commits int) (*traced, []source.Place) {
+	b.Helper()
+	r := stocked(b, n)
+	var s strings.Builder
+	for i := range commits {
+		text := body(n + i)
+		fmt.Fprintf(&s, "commit refs/heads/main\ncommitter c <c@example.com> %d +0000\ndata 1\nx\n", 1_900_000_000+i)
+		if i == 0 {
+			fmt.Fprintf(&s, "from refs/heads/main^0\n")
+		}
+		fmt.Fprintf(&s, "M 644 inline %s\ndata %d\n%s\n", file(i*7%n), len(text), text)
+	}
+	cmd := exec.Command("git", "fast-import", "--quiet")
+	cmd.Dir, cmd.Stdin = r.dir, strings.NewReader(s.String())
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	r.git("reset", "-q", "--hard")
+	r.git("gc", "-q")
+	f := r.follow(b, func(o *Options) {
+		o.Mirror = b.TempDir()
+		o.Interval, o.gap = time.Hour, time.Nanosecond
+	})
+	places := make([]source.Place, n)
+	for i := range places {
+		places[i] = source.Place{File: file(i), Line: 1}
+	}
+	return f, places
+}
+
+const (
+	agedFiles   = 20_000
+	agedCommits = 2_000
+)
+
+// asks traces places and holds that all have an answer.
+func (f *traced) asks(b *testing.B, places []source.Place) {
+	b.Helper()
+	got, err := f.src.Trace(b.Context(), f.got.Revision, places)
+	must(b, err)
+	for i, c := range got {
+		if c.Commit == "" {
+			b.Fatalf("nobody made %v", places[i])
+		}
+	}
+}
+
+// BenchmarkTraceFirst is what the places of a first revision cost.
+func BenchmarkTraceFirst(b *testing.B) {
+	f, places := aged(b, agedFiles, agedCommits)
+	for _, n := range []int{1, 1_000, agedFiles} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			for b.Loop() {
+				f.src.tracer.known = known{}
+				f.asks(b, places[agedFiles-n:])
+			}
+		})
+	}
+}
+
+// BenchmarkTracePush is what one document costs that a push changed, and, where
+// it was asked for before, one that it did not change.
+func BenchmarkTracePush(b *testing.B) {
+	f, places := aged(b, agedFiles, agedCommits)
+	f.asks(b, places[:1_000])
+	run := func(name string, place int) {
+		b.Run(name, func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				b.StopTimer()
+				f.repo.write(file(agedFiles/2), body(agedFiles+i))
+				f.repo.git("commit", "-q", "-a", "-m", name)
+				f.src.Poke()
+				f.take()
+				b.StartTimer()
+				f.asks(b, places[place:place+1])
+			}
+		})
+	}
+	run("changed", agedFiles/2)
+	run("unchanged", 1)
 }

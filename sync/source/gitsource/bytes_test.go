@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -86,10 +88,33 @@ func FuzzParseTree(f *testing.F) {
 func FuzzParseCommit(f *testing.F) {
 	hash := strings.Repeat("1", 40)
 	f.Add([]byte("tree " + hash + "\nparent " + hash + "\n\nparent x\n"))
+	f.Add([]byte("tree " + hash + "\nauthor A\x1b\xff <a@b> 1 +0000\ncommitter c <c@d> 2 +0000\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		head, _, _ := bytes.Cut(data, []byte("\n\n"))
+		author := parseCommit(data).author
+		if len(author) > longestAuthor || !utf8.ValidString(author) || strings.ContainsFunc(author, unicode.IsControl) {
+			t.Errorf("author %q", author)
+		}
 		if got, most := len(parseCommit(data).parents), bytes.Count(head, []byte("parent ")); got > most {
 			t.Errorf("%d parents, at most %d are named", got, most)
+		}
+	})
+}
+
+// FuzzCut holds that documents are in order and that each has its lines.
+func FuzzCut(f *testing.F) {
+	f.Add([]byte("x: 1\n---\n\n--- y\n"))
+	f.Add([]byte("---\r\n---"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		last := 0
+		docs := cut("a.yaml", data)
+		for _, d := range docs {
+			if d.line <= last || d.line > bytes.Count(data, []byte("\n"))+1 {
+				t.Errorf("a document at line %d after %d", d.line, last)
+			}
+			if last = d.line; standsAt(docs, d.line) != d.text {
+				t.Errorf("line %d is not in its document", d.line)
+			}
 		}
 	})
 }

@@ -28,6 +28,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -84,7 +85,7 @@ type Limits struct {
 }
 
 // Source is a git repository. Next must not be called by two goroutines at
-// once; Poke, Accept and Close may be called at any time.
+// once; everything else may be called at any time.
 type Source struct {
 	opt    Options
 	remote *remote
@@ -92,25 +93,39 @@ type Source struct {
 	done   context.Context
 	stop   context.CancelFunc
 
-	next    sync.Mutex // held by Next
+	checked atomic.Int64 // when a look went well last, in nanoseconds
+	tracer  *tracer
+
+	// use is held by whoever uses the mirror, but never while the remote or the
+	// store of accepted commits is waited for. What it guards is changed by Next
+	// only, and by At where it opens the mirror.
+	use     sync.Mutex
+	claimed bool
 	mirror  *mirror
 	last    *revision // the last one that counted
-	held    held      // the last head that was refused for its history
-	pace    pace
-	owed    error // of a look whose place the standing revision took
-	spoiled bool  // the mirror on disk is damaged
-	failed  bool  // Next returned an error that was not overcome since
+	spoiled bool      // the mirror on disk is damaged
 	anchor  plumbing.Hash
 	sought  plumbing.Hash // the accepted commit that the remote was asked for
 	told    *string       // what Held was told last, nil for nothing
+
+	next   sync.Mutex // held by Next
+	held   held       // the last head that was refused for its history
+	pace   pace
+	owed   error // of a look whose place the standing revision took
+	failed bool  // Next returned an error that was not overcome since
 
 	accept  sync.Mutex
 	allowed plumbing.Hash
 }
 
-var _ source.Source = (*Source)(nil)
+var (
+	_ source.Source  = (*Source)(nil)
+	_ source.History = (*Source)(nil)
+	_ source.Watched = (*Source)(nil)
+)
 
-// New returns the source. Nothing is asked of the remote yet.
+// New returns the source. Nothing is asked of the remote yet, and the mirror is
+// not touched: another source on it may be open until Next or At is called.
 func New(opt Options) (*Source, error) {
 	opt.fill()
 	if err := opt.check(); err != nil {
@@ -120,12 +135,13 @@ func New(opt Options) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := claim(opt.Mirror, opt.URL); err != nil {
+	if err := ours(opt.Mirror); err != nil {
 		return nil, fmt.Errorf("source %s: mirror: %w", opt.Name, err)
 	}
 	done, stop := context.WithCancel(context.Background())
 	s := &Source{opt: opt, remote: newRemote(at, opt), poked: make(chan struct{}, 1), done: done, stop: stop}
 	s.pace.opt = &s.opt
+	s.tracer = newTracer(s.opt.Path, s.opt.Limits, s.with)
 	return s, nil
 }
 
@@ -135,7 +151,11 @@ func (s *Source) Close() error {
 	s.next.Lock()
 	defer s.next.Unlock()
 	s.remote.close()
-	return s.mirror.close()
+	s.use.Lock()
+	defer s.use.Unlock()
+	m := s.mirror
+	s.mirror = nil
+	return m.close()
 }
 
 // Poke asks for a look soon. Several at once are one.

@@ -19,6 +19,8 @@ func (s *Source) look(ctx context.Context) (*revision, error) {
 	if s.opt.Commit != "" && s.last != nil {
 		return s.last, nil
 	}
+	s.use.Lock()
+	defer s.use.Unlock()
 	rev, err := s.attempt(ctx)
 	if damaged(err) {
 		s.opt.Logger.Warn("the mirror is damaged and cloned afresh", "source", s.opt.Name, "err", err)
@@ -49,7 +51,8 @@ func (s *Source) attempt(ctx context.Context) (*revision, error) {
 	} else if known {
 		return s.judge(ctx, goal{tip: plumbing.NewHash(s.opt.Commit)})
 	}
-	v, err := s.remote.visit(ctx)
+	var v *visit
+	err := s.away(func() (err error) { v, err = s.remote.visit(ctx); return err })
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +73,25 @@ func (s *Source) attempt(ctx context.Context) (*revision, error) {
 		}
 	}
 	return s.judge(ctx, g)
+}
+
+// away lets others use the mirror while f waits for somebody.
+func (s *Source) away(f func() error) error {
+	s.use.Unlock()
+	defer s.use.Lock()
+	return f()
+}
+
+// claim takes the mirror's folder, once.
+func (s *Source) claim() error {
+	if s.claimed {
+		return nil
+	}
+	if err := claim(s.opt.Mirror, s.opt.URL); err != nil {
+		return &source.Error{Code: source.CodeMirror, Err: err}
+	}
+	s.claimed = true
+	return nil
 }
 
 // has reports whether there is a mirror with the object; the zero hash is none.
@@ -148,6 +170,9 @@ func (s *Source) open() error {
 	if s.mirror != nil || s.spoiled {
 		return nil
 	}
+	if err := s.claim(); err != nil {
+		return err
+	}
 	m, err := openMirror(s.opt.Mirror)
 	if err != nil || m == nil {
 		return err
@@ -167,13 +192,13 @@ func (s *Source) discard() {
 	s.mirror, s.spoiled = nil, true
 }
 
-// obtain fetches into the mirror, or into a new one where there is none or the
-// present one has grown too many packs.
+// obtain fetches into the mirror, or into a new one where there is none, the
+// present one has grown too many packs, or its folder was removed under it.
 func (s *Source) obtain(ctx context.Context, v *visit, tip plumbing.Hash, wants []plumbing.Hash) error {
 	if len(wants) == 0 {
 		return &source.Error{Code: source.CodeBranch, Err: errors.New("the remote's repository is empty")}
 	}
-	if s.mirror == nil || s.mirror.crowded() {
+	if s.mirror == nil || s.mirror.crowded() || wiped(s.opt.Mirror) {
 		return s.clone(ctx, v, tip, wants)
 	}
 	haves, err := s.mirror.haves(ctx)
@@ -184,6 +209,10 @@ func (s *Source) obtain(ctx context.Context, v *visit, tip plumbing.Hash, wants 
 }
 
 func (s *Source) clone(ctx context.Context, v *visit, tip plumbing.Hash, wants []plumbing.Hash) error {
+	s.claimed = false // the folder may have been wiped
+	if err := s.claim(); err != nil {
+		return err
+	}
 	fresh, err := makeMirror(s.opt.Mirror)
 	if err != nil {
 		return err
@@ -208,7 +237,9 @@ func (s *Source) clone(ctx context.Context, v *visit, tip plumbing.Hash, wants [
 func (s *Source) fill(
 	ctx context.Context, m *mirror, v *visit, tip plumbing.Hash, wants, haves []plumbing.Hash,
 ) error {
-	err := m.take(s.opt.Limits, func(w io.Writer) error { return v.fetch(ctx, wants, haves, w) })
+	err := m.take(s.opt.Limits, func(w io.Writer) error {
+		return s.away(func() error { return v.fetch(ctx, wants, haves, w) })
+	})
 	if err != nil {
 		return err
 	}
@@ -266,6 +297,8 @@ func (s *Source) judge(ctx context.Context, g goal) (*revision, error) {
 // standing returns the accepted commit as far as it is known here, nil where it
 // is not.
 func (s *Source) standing(ctx context.Context) *revision {
+	s.use.Lock()
+	defer s.use.Unlock()
 	if s.last != nil {
 		return s.last
 	}

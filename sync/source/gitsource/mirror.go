@@ -39,16 +39,48 @@ const mostPacks = 500
 // cacheBytes is what objects inflated lately may take.
 const cacheBytes = 8 << 20
 
-// mirror is a bare repository of ours.
+// mirror is a bare repository of ours. One that has only objects is somebody
+// else's, and is read only.
 type mirror struct {
-	fs    billy.Filesystem
-	store *filesystem.Storage
+	objects objects
+	fs      billy.Filesystem
+	store   *filesystem.Storage
+}
+
+// objects is where objects are read from.
+type objects interface {
+	EncodedObjectSize(plumbing.Hash) (int64, error)
+	EncodedObject(plumbing.ObjectType, plumbing.Hash) (plumbing.EncodedObject, error)
 }
 
 var errNotOurs = errors.New("the folder holds other files than a mirror of weir")
 
-// claim makes dir the folder of a mirror of url. A mirror of another URL is
-// removed; a folder that is not a mirror's is left alone and refused.
+// ours refuses a folder that is neither a mirror's, empty, nor still to be
+// made. It changes nothing: another source may be at work there.
+func ours(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() == marker {
+			return nil
+		}
+	}
+	if len(entries) > 0 {
+		return errNotOurs
+	}
+	return nil
+}
+
+// claim makes dir the folder of a mirror of url, for this source alone. A
+// mirror of another URL is removed.
 func claim(dir, url string) error {
 	if dir == "" {
 		return nil
@@ -60,17 +92,22 @@ func claim(dir, url string) error {
 	if err == nil && string(note) == url+"\n" {
 		return mend(dir)
 	}
-	entries, readErr := os.ReadDir(dir)
-	if readErr != nil {
-		return readErr
-	}
-	if errors.Is(err, fs.ErrNotExist) && len(entries) > 0 {
-		return errNotOurs
+	if err := ours(dir); err != nil {
+		return err
 	}
 	if err := errors.Join(remove(dir, current), remove(dir, coming), remove(dir, former)); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, marker), []byte(url+"\n"), 0o600)
+}
+
+// wiped reports whether the folder of a mirror that is in use was removed.
+func wiped(dir string) bool {
+	if dir == "" {
+		return false
+	}
+	_, err := os.Lstat(filepath.Join(dir, marker))
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // mend undoes a promotion that was killed.
@@ -141,7 +178,8 @@ func newMirror(below billy.Filesystem) *mirror {
 	// The accesses are exclusive, as the folder is ours; open packs are kept
 	// open until close.
 	opt := filesystem.Options{ExclusiveAccess: true, KeepDescriptors: true}
-	return &mirror{below, filesystem.NewStorageWithOptions(below, cache.NewObjectLRU(cacheBytes), opt)}
+	store := filesystem.NewStorageWithOptions(below, cache.NewObjectLRU(cacheBytes), opt)
+	return &mirror{objects: store, fs: below, store: store}
 }
 
 func (m *mirror) close() error {
@@ -182,7 +220,7 @@ func (m *mirror) crowded() bool {
 // whole, all that it leads to. (HasEncodedObject does not look into packs when
 // the accesses are exclusive.)
 func (m *mirror) has(hash plumbing.Hash) (bool, error) {
-	_, err := m.store.EncodedObjectSize(hash)
+	_, err := m.objects.EncodedObjectSize(hash)
 	if errors.Is(err, plumbing.ErrObjectNotFound) {
 		return false, nil
 	}

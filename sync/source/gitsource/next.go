@@ -46,6 +46,7 @@ func (s *Source) run(ctx context.Context, prev *source.Snapshot) (*source.Snapsh
 		healed := s.failed
 		s.failed, s.owed = false, nil
 		moved := prev == nil || prev.Revision != rev.commit.String()
+		s.checked.Store(time.Now().UnixNano())
 		s.pace.well(time.Now(), moved)
 		if moved || healed {
 			return rev.snapshot(s.opt.Name), nil

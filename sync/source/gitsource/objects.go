@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
@@ -31,14 +34,14 @@ var (
 // read returns an object of the mirror and compares it with its hash. One
 // larger than limit is errTooLarge.
 func (m *mirror) read(t plumbing.ObjectType, hash plumbing.Hash, limit int64) ([]byte, error) {
-	size, err := m.store.EncodedObjectSize(hash)
+	size, err := m.objects.EncodedObjectSize(hash)
 	if err != nil {
 		return nil, &damage{hash, err}
 	}
 	if size > limit {
 		return nil, errTooLarge
 	}
-	obj, err := m.store.EncodedObject(t, hash)
+	obj, err := m.objects.EncodedObject(t, hash)
 	if err != nil {
 		return nil, &damage{hash, err}
 	}
@@ -67,6 +70,8 @@ const (
 type commit struct {
 	tree    plumbing.Hash
 	parents []plumbing.Hash
+	author  string // "Name <address>", fit for a log
+	when    int64  // the committer's time in seconds
 }
 
 func (m *mirror) commit(hash plumbing.Hash) (commit, error) {
@@ -89,9 +94,31 @@ func parseCommit(data []byte) commit {
 			c.tree = plumbing.NewHash(string(value))
 		case string(key) == "parent":
 			c.parents = append(c.parents, plumbing.NewHash(string(value)))
+		case string(key) == "author" && c.author == "":
+			c.author, _ = parseIdentity(value)
+		case string(key) == "committer" && c.when == 0:
+			_, c.when = parseIdentity(value)
 		}
 	}
 	return c
+}
+
+// longestAuthor is what is kept of who made a commit, in bytes.
+const longestAuthor = 200
+
+// parseIdentity reads "Name <address> seconds zone". Anybody may write what he
+// likes there: the name is made fit for a log.
+func parseIdentity(value []byte) (string, int64) {
+	who, rest := value, []byte(nil)
+	if end := bytes.LastIndexByte(value, '>'); end >= 0 {
+		who, rest = value[:end+1], value[end+1:]
+	}
+	first, _, _ := bytes.Cut(bytes.TrimSpace(rest), []byte(" "))
+	when, err := strconv.ParseInt(string(first), 10, 64)
+	if err != nil {
+		when = 0
+	}
+	return strings.TrimSpace(plain(string(who), longestAuthor)), when
 }
 
 // deepestTag is how many tags may point to each other.
@@ -102,7 +129,7 @@ var errNoCommit = errors.New("leads to no commit")
 // peel returns the commit that a hash is, or that it is a tag of.
 func (m *mirror) peel(hash plumbing.Hash) (plumbing.Hash, error) {
 	for range deepestTag {
-		obj, err := m.store.EncodedObject(plumbing.AnyObject, hash)
+		obj, err := m.objects.EncodedObject(plumbing.AnyObject, hash)
 		if err != nil {
 			return hash, &damage{hash, err}
 		}
@@ -149,4 +176,19 @@ func parseTree(data []byte) ([]entry, error) {
 		entries = append(entries, e)
 	}
 	return entries, nil
+}
+
+// plain makes a foreign text fit for a log: in one line, without characters
+// that are not seen, of at most this many bytes.
+func plain(text string, most int) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "")
+	}
+	return text
 }

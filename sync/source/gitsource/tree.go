@@ -24,6 +24,7 @@ const otherNames = 10
 type change struct {
 	path string
 	blob plumbing.Hash
+	was  plumbing.Hash // the blob before, zero where there was none
 }
 
 // comparison finds what changed between two trees. A subtree that is the same
@@ -34,6 +35,10 @@ type comparison struct {
 	limits  Limits
 	names   int
 	changes []change
+	// What is past is not judged: names and modes that a revision must not have
+	// are passed over. Only the folders named here are opened then, or all.
+	past bool
+	only map[string]bool
 }
 
 // compare returns the changes from one tree to another, ordered by path. The
@@ -43,13 +48,17 @@ func (m *mirror) compare(ctx context.Context, limits Limits, was, is plumbing.Ha
 	if err := c.folder(was, is, "", 0); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(c.changes, func(a, b change) int { return strings.Compare(a.path, b.path) })
+	byPath(c.changes)
 	return c.changes, nil
+}
+
+func byPath(changes []change) {
+	slices.SortFunc(changes, func(a, b change) int { return strings.Compare(a.path, b.path) })
 }
 
 // folder compares two trees that stand at the same path.
 func (c *comparison) folder(was, is plumbing.Hash, at string, depth int) error {
-	if was == is {
+	if was == is || c.only != nil && !c.only[at] {
 		return nil
 	}
 	if depth > c.limits.Depth {
@@ -64,7 +73,7 @@ func (c *comparison) folder(was, is plumbing.Hash, at string, depth int) error {
 	if err != nil {
 		return err
 	}
-	if err := check(old, now, at); err != nil {
+	if err := c.check(old, now, at); err != nil {
 		return err
 	}
 	for _, e := range now {
@@ -88,7 +97,7 @@ func (c *comparison) pair(old, now entry, at string, depth int) error {
 		return nil
 	}
 	if a, b := old.file(), now.file(); a != b {
-		c.changes = append(c.changes, change{at, b})
+		c.changes = append(c.changes, change{at, b, a})
 		if limit := c.limits.Files; len(c.changes) > 2*limit {
 			return &source.Error{Code: source.CodeFiles, Err: fmt.Errorf("more than %d files", limit)}
 		}
@@ -119,18 +128,28 @@ func (c *comparison) list(tree plumbing.Hash, at string) (map[string]entry, erro
 	}
 	kept := make(map[string]entry, len(all))
 	for _, e := range all {
-		if unsafeName(e.name) {
+		if unsafeName(e.name) && !c.past {
 			return nil, badName(at, e.name, errNameUnsafe)
 		}
-		if !e.matters() {
+		if !e.matters() || c.past && (e.foreign() || !c.leads(e, at)) {
 			continue
 		}
-		if _, twice := kept[e.name]; twice {
+		if _, twice := kept[e.name]; twice && !c.past {
 			return nil, badName(at, e.name, errNameTwice)
 		}
 		kept[e.name] = e
 	}
 	return kept, nil
+}
+
+// leads reports whether an entry is a file or a folder that is to be opened.
+func (c *comparison) leads(e entry, at string) bool {
+	return c.only == nil || e.mode != filemode.Dir || c.only[path.Join(at, e.name)]
+}
+
+// foreign reports whether a revision must not have the entry.
+func (e entry) foreign() bool {
+	return unsafeName(e.name) || e.mode == filemode.Symlink || e.mode == filemode.Submodule
 }
 
 func (m *mirror) tree(hash plumbing.Hash, at string) ([]entry, error) {
@@ -160,7 +179,10 @@ func badName(at, name string, err error) error {
 
 // check refuses what must not stand in a folder of manifests. What was there
 // before was checked then.
-func check(old, now map[string]entry, at string) error {
+func (c *comparison) check(old, now map[string]entry, at string) error {
+	if c.past {
+		return nil
+	}
 	fresh := false
 	for name, e := range now {
 		was, ok := old[name]
