@@ -62,7 +62,7 @@ func (s *Source) tell(ctx context.Context, err error) {
 	if s.opt.Held == nil || s.told != nil && *s.told == head {
 		return
 	}
-	if err := s.opt.Held(ctx, head); err != nil {
+	if err := s.away(func() error { return s.opt.Held(ctx, head) }); err != nil {
 		s.opt.Logger.Warn("the held head cannot be stored", "source", s.opt.Name, "head", head, "err", err)
 		return
 	}
@@ -73,6 +73,8 @@ func (s *Source) tell(ctx context.Context, err error) {
 // not have it: after a rewrite many hosts still give a commit to those who know
 // its hash.
 func (s *Source) regain(ctx context.Context, cause error) {
+	s.use.Lock()
+	defer s.use.Unlock()
 	anchor, err := s.accepted(ctx)
 	if err != nil || s.last != nil || anchor.IsZero() || anchor == s.sought || !answered(cause) {
 		return
@@ -81,7 +83,8 @@ func (s *Source) regain(ctx context.Context, cause error) {
 		return
 	}
 	s.sought = anchor
-	v, err := s.remote.visit(ctx)
+	var v *visit
+	err = s.away(func() (err error) { v, err = s.remote.visit(ctx); return err })
 	if err == nil {
 		err = s.obtain(ctx, v, anchor, []plumbing.Hash{anchor})
 	}
