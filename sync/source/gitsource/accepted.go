@@ -62,7 +62,7 @@ func (s *Source) tell(ctx context.Context, err error) {
 	if s.opt.Held == nil || s.told != nil && *s.told == head {
 		return
 	}
-	if err := s.opt.Held(ctx, head); err != nil {
+	if err := s.away(func() error { return s.opt.Held(ctx, head) }); err != nil {
 		s.opt.Logger.Warn("the held head cannot be stored", "source", s.opt.Name, "head", head, "err", err)
 		return
 	}

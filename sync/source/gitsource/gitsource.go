@@ -15,7 +15,9 @@
 //
 // A head that does not descend from the accepted commit is held, with both
 // hashes in the error, until Accept or until the commit that Options.Accepted
-// returns is that head.
+// returns is that head. Of versions a higher one is news, not a rewrite. Where
+// Options.Verify asks for a signature, a head without a good one is never
+// accepted, whoever consents to it.
 package gitsource
 
 import (
