@@ -50,7 +50,7 @@ func (a *app) apply(ctx context.Context, f applyFlags) error {
 	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
-	one, err := a.open(ctx, f.selector, false)
+	one, err := a.open(ctx, openOptions{selector: f.selector})
 	if err != nil {
 		return err
 	}

@@ -35,8 +35,9 @@ const lingerWrite = 8 * time.Second
 type builder struct {
 	log       *slog.Logger
 	dryRun    bool
-	keeps     bool // writes to the store where sources are in their history
-	mirrors   bool // keeps mirrors of repositories on disk, which one process may do
+	at        map[string]string // revisions of sources, by name, instead of what they are
+	keeps     bool              // writes to the store where sources are in their history
+	mirrors   bool              // keeps mirrors of repositories on disk, which one process may do
 	limiters  call.Limiters
 	calls     *call.Metrics
 	loop      *reconcile.Metrics

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -54,10 +55,13 @@ func (a *app) diff(ctx context.Context, f diffFlags) error {
 	if err := a.format("github", "markdown"); err != nil {
 		return err
 	}
-	if f.rev != "" || f.base != "" || f.source != "" {
-		return errors.New("--rev, --base and --source: not yet")
+	if f.source != "" && f.rev == "" && f.base == "" {
+		return errors.New("--source says of which source --rev and --base are; there is neither")
 	}
-	one, err := a.open(ctx, f.selector, true)
+	if f.base != "" {
+		return a.diffSince(ctx, f)
+	}
+	one, err := a.open(ctx, openOptions{selector: f.selector, dryRun: true, source: f.source, rev: f.rev})
 	if err != nil {
 		return a.refuse(review{failed: err})
 	}
@@ -65,6 +69,11 @@ func (a *app) diff(ctx context.Context, f diffFlags) error {
 	if one.plan, err = a.planOnce(ctx, one); err != nil {
 		return a.refuse(one.review(reconcile.PlanDocument{}, err))
 	}
+	return a.tellDiff(one, f)
+}
+
+// tellDiff prints a plan, saves it, and says by the exit status what it is.
+func (a *app) tellDiff(one *oneShot, f diffFlags) error {
 	doc, err := one.rec.Document(one.plan, f.showUnchanged)
 	if err != nil {
 		return err
@@ -149,22 +158,61 @@ type oneShot struct {
 	against string
 }
 
+// openOptions say how the configuration is opened.
+type openOptions struct {
+	selector []string
+	dryRun   bool
+	source   string // the one that rev is of
+	rev      string // "" for what the sources are
+	offline  bool   // no state is used: one that is empty and goes with close
+}
+
 // open reads the config and opens what it names.
-func (a *app) open(ctx context.Context, selector []string, dryRun bool) (*oneShot, error) {
+func (a *app) open(ctx context.Context, o openOptions) (*oneShot, error) {
 	cfg, err := a.readConfig()
 	if err != nil {
 		return nil, err
 	}
+	at := map[string]string{}
+	place := places(cfg)
+	if o.rev != "" {
+		s, err := chosen(cfg, o.source)
+		if err != nil {
+			return nil, err
+		}
+		at[s.Name], place = o.rev, placesAt(cfg, s)
+	}
+	clean := func() {}
+	if o.offline {
+		tmp, err := os.MkdirTemp("", "weir-diff-")
+		if err != nil {
+			return nil, err
+		}
+		cfg.StatePath = filepath.Join(tmp, "weir.db")
+		clean = func() { _ = os.RemoveAll(tmp) }
+	}
+	one, err := a.ready(ctx, cfg, o, at)
+	if err != nil {
+		clean()
+		return nil, err
+	}
+	shut := one.close
+	one.place, one.close = place, func() { shut(); clean() }
+	return one, nil
+}
+
+// ready opens what cfg names, and sources at the revisions in at.
+func (a *app) ready(ctx context.Context, cfg *config.Config, o openOptions, at map[string]string) (*oneShot, error) {
 	log, err := a.logger()
 	if err != nil {
 		return nil, err
 	}
-	one := &oneShot{cfg: cfg, done: func(apply.Result) {}, place: places(cfg)}
+	one := &oneShot{cfg: cfg, done: func(apply.Result) {}}
 	b := &builder{
-		log: log, dryRun: dryRun, keeps: !dryRun, limiters: call.Limiters{}, reading: a.reading(),
+		log: log, dryRun: o.dryRun, keeps: !o.dryRun, at: at, limiters: call.Limiters{}, reading: a.reading(),
 		applied: func(r apply.Result) { one.done(r) },
 	}
-	if b.selector, err = labels(selector); err != nil {
+	if b.selector, err = labels(o.selector); err != nil {
 		return nil, err
 	}
 	setup, err := b.build(ctx, cfg)
@@ -180,17 +228,25 @@ func (a *app) open(ctx context.Context, selector []string, dryRun bool) (*oneSho
 }
 
 func (a *app) planOnce(ctx context.Context, one *oneShot) (*plan.Plan, error) {
+	if err := a.fetch(ctx, one); err != nil {
+		return nil, err
+	}
+	return one.rec.Plan(ctx)
+}
+
+// fetch reads the sources and prints what is wrong with them.
+func (a *app) fetch(ctx context.Context, one *oneShot) error {
 	problems, err := one.rec.Fetch(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if !a.reviewed() {
 		a.printProblems(problems)
 	}
 	if manifest.Failed(problems) {
-		return nil, errors.New("the source has problems, nothing was read or changed")
+		return errors.New("the source has problems, nothing was read or changed")
 	}
-	return one.rec.Plan(ctx)
+	return nil
 }
 
 // labels parses k=v selectors; none is nil.

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 const testConfig = `apiVersion: weir/v1
 kind: Config
 sources:
-  - {name: live, directory: {path: live}}
+  - {name: live, directory: {path: %[3]s}}
 accounts:
   - name: ali
     provider: aliyun
@@ -79,11 +79,15 @@ func setup(env *testscript.Env) error {
 	env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 	env.Setenv("GIT_CONFIG_GLOBAL", filepath.Join(env.WorkDir, "gitconfig"))
 	env.Setenv("GIT_TERMINAL_PROMPT", "0")
+	live := "live"
+	if _, err := os.Stat(filepath.Join(env.WorkDir, "ops", "live")); err == nil {
+		live = "ops/live"
+	}
 	path := filepath.Join(env.WorkDir, "weir.yaml")
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	return os.WriteFile(path, fmt.Appendf(nil, testConfig, server.URL, listen), 0o600)
+	return os.WriteFile(path, fmt.Appendf(nil, testConfig, server.URL, listen, live), 0o600)
 }
 
 func freeAddress() (string, error) {

@@ -48,6 +48,9 @@ func (b *builder) feeds(cfg *config.Config, store state.Store) ([]reconcile.Feed
 }
 
 func (b *builder) source(cfg *config.Config, s config.Source, store state.Store) (closer, error) {
+	if rev := b.at[s.Name]; rev != "" {
+		return b.revision(cfg, s, rev)
+	}
 	if s.Git == nil {
 		return dirsource.New(dirsource.Options{Name: s.Name, Path: s.Directory, Logger: b.log, Limits: limitsOf(cfg)})
 	}
@@ -90,14 +93,12 @@ func follows(s config.Source) string {
 // gitOptions returns what a source of the configuration says of its repository.
 func gitOptions(cfg *config.Config, s config.Source) gitsource.Options {
 	g := s.Git
-	limits := limitsOf(cfg)
+	limits := gitLimits(cfg)
+	limits.FetchBytes, limits.ObjectBytes = g.Limits.FetchBytes, g.Limits.ObjectBytes
 	return gitsource.Options{
 		Name: s.Name, URL: g.URL, Branch: g.Branch, Tag: g.Tag, Semver: g.Semver, Commit: g.Commit, Path: g.Path,
 		Interval: g.Interval, Timeout: g.Timeout, FollowRewrites: g.FollowRewrites,
-		Limits: gitsource.Limits{
-			FetchBytes: g.Limits.FetchBytes, ObjectBytes: g.Limits.ObjectBytes,
-			FileBytes: limits.FileBytes, Files: limits.Files, TotalBytes: limits.TotalBytes,
-		},
+		Limits: limits,
 		Auth: gitsource.Auth{
 			User: g.Auth.User, Token: g.Auth.Token, Bearer: g.Auth.Bearer, Password: g.Auth.Password,
 			CAFile: g.Auth.CAFile, CertFile: g.Auth.CertFile, KeyFile: g.Auth.KeyFile,
@@ -105,6 +106,11 @@ func gitOptions(cfg *config.Config, s config.Source) gitsource.Options {
 		},
 		Verify: gitsource.Verify{KeyringFile: g.Verify.KeyringFile, AllowedSignersFile: g.Verify.AllowedSignersFile},
 	}
+}
+
+func gitLimits(cfg *config.Config) gitsource.Limits {
+	l := limitsOf(cfg)
+	return gitsource.Limits{FileBytes: l.FileBytes, Files: l.Files, TotalBytes: l.TotalBytes}
 }
 
 // marks is what the store knows of a source's history.

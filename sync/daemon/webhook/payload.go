@@ -133,7 +133,7 @@ func (p payload) isRepository(followed string) bool {
 		return true
 	}
 	return slices.ContainsFunc(p.Repository.addresses(), func(s string) bool {
-		a, ok := address(s)
+		a, ok := Address(s)
 		return ok && strings.EqualFold(a, followed)
 	})
 }
@@ -144,18 +144,18 @@ func (p payload) name() string {
 		return ""
 	}
 	for _, s := range p.Repository.addresses() {
-		if a, ok := address(s); ok {
+		if a, ok := Address(s); ok {
 			return a
 		}
 	}
 	return ""
 }
 
-// address returns host and path of a repository's URL, which may be
+// Address returns host and path of a repository's URL, which may be
 // user@host:path. Scheme, user, port and a trailing ".git" say how it is
 // reached, not which it is. The case of letters is for the caller to ignore:
 // hosts do, in paths too, and a fetch too many does no harm.
-func address(s string) (string, bool) {
+func Address(s string) (string, bool) {
 	var host, path string
 	if strings.Contains(s, "://") {
 		u, err := url.Parse(s)

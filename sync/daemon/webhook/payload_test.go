@@ -23,7 +23,7 @@ func TestAddress(t *testing.T) {
 		"live":                                         "",
 		"":                                             "",
 	} {
-		got, ok := address(url)
+		got, ok := Address(url)
 		if got != want || ok != (want != "") {
 			t.Errorf("%q: %q, %v", url, got, ok)
 		}

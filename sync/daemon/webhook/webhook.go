@@ -133,7 +133,7 @@ func (o Hook) check() (string, error) {
 	if _, known := events[o.Kind]; !known {
 		return "", fmt.Errorf("kind %q is not known", o.Kind)
 	}
-	repository, ok := address(o.URL)
+	repository, ok := Address(o.URL)
 	switch {
 	case o.Source == "" || strings.ContainsAny(o.Source, "/%?#"):
 		return "", errors.New("no Source, or one that is no part of a path")

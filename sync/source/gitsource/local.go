@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"weir/sync/source"
@@ -146,4 +147,28 @@ func Find(dir string) (root, rel string, err error) {
 	}
 	rel, err = filepath.Rel(root, dir)
 	return root, filepath.ToSlash(rel), err
+}
+
+// Remotes returns the URLs of the remotes of the repository that a folder is
+// in, without those that cannot be read.
+func Remotes(dir string) ([]string, error) {
+	root, _, err := Find(dir)
+	if err != nil {
+		return nil, err
+	}
+	p, err := openLocal(root)
+	if err != nil {
+		return nil, fmt.Errorf("repository %s: %w", root, err)
+	}
+	defer func() { _ = p.Close() }()
+	conf, err := p.Config()
+	if err != nil {
+		return nil, fmt.Errorf("repository %s: %w", root, err)
+	}
+	var out []string
+	for _, remote := range conf.Remotes {
+		out = append(out, remote.URLs...)
+	}
+	slices.Sort(out)
+	return out, nil
 }
