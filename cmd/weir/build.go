@@ -37,7 +37,7 @@ type builder struct {
 	dryRun    bool
 	at        map[string]string // revisions of sources, by name, instead of what they are
 	keeps     bool              // writes to the store where sources are in their history
-	mirrors   bool              // keeps mirrors of repositories on disk, which one process may do
+	mirrors   bool              // is the daemon: keeps mirrors of repositories on disk, and takes webhooks
 	limiters  call.Limiters
 	calls     *call.Metrics
 	loop      *reconcile.Metrics
@@ -102,8 +102,10 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 	if err != nil {
 		return setup, err
 	}
-	if setup.Webhooks, err = hooks(cfg, feeds); err != nil {
-		return setup, err
+	if b.mirrors {
+		if setup.Webhooks, err = hooks(cfg, feeds); err != nil {
+			return setup, err
+		}
 	}
 	targets, err := b.targets(ctx, cfg, apply.NewRecorder(store))
 	if err != nil {

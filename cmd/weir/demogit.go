@@ -38,6 +38,10 @@ func startDemoGit(ctx context.Context, dir string) (*demoHost, error) {
 	if _, err := exec.LookPath("git"); err != nil {
 		return nil, errors.New("--git needs git")
 	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
 	bare, clone := filepath.Join(dir, "live.git"), filepath.Join(dir, "live")
 	for _, args := range [][]string{
 		{"init", "-q", "--bare", "-b", "main", bare},
