@@ -68,6 +68,39 @@ func licenceOf(dir string) (string, error) {
 	return found, nil
 }
 
+// licenceOfFiles returns the licence of packages each of whose files says its
+// own in its first line: of a module under several, what is linked counts.
+func licenceOfFiles(dirs []string) (string, error) {
+	const line = "// SPDX-License-Identifier: "
+	known := map[string]bool{"BSD-3-Clause": true, "BSD-2-Clause": true, "MIT": true, "Apache-2.0": true}
+	found := ""
+	for _, dir := range dirs {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			return "", err
+		}
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			b, err := os.ReadFile(name)
+			if err != nil {
+				return "", err
+			}
+			first, _, _ := strings.Cut(string(b), "\n")
+			licence, ok := strings.CutPrefix(first, line)
+			if !ok || !known[licence] {
+				return "", fmt.Errorf("%s: its first line names no permissive licence", filepath.Base(name))
+			}
+			found = licence
+		}
+	}
+	if found == "" {
+		return "", errNoLicence
+	}
+	return found, nil
+}
+
 // licenceName reports whether a file is a licence by its name; what a module
 // writes about others' licences is not its own.
 func licenceName(name string) bool {
