@@ -92,7 +92,7 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 		return setup, err
 	}
 	closers = append(closers, store.Shut)
-	feeds, closeFeeds, err := b.feeds(cfg, store)
+	feeds, closeFeeds, err := b.feeds(ctx, cfg, store)
 	closers = append(closers, closeFeeds)
 	if err != nil {
 		return setup, err

@@ -144,7 +144,7 @@ func (c *checker) read(ctx context.Context, at root) (
 	if err != nil {
 		return nil, "", nil, err
 	}
-	defer src.Close()
+	defer func() { _ = src.Close() }()
 	if snap, err = src.Next(ctx, nil); err != nil {
 		return nil, "", nil, fmt.Errorf("source %s: %w", at.source.Name, err)
 	}

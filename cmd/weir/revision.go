@@ -37,7 +37,7 @@ func chosen(cfg *config.Config, name string) (config.Source, error) {
 // revision opens a source as it is at another revision: that of the repository
 // its directory is in, or for a git source that of a clone of the same
 // repository in the working directory; without one the repository is asked.
-func (b *builder) revision(cfg *config.Config, s config.Source, rev string) (closer, error) {
+func (b *builder) revision(ctx context.Context, cfg *config.Config, s config.Source, rev string) (closer, error) {
 	opt := gitsource.LocalOptions{Name: s.Name, Revision: rev, Limits: gitLimits(cfg)}
 	switch {
 	case s.Git == nil:
@@ -51,7 +51,7 @@ func (b *builder) revision(cfg *config.Config, s config.Source, rev string) (clo
 	default:
 		return b.remoteRevision(cfg, s, rev)
 	}
-	return gitsource.Local(context.Background(), opt)
+	return gitsource.Local(ctx, opt)
 }
 
 // within returns the repository that a folder is in, and where. The folder need

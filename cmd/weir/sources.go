@@ -24,7 +24,9 @@ type closer interface {
 
 // feeds opens the sources of the configuration. What it opened is closed by the
 // function it returns, also where it fails.
-func (b *builder) feeds(cfg *config.Config, store state.Store) ([]reconcile.Feed, func() error, error) {
+func (b *builder) feeds(
+	ctx context.Context, cfg *config.Config, store state.Store,
+) ([]reconcile.Feed, func() error, error) {
 	var feeds []reconcile.Feed
 	var opened []closer
 	closeAll := func() error {
@@ -35,7 +37,7 @@ func (b *builder) feeds(cfg *config.Config, store state.Store) ([]reconcile.Feed
 		return errors.Join(errs...)
 	}
 	for _, s := range cfg.Sources {
-		src, err := b.source(cfg, s, store)
+		src, err := b.source(ctx, cfg, s, store)
 		if err != nil {
 			return nil, closeAll, fmt.Errorf("source %s: %w", s.Name, err)
 		}
@@ -47,9 +49,9 @@ func (b *builder) feeds(cfg *config.Config, store state.Store) ([]reconcile.Feed
 	return feeds, closeAll, nil
 }
 
-func (b *builder) source(cfg *config.Config, s config.Source, store state.Store) (closer, error) {
+func (b *builder) source(ctx context.Context, cfg *config.Config, s config.Source, store state.Store) (closer, error) {
 	if rev := b.at[s.Name]; rev != "" {
-		return b.revision(cfg, s, rev)
+		return b.revision(ctx, cfg, s, rev)
 	}
 	if s.Git == nil {
 		return dirsource.New(dirsource.Options{Name: s.Name, Path: s.Directory, Logger: b.log, Limits: limitsOf(cfg)})
