@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"weir/sync/emulator"
 	"weir/sync/source"
 	"weir/sync/state"
 )
@@ -187,5 +188,31 @@ func TestNoMarkOfAFormerSourceComesBack(t *testing.T) {
 		defer func() { h.stop() }()
 		h.wait(6 * time.Minute)
 		h.expectWrites()
+	})
+}
+
+// TestNoSuccessIsToldOfWhatCannotBeRead: a change whose resource cannot be read
+// is not made, and its commit is not called applied.
+func TestNoSuccessIsToldOfWhatCannotBeRead(t *testing.T) {
+	inBook(t, nil, func(h *house, b *book, verdicts *[]Verdict) {
+		b.turn(h, "a.yaml", multiOn)
+		h.wait(3 * time.Second)
+		*verdicts = nil
+		h.faults(emulator.Fault{Operation: "DescribeLiveDomainMultiStreamConfig", Kind: "error", Code: "Forbidden.RAM", Status: 403})
+		h.wait(time.Minute)
+		if len(*verdicts) != 0 {
+			t.Errorf("of what is in force: %+v", *verdicts)
+		}
+		b.turn(h, "a.yaml", multiOff)
+		h.wait(10 * time.Second)
+		if len(*verdicts) != 1 || (*verdicts)[0].Outcome != Unmade || (*verdicts)[0].Failed != 1 {
+			t.Errorf("verdicts %+v", *verdicts)
+		}
+		*verdicts = nil
+		h.faults()
+		h.wait(time.Minute)
+		if len(*verdicts) != 1 || (*verdicts)[0].Outcome != Applied || (*verdicts)[0].Done != 1 {
+			t.Errorf("verdicts %+v", *verdicts)
+		}
 	})
 }
