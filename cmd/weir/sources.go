@@ -43,7 +43,7 @@ func (b *builder) feeds(
 		}
 		opened = append(opened, src)
 		feeds = append(feeds, reconcile.Feed{
-			Name: s.Name, Source: src, Loader: manifest.New(manifestOptions(cfg, &s)), Follows: follows(s),
+			Name: s.Name, Source: src, Loader: manifest.New(manifestOptions(cfg, &s)), Follows: inForce(s),
 		})
 	}
 	return feeds, closeAll, nil
@@ -90,6 +90,16 @@ func follows(s config.Source) string {
 		}
 	}
 	return s.Name + ": " + g.URL
+}
+
+// inForce says under what the revision in force is kept: the same commit read in
+// another folder was never in force.
+func inForce(s config.Source) string {
+	of := follows(s)
+	if of == "" || s.Git.Path == "" {
+		return of
+	}
+	return of + " below " + s.Git.Path
 }
 
 // gitOptions returns what a source of the configuration says of its repository.

@@ -60,10 +60,11 @@ func (r *Reconciler) load(ctx context.Context, tell func(f *feed, accepted bool)
 		if f.latest != nil && f.latest != f.loaded {
 			accepted := r.loadFeed(f)
 			tell(f, accepted)
-			fresh = accepted || r.recallAccepted(ctx, f) || fresh
+			fresh = accepted || fresh
 		}
+		fresh = r.recallAccepted(ctx, f) || fresh // again at each look, as what is asked may fail
 	}
-	if fresh {
+	if fresh || !r.desired.ready {
 		r.merge(ctx)
 	}
 }

@@ -2,6 +2,8 @@ package reconcile
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"weir/sync/manifest"
@@ -64,7 +66,7 @@ func (r *Reconciler) traceFeed(ctx context.Context, h source.History, f *feed, p
 // recallAccepted puts the revision of f that was in force before this process
 // began into its place, where the newest one is refused and there is no other.
 func (r *Reconciler) recallAccepted(ctx context.Context, f *feed) bool {
-	if f.accepted.revision != "" {
+	if f.loaded == nil || f.accepted.revision != "" {
 		return false
 	}
 	e, ok := r.recall(ctx, f)
@@ -73,14 +75,23 @@ func (r *Reconciler) recallAccepted(ctx context.Context, f *feed) bool {
 }
 
 // recall returns the revision of f that was in force before this process began,
-// if it can still be had.
+// if it can still be had. The caller holds r.mu, which is free while the store
+// and the source are asked: they may be slow, and whoever wants to know how weir
+// is must not wait for them.
 func (r *Reconciler) recall(ctx context.Context, f *feed) (edition, bool) {
 	h, ok := f.Source.(source.History)
 	if !ok || f.Follows == "" {
 		return edition{}, false
 	}
+	r.mu.Unlock()
+	defer r.mu.Lock()
 	revision := r.marked(ctx, f)
-	if revision == "" || revision == f.latest.Revision {
+	switch revision {
+	case "":
+		return edition{}, false
+	case f.accepted.revision:
+		return f.accepted, true
+	case f.loaded.Revision:
 		return edition{}, false
 	}
 	snap, err := h.At(ctx, revision)
@@ -99,9 +110,7 @@ func (r *Reconciler) recall(ctx context.Context, f *feed) (edition, bool) {
 
 // marked returns the revision of f that the store says was in force.
 func (r *Reconciler) marked(ctx context.Context, f *feed) string {
-	ctx, cancel := context.WithTimeout(ctx, markTime)
-	defer cancel()
-	marks, err := r.opts.Store.Marks(ctx)
+	marks, err := r.readMarks(ctx)
 	if err != nil {
 		r.opts.Logger.Warn("cannot read which revision was in force", "source", f.Name, "error", err)
 	}
@@ -118,19 +127,50 @@ func (r *Reconciler) mark(ctx context.Context) {
 	if r.opts.DryRun {
 		return
 	}
+	r.unmark(ctx)
 	for _, f := range r.feeds {
 		if f.Follows == "" || f.force.revision == "" || f.force.revision == f.markedAs {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(ctx, markTime)
-		err := r.opts.Store.SetMark(ctx, state.Mark{
-			Source: f.Follows, Role: state.InForce, Revision: f.force.revision, At: time.Now(),
-		})
-		cancel()
+		err := r.setMark(ctx, state.Mark{Source: f.Follows, Role: state.InForce, Revision: f.force.revision, At: time.Now()})
 		if err != nil {
 			r.opts.Logger.Warn("cannot write which revision is in force", "source", f.Name, "error", err)
 			continue
 		}
 		f.markedAs = f.force.revision
 	}
+}
+
+// unmark removes, once something is in force, the marks of what no feed follows
+// any more. Were it followed again one day, and its newest revision refused, its
+// mark would bring back what others have long replaced.
+func (r *Reconciler) unmark(ctx context.Context) {
+	if r.unmarked || !r.desired.ready {
+		return
+	}
+	marks, err := r.readMarks(ctx)
+	for _, m := range marks {
+		follows := func(f *feed) bool { return f.Follows == m.Source }
+		if m.Role != state.InForce || slices.ContainsFunc(r.feeds, follows) {
+			continue
+		}
+		err = errors.Join(err, r.setMark(ctx, state.Mark{Source: m.Source, Role: m.Role, At: time.Now()}))
+	}
+	if err != nil {
+		r.opts.Logger.Warn("cannot remove marks of former sources", "error", err)
+		return
+	}
+	r.unmarked = true
+}
+
+func (r *Reconciler) readMarks(ctx context.Context) ([]state.Mark, error) {
+	ctx, cancel := context.WithTimeout(ctx, markTime)
+	defer cancel()
+	return r.opts.Store.Marks(ctx)
+}
+
+func (r *Reconciler) setMark(ctx context.Context, m state.Mark) error {
+	ctx, cancel := context.WithTimeout(ctx, markTime)
+	defer cancel()
+	return r.opts.Store.SetMark(ctx, m)
 }

@@ -80,6 +80,7 @@ type Reconciler struct {
 	removed  map[resource.ID]time.Time // no longer ago than a lag
 	scan     scan
 	counted  []Count // of the last pass, as metered
+	unmarked bool    // the marks of former feeds are removed
 	// unreadTold is what was last logged of resources nothing is known of.
 	unreadTold Unread
 }
@@ -182,7 +183,9 @@ func (r *Reconciler) Plan(ctx context.Context) (*plan.Plan, error) {
 	return p, nil
 }
 
-// Apply carries out p, a plan made by Plan.
+// Apply carries out p, a plan made by Plan or Restore. What Fetch put in force is
+// marked as such first: a process that begins later must not fall back behind it.
 func (r *Reconciler) Apply(ctx context.Context, p *plan.Plan) (*apply.Report, error) {
+	r.mark(ctx)
 	return r.applier.Apply(ctx, p)
 }

@@ -164,7 +164,7 @@ func (r *Reconciler) finish(p *plan.Plan, rep *apply.Report, m memory, t passTim
 		r.lastPlan = p
 	})
 	r.logPass(p, rep, t)
-	r.tellPass(p, rep)
+	r.tellPass(p, rep, m)
 	r.meter(p, rep, t, counts, err)
 }
 

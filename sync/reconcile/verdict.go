@@ -2,10 +2,12 @@ package reconcile
 
 import (
 	"errors"
+	"slices"
 
 	"weir/sync/apply"
 	"weir/sync/manifest"
 	"weir/sync/plan"
+	"weir/sync/resource"
 	"weir/sync/source"
 )
 
@@ -92,16 +94,16 @@ func placed(e *source.Error) string {
 
 // tellPass tells what a pass made of the revisions in force. A newer revision
 // that is refused has its own verdict.
-func (r *Reconciler) tellPass(p *plan.Plan, rep *apply.Report) {
+func (r *Reconciler) tellPass(p *plan.Plan, rep *apply.Report, m memory) {
 	for _, f := range r.feeds {
 		switch {
 		case len(f.clashes) > 0 || f.loaded == nil || f.force.revision != f.loaded.Revision:
 		case len(p.Held) > 0:
-			v := r.verdict(f, p)
+			v := r.verdict(f, p, m)
 			v.Outcome, v.By, v.Text = Stopped, p.Held[0].Guard, p.Held[0].Message
 			r.tell(f, v)
 		case rep != nil && !r.scan.finish.IsZero(): // before the first scan little is known
-			if v := r.verdict(f, p); v.count(f.Name, p, rep) {
+			if v := r.verdict(f, p, m); v.count(f.Name, p, rep) {
 				r.tell(f, v)
 			}
 		}
@@ -110,7 +112,7 @@ func (r *Reconciler) tellPass(p *plan.Plan, rep *apply.Report) {
 
 // verdict counts what p says of the resources of f, and which of them could not
 // be made so.
-func (r *Reconciler) verdict(f *feed, p *plan.Plan) Verdict {
+func (r *Reconciler) verdict(f *feed, p *plan.Plan, m memory) Verdict {
 	own := plan.Plan{}
 	v := Verdict{Revision: f.force.revision, Outcome: Applied}
 	for _, c := range p.Changes {
@@ -118,13 +120,27 @@ func (r *Reconciler) verdict(f *feed, p *plan.Plan) Verdict {
 			continue
 		}
 		own.Changes = append(own.Changes, c)
-		if fail, failed := r.failures[c.ID]; failed {
-			v.Failed++
-			v.Outcome, v.Text = Unmade, c.ID.String()+": "+fail.why
+		why, failed := r.unmade(c, m)
+		if !failed {
+			continue
+		}
+		if v.Failed++; v.Text == "" {
+			v.Outcome, v.Text = Unmade, c.ID.String()+": "+why
 		}
 	}
 	v.Summary = own.Summary()
 	return v
+}
+
+// unmade returns why the resource of c is not as declared though weir should
+// have made it so: the calls failed, or nothing is known of it, so that none was
+// tried.
+func (r *Reconciler) unmade(c plan.Change, m memory) (string, bool) {
+	if fail, failed := r.failures[c.ID]; failed {
+		return fail.why, true
+	}
+	blind := c.State == plan.Unknown && (c.Unread || slices.ContainsFunc(m.acts[c.ID], resource.Act.InDoubt))
+	return c.Note, blind && !m.last[c.ID].Spec.Equal(c.After)
 }
 
 // count adds what was carried out. It reports whether the verdict stands: where

@@ -125,9 +125,18 @@ func (s *Source) remember(ctx context.Context, head, anchor plumbing.Hash) error
 	return nil
 }
 
-// vouch keeps the tip whose signature was found good.
-func (s *Source) vouch(tip plumbing.Hash) error {
-	if !s.opt.Verify.on() || s.mirror.ref(refVerified) == tip {
+// vouch keeps the tip whose signature was found good, and of a tag, for good, by
+// which commit: it may come into force again after a newer one turned out bad.
+func (s *Source) vouch(tip, head plumbing.Hash) error {
+	if !s.opt.Verify.on() {
+		return nil
+	}
+	if tip != head && s.mirror.ref(vouchedBy(head)) != tip {
+		if err := s.mirror.setRef(vouchedBy(head), tip); err != nil {
+			return err
+		}
+	}
+	if s.mirror.ref(refVerified) == tip {
 		return nil
 	}
 	return s.mirror.setRef(refVerified, tip)

@@ -104,7 +104,7 @@ type Source struct {
 	// use is held by whoever uses the mirror, but never while the remote or the
 	// store of accepted commits is waited for. What it guards is changed by Next
 	// only, and by At where it opens the mirror.
-	use     sync.Mutex
+	use     lock
 	claimed bool
 	mirror  *mirror
 	last    *revision // the last one that counted
@@ -144,7 +144,7 @@ func New(opt Options) (*Source, error) {
 		return nil, fmt.Errorf("source %s: mirror: %w", opt.Name, err)
 	}
 	done, stop := context.WithCancel(context.Background())
-	s := &Source{opt: opt, remote: newRemote(at, opt), poked: make(chan struct{}, 1), done: done, stop: stop}
+	s := &Source{opt: opt, remote: newRemote(at, opt), poked: make(chan struct{}, 1), done: done, stop: stop, use: newLock()}
 	s.pace.opt = &s.opt
 	s.tracer = newTracer(s.opt.Path, s.opt.Limits, s.with)
 	return s, nil

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 
 	"weir/sync/source"
 )
@@ -29,7 +28,7 @@ type Checkout struct {
 	snap   *source.Snapshot
 	tracer *tracer
 
-	use    sync.Mutex // held by whoever uses mirror
+	use    lock // held by whoever uses mirror
 	mirror *mirror
 	last   *revision
 	pool   *pool
@@ -49,7 +48,7 @@ func Local(ctx context.Context, o LocalOptions) (*Checkout, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Checkout{opt: Options{Name: o.Name, Path: o.Path, Limits: o.Limits}}
+	c := &Checkout{use: newLock(), opt: Options{Name: o.Name, Path: o.Path, Limits: o.Limits}}
 	c.opt.fill()
 	if c.opt.Path != "." && !filepath.IsLocal(c.opt.Path) {
 		return nil, fmt.Errorf("path %q must be a folder of the repository", o.Path)
@@ -102,7 +101,7 @@ func (c *Checkout) Next(ctx context.Context, prev *source.Snapshot) (*source.Sna
 // At returns the snapshot of a commit that the repository has.
 func (c *Checkout) At(ctx context.Context, revision string) (*source.Snapshot, error) {
 	var snap *source.Snapshot
-	err := c.with(func(m *mirror) (err error) {
+	err := c.with(ctx, func(m *mirror) (err error) {
 		snap, err = m.at(ctx, &c.opt, c.last, revision)
 		return err
 	})
@@ -115,8 +114,10 @@ func (c *Checkout) Trace(ctx context.Context, revision string, places []source.P
 	return c.tracer.trace(ctx, revision, places)
 }
 
-func (c *Checkout) with(f func(*mirror) error) error {
-	c.use.Lock()
+func (c *Checkout) with(ctx context.Context, f func(*mirror) error) error {
+	if err := c.use.LockUntil(ctx); err != nil {
+		return err
+	}
 	defer c.use.Unlock()
 	if c.mirror == nil {
 		return os.ErrClosed

@@ -88,7 +88,7 @@ func (s *Source) claim() error {
 	if s.claimed {
 		return nil
 	}
-	if err := claim(s.opt.Mirror, s.opt.URL); err != nil {
+	if err := claim(s.opt.Mirror, s.opt.URL, s.opt.follows()); err != nil {
 		return &source.Error{Code: source.CodeMirror, Err: err}
 	}
 	s.claimed = true
@@ -123,6 +123,17 @@ func (o *Options) reference() plumbing.ReferenceName {
 		return plumbing.NewBranchReferenceName(o.Branch)
 	}
 	return ""
+}
+
+// follows says what of the repository is followed.
+func (o *Options) follows() string {
+	switch {
+	case o.Semver != "":
+		return "semver " + o.Semver
+	case o.Commit != "":
+		return "commit " + o.Commit
+	}
+	return o.reference().String()
 }
 
 // locate finds what is to be read among what the remote has.
@@ -296,7 +307,7 @@ func (s *Source) judge(ctx context.Context, g goal) (*revision, error) {
 	if err != nil {
 		return nil, faultOf(head, err)
 	}
-	if err := errors.Join(s.vouch(g.tip), s.remember(ctx, head, anchor)); err != nil {
+	if err := errors.Join(s.vouch(g.tip, head), s.remember(ctx, head, anchor)); err != nil {
 		return nil, err
 	}
 	rev.tip = g.tip

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/go-git/go-billy/v5"
@@ -80,8 +81,10 @@ func ours(dir string) error {
 }
 
 // claim makes dir the folder of a mirror of url, for this source alone. A
-// mirror of another URL is removed.
-func claim(dir, url string) error {
+// mirror of another URL is removed. One that was used to follow another branch
+// or tag keeps its objects: what was accepted there is not what this one's
+// history led to.
+func claim(dir, url, follows string) error {
 	if dir == "" {
 		return nil
 	}
@@ -89,8 +92,16 @@ func claim(dir, url string) error {
 		return err
 	}
 	note, err := os.ReadFile(filepath.Join(dir, marker))
-	if err == nil && string(note) == url+"\n" {
+	want := url + "\n" + follows + "\n"
+	if err == nil && string(note) == want {
 		return mend(dir)
+	}
+	if err == nil && strings.HasPrefix(string(note), url+"\n") {
+		err := errors.Join(mend(dir), remove(dir, filepath.Join(current, filepath.FromSlash(refAccepted.String()))))
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, marker), []byte(want), 0o600)
 	}
 	if err := ours(dir); err != nil {
 		return err
@@ -98,7 +109,7 @@ func claim(dir, url string) error {
 	if err := errors.Join(remove(dir, current), remove(dir, coming), remove(dir, former)); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, marker), []byte(url+"\n"), 0o600)
+	return os.WriteFile(filepath.Join(dir, marker), []byte(want), 0o600)
 }
 
 // wiped reports whether the folder of a mirror that is in use was removed.

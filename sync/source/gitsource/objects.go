@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
+
+	"weir/sync/source"
 )
 
 // damage is an object that is missing from the mirror or not what its hash
@@ -79,7 +81,12 @@ func (m *mirror) commit(hash plumbing.Hash) (commit, error) {
 	if err != nil {
 		return commit{}, fmt.Errorf("commit %s: %w", hash, err)
 	}
-	return parseCommit(data), nil
+	c := parseCommit(data)
+	if c.tree.IsZero() {
+		err := fmt.Errorf("commit %s has no tree", hash)
+		return commit{}, &source.Error{Code: source.CodeProtocol, Err: err, Revision: hash.String()}
+	}
+	return c, nil
 }
 
 // parseCommit reads the head lines of a commit up to the first empty one.

@@ -180,6 +180,7 @@ func (l *line) Read(p []byte) (int, error) {
 	n, err := l.Conn.Read(p)
 	if large := l.trip.count(n); large != nil {
 		n, err = 0, large
+		l.broken.CompareAndSwap(nil, &err) // before others see the connection's end
 		l.drop()
 	}
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {

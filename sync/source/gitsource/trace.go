@@ -31,7 +31,7 @@ func (s *Source) Checked() time.Time {
 // not be called before a former source on the same mirror is closed.
 func (s *Source) At(ctx context.Context, revision string) (*source.Snapshot, error) {
 	var snap *source.Snapshot
-	err := s.with(func(m *mirror) (err error) {
+	err := s.with(ctx, func(m *mirror) (err error) {
 		if snap, err = m.at(ctx, &s.opt, s.last, revision); err != nil {
 			return err
 		}
@@ -54,9 +54,12 @@ func (s *Source) Trace(ctx context.Context, revision string, places []source.Pla
 
 var errNoMirror = errors.New("there is no mirror yet")
 
-// with lets f use the mirror, opened if need be.
-func (s *Source) with(f func(*mirror) error) error {
-	s.use.Lock()
+// with lets f use the mirror, opened if need be. Nobody waits for it longer than
+// for ctx: a pack that is taken in may keep it for a long time.
+func (s *Source) with(ctx context.Context, f func(*mirror) error) error {
+	if err := s.use.LockUntil(ctx); err != nil {
+		return err
+	}
 	defer s.use.Unlock()
 	if s.done.Err() != nil {
 		return os.ErrClosed
@@ -96,7 +99,7 @@ type tracer struct {
 	below  string // folder of the manifests
 	limits Limits
 	most   int // commits that one walk visits
-	with   func(func(*mirror) error) error
+	with   func(context.Context, func(*mirror) error) error
 
 	turn  chan struct{} // held by the walk under way; guards known
 	known known
@@ -105,7 +108,7 @@ type tracer struct {
 // mostVisits is how many commits a walk looks at.
 const mostVisits = 100_000
 
-func newTracer(below string, limits Limits, with func(func(*mirror) error) error) *tracer {
+func newTracer(below string, limits Limits, with func(context.Context, func(*mirror) error) error) *tracer {
 	return &tracer{below: below, limits: limits, most: mostVisits, with: with, turn: make(chan struct{}, 1)}
 }
 
@@ -158,7 +161,7 @@ func (t *tracer) targets(ctx context.Context, from plumbing.Hash, places []sourc
 	}
 	blobs := t.blobs(ctx, from, slices.Collect(maps.Keys(byFile)))
 	for some := range slices.Chunk(slices.Collect(maps.Keys(byFile)), filesAtOnce) {
-		_ = t.with(func(m *mirror) error {
+		_ = t.with(ctx, func(m *mirror) error {
 			for _, file := range some {
 				docs, _ := m.documents(t.limits, file, blobs[file])
 				for _, i := range byFile[file] {
@@ -184,7 +187,7 @@ func (t *tracer) blobs(ctx context.Context, at plumbing.Hash, files []string) ma
 		lead(only, file)
 	}
 	found := map[string]plumbing.Hash{}
-	_ = t.with(func(m *mirror) error {
+	_ = t.with(ctx, func(m *mirror) error {
 		c, err := m.commit(at)
 		if err != nil {
 			return err
@@ -211,7 +214,7 @@ func (t *tracer) former(ctx context.Context, p source.Place) digest {
 			continue
 		}
 		var text digest
-		_ = t.with(func(m *mirror) error {
+		_ = t.with(ctx, func(m *mirror) error {
 			docs, _ := m.documents(t.limits, p.File, blob)
 			text = standsAt(docs, p.Line)
 			return nil

@@ -31,6 +31,11 @@ func (v Verify) on() bool { return v != Verify{} }
 // may come into force again though its key has expired since then.
 const refVerified plumbing.ReferenceName = "refs/weir/verified"
 
+// vouchedBy names the reference to the tag that a commit was accepted by.
+func vouchedBy(commit plumbing.Hash) plumbing.ReferenceName {
+	return plumbing.ReferenceName("refs/weir/tags/" + commit.String())
+}
+
 // moment is when a signature is judged.
 type moment struct {
 	now time.Time
@@ -45,7 +50,7 @@ func (s *Source) signed(tip, head plumbing.Hash, ref plumbing.ReferenceName) err
 	if !s.opt.Verify.on() {
 		return nil
 	}
-	at := moment{now: s.opt.now(), before: s.mirror.ref(refVerified) == tip}
+	at := moment{now: s.opt.now(), before: s.mirror.ref(refVerified) == tip || s.mirror.ref(vouchedBy(head)) == tip}
 	var faults []string
 	if tip != head && ref.IsTag() {
 		fault, err := s.signedTag(tip, ref.Short(), at)
@@ -84,7 +89,10 @@ func (s *Source) stands(commit plumbing.Hash) error {
 	if !s.opt.Verify.on() {
 		return nil
 	}
-	tip := s.mirror.ref(refVerified)
+	tip := s.mirror.ref(vouchedBy(commit))
+	if tip.IsZero() {
+		tip = s.mirror.ref(refVerified)
+	}
 	if known, err := s.has(tip); err != nil || !known {
 		return s.signed(commit, commit, "")
 	}

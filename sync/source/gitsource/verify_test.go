@@ -311,7 +311,7 @@ func TestFailure_S37_Tag(t *testing.T) {
 			must(t, err)
 			must(t, f.src.Close())
 			opt.URL = "http://127.0.0.1:1/.git" // the mirror is of the other URL
-			must(t, os.WriteFile(filepath.Join(opt.Mirror, marker), []byte(opt.URL+"\n"), 0o600))
+			must(t, os.WriteFile(filepath.Join(opt.Mirror, marker), []byte(opt.URL+"\n"+f.src.opt.follows()+"\n"), 0o600))
 			again, err := open(t, opt).next()
 			if err != nil || again.Revision != snap.Revision || snap.Revision != c.head {
 				t.Errorf("got %v, %v after a restart, want %s", again, err, c.head)

@@ -116,7 +116,7 @@ func (r *route) travel(visit func(*mirror, *stop)) bool {
 
 // step lets f use the mirror, and returns false where it cannot.
 func (r *route) step(f func(*mirror)) bool {
-	err := r.tracer.with(func(m *mirror) error {
+	err := r.tracer.with(r.ctx, func(m *mirror) error {
 		f(m)
 		return nil
 	})
