@@ -11,7 +11,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/cgi"
+	"net/http/cgi" //nolint:gosec // the fault it names was repaired in Go 1.6.3
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,7 +81,7 @@ func startDemoGit(ctx context.Context, dir string) (*demoHost, error) {
 func demoGit(ctx context.Context, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, demoGitTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "git", args...)
+	cmd := exec.CommandContext(ctx, "git", args...) //nolint:gosec // the arguments are the demo's own
 	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(out))
@@ -117,7 +117,9 @@ func serveDemoGit(ctx context.Context, dir string) (*demoHost, error) {
 	go func() { ended <- srv.Serve(l) }()
 	h.served = served{addr: l.Addr().String(), close: func() error {
 		err := srv.Close()
-		<-ended
+		if serr := <-ended; !errors.Is(serr, http.ErrServerClosed) {
+			err = errors.Join(err, serr)
+		}
 		return err
 	}}
 	return h, nil

@@ -98,7 +98,8 @@ func newBuilder(log *slog.Logger, dryRun bool) (*prometheus.Registry, *builder, 
 		return nil, nil, err
 	}
 	b := &builder{
-		statuses: statuses, log: log, dryRun: dryRun, keeps: !dryRun, mirrors: true, limiters: call.Limiters{}, calls: calls, loop: reconcile.NewMetrics(registry),
+		log: log, dryRun: dryRun, keeps: !dryRun, mirrors: true, limiters: call.Limiters{},
+		calls: calls, loop: reconcile.NewMetrics(registry), statuses: statuses,
 	}
 	return registry, b, nil
 }
