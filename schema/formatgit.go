@@ -2,6 +2,7 @@ package schema
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -100,10 +101,8 @@ func isIdentities(s string) bool {
 		return false
 	}
 	parts := strings.Split(s, "/")
-	for _, part := range parts {
-		if part == "" {
-			return false
-		}
+	if slices.Contains(parts, "") {
+		return false
 	}
 	return len(parts) >= 3 || strings.Contains(s, "**")
 }

@@ -1,5 +1,5 @@
 // Weir keeps the live-streaming configuration of cloud accounts equal to what a
-// directory of YAML declares.
+// git repository, or a directory of YAML, declares.
 //
 // # Goals
 //
@@ -22,6 +22,11 @@
 // sync/provider says what a cloud must offer. A kind there is one entry: its
 // normal form, its judgement, its calls. sync/emulator is the other side of
 // that, and what all tests of ours call.
+//
+// sync/source/gitsource is where most revisions come from: look.go is a poll,
+// accepted.go and verify.go are why a head is held, trace.go is who wrote a line.
+// sync/daemon/webhook makes a poll come soon, sync/commitstatus tells the host
+// what became of it.
 //
 // sync/reconcile puts the stages together: step is a pass, turn is the loop.
 // Its tests (story_test.go, failure_test.go) are the best description of what

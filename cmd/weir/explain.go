@@ -45,10 +45,22 @@ func explain(name string) (string, error) {
 		}
 	}
 	err := fmt.Errorf("there is no code or kind %q", name)
-	if near := schema.Nearest(name, append(kindNames(), manifest.Codes()...)); near != "" {
+	if near := schema.Nearest(name, codeNames()); near != "" {
 		err = fmt.Errorf("%w; did you mean %s?", err, near)
 	}
 	return "", err
+}
+
+// codeNames are what explain knows by name, to find the one that was meant.
+func codeNames() []string {
+	names := append(kindNames(), manifest.Codes()...)
+	for _, e := range source.Explanations() {
+		names = append(names, e.Code)
+	}
+	for _, r := range guard.Rules() {
+		names = append(names, r.Name)
+	}
+	return names
 }
 
 func explainers() []func(string) (string, bool) {

@@ -28,9 +28,9 @@ type app struct {
 func (a *app) root() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "weir",
-		Short: "Keep live-streaming accounts equal to what a directory of YAML declares",
+		Short: "Keep live-streaming accounts equal to what git declares",
 		Long: "weir keeps the live-streaming configuration of cloud accounts (ApsaraVideo Live, Volcengine Live)\n" +
-			"equal to what a directory of YAML declares. Begin with `weir demo`.",
+			"equal to what a git repository, or a directory of YAML, declares. Begin with `weir demo`.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {

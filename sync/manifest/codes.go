@@ -29,5 +29,5 @@ const (
 	CodeKeptForever       = "kept-forever"
 	CodeSecretInText      = "secret-in-text"
 	CodeMoreProblems      = "more-problems"
-	CodePlainCredentials  = "plain-credentials"
+	CodePlainCredentials  = "plain-credentials" //nolint:gosec // names a fault, is none
 )

@@ -1,5 +1,7 @@
 package source
 
+import "slices"
+
 // The codes of an Error. They are stable: scripts and alerts rest on them.
 const (
 	CodeMissing    = "source-missing"
@@ -58,7 +60,7 @@ func Explain(code string) (Explanation, bool) {
 
 // Explanations returns one entry a code. Common to all: the last good revision
 // stays in force, and the source is looked at again until it is well.
-func Explanations() []Explanation { return append(common(), ofRepositories()...) }
+func Explanations() []Explanation { return slices.Concat(common(), ofRemotes(), ofRevisions()) }
 
 func common() []Explanation {
 	return []Explanation{
@@ -121,7 +123,8 @@ func common() []Explanation {
 	}
 }
 
-func ofRepositories() []Explanation {
+// ofRemotes are the codes of what keeps a repository from being reached or kept.
+func ofRemotes() []Explanation {
 	return []Explanation{
 		{
 			CodeRemote, "The git host cannot be reached, or says that it cannot answer.",
@@ -152,6 +155,20 @@ func ofRepositories() []Explanation {
 			"Make room on the disk and give weir the right to write there; the mirror heals by itself.",
 		},
 		{
+			CodeHostKey, "The SSH host shows a key that is not in the known_hosts file, or another one.",
+			"Compare the key with the one the host's operator publishes, then put it into the known_hosts file.",
+		},
+		{
+			CodeSlow, "The git host sends so slowly that the fetch was given up.",
+			"Look at the network and the host; weir tries again, at least every five minutes.",
+		},
+	}
+}
+
+// ofRevisions are the codes of what a repository holds.
+func ofRevisions() []Explanation {
+	return []Explanation{
+		{
 			CodeBranch, "The branch, tag or commit is not in the repository any more.",
 			"Restore it, or name another one in the config.",
 		},
@@ -178,14 +195,6 @@ func ofRepositories() []Explanation {
 		{
 			CodeUnsigned, "The head is not signed by a key in the files that `verify` names, or its signature is not valid.",
 			"Push a commit or tag signed with a listed key, or list the signer's; accepting a rewrite does not replace it.",
-		},
-		{
-			CodeHostKey, "The SSH host shows a key that is not in the known_hosts file, or another one.",
-			"Compare the key with the one the host's operator publishes, then put it into the known_hosts file.",
-		},
-		{
-			CodeSlow, "The git host sends so slowly that the fetch was given up.",
-			"Look at the network and the host; weir tries again, at least every five minutes.",
 		},
 		{
 			CodeNoVersion, "No tag of the repository is a version in the range that the config names.",

@@ -29,7 +29,7 @@ func TestFailure_S18_Symlink(t *testing.T) {
 	}
 }
 
-func TestFailure_C01_SymlinkInPlaceOfPath(t *testing.T) {
+func TestFailure_C1_SymlinkInPlaceOfPath(t *testing.T) {
 	r := newRepo(t)
 	must(t, os.Symlink("/etc", filepath.Join(r.dir, "live")))
 	r.commit()
@@ -53,6 +53,15 @@ func TestFailure_S19_LFS(t *testing.T) {
 	r := newRepo(t)
 	r.save("a.yaml", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n")
 	open(t, r.options()).refuses(source.CodeLFS, "a.yaml")
+}
+
+// TestFailure_S17_BinaryJunk holds that bytes are not judged here, neither lost
+// nor repaired: the manifest's reader refuses them with their path.
+func TestFailure_S17_BinaryJunk(t *testing.T) {
+	r := newRepo(t)
+	junk := "\x00\xff\xfe\x7fELF\r\n\x1a"
+	r.write("b.yaml", "x: 1\n")
+	open(t, r.options()).want(r.save("a.yaml", junk), map[string]string{"a.yaml": junk, "b.yaml": "x: 1\n"})
 }
 
 func TestFailure_S20_Names(t *testing.T) {
