@@ -136,7 +136,7 @@ func ofRemotes() []Explanation {
 		},
 		{
 			CodeAuth, "The git host refuses the credentials, or they cannot be read.",
-			"Renew the token, password or certificate where the config says it is; it is read anew at each try.",
+			"Renew the token, password, certificate or SSH key where the config says it is; it is read anew at each try.",
 		},
 		{
 			CodeRedirect, "The git host answers with a redirect to another place, which weir does not follow.",
