@@ -12,7 +12,6 @@ import (
 
 	"weir/sync/config"
 	"weir/sync/state"
-	"weir/sync/state/sqlitestate"
 )
 
 // leastHash is how many digits of a commit's hash must be given.
@@ -35,11 +34,7 @@ func (a *app) accept(ctx context.Context, hash string) error {
 	if len(hash) < leastHash || strings.Trim(hash, "0123456789abcdef") != "" {
 		return fmt.Errorf("%q: want at least %d digits of a commit's hash", hash, leastHash)
 	}
-	cfg, err := a.readConfig()
-	if err != nil {
-		return err
-	}
-	store, err := sqlitestate.Open(ctx, cfg.StatePath, sqlitestate.Options{})
+	cfg, store, err := a.openState(ctx)
 	if err != nil {
 		return err
 	}

@@ -244,6 +244,17 @@ func (a *app) readConfig() (*config.Config, error) {
 	return cfg, nil
 }
 
+// openState opens the state that the configuration names, for a command that
+// changes what is remembered.
+func (a *app) openState(ctx context.Context) (*config.Config, *sqlitestate.Store, error) {
+	cfg, err := a.readConfig()
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := sqlitestate.Open(ctx, cfg.StatePath, sqlitestate.Options{})
+	return cfg, store, err
+}
+
 // configError says what to do where there is no configuration.
 func (a *app) configError(err error) error {
 	if errors.Is(err, os.ErrNotExist) {

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/sync/resource"
-	"weir/sync/state/sqlitestate"
 )
 
 func (a *app) settleCmd() *cobra.Command {
@@ -31,11 +30,7 @@ func (a *app) settle(ctx context.Context, name, how string) error {
 	if how != "done" && how != "again" {
 		return fmt.Errorf("%q: want done or again", how)
 	}
-	cfg, err := a.readConfig()
-	if err != nil {
-		return err
-	}
-	store, err := sqlitestate.Open(ctx, cfg.StatePath, sqlitestate.Options{})
+	_, store, err := a.openState(ctx)
 	if err != nil {
 		return err
 	}

@@ -74,10 +74,14 @@ func BenchmarkGit(b *testing.B) {
 	})
 }
 
-func BenchmarkOneFile(b *testing.B) {
+func BenchmarkOneFile(b *testing.B) { oneFile(b, (*repo).options) }
+
+// oneFile times a commit of one file from the look at the remote on, with these
+// options.
+func oneFile(b *testing.B, options func(*repo) Options) {
 	sizes(b, func(b *testing.B, n int) {
 		r := stocked(b, n)
-		opt := r.options()
+		opt := options(r)
 		opt.Mirror = b.TempDir()
 		opt.Interval, opt.gap = time.Hour, time.Nanosecond
 		f := open(b, opt)
@@ -205,25 +209,5 @@ func BenchmarkTracePush(b *testing.B) {
 
 // BenchmarkOneFileSSH is BenchmarkOneFile over ssh, with a handshake each time.
 func BenchmarkOneFileSSH(b *testing.B) {
-	sizes(b, func(b *testing.B, n int) {
-		r, s := stocked(b, n), newSSHD(b)
-		opt := s.options(r)
-		opt.Mirror = b.TempDir()
-		opt.Interval, opt.gap = time.Hour, time.Nanosecond
-		f := open(b, opt)
-		var err error
-		f.got, err = f.next()
-		must(b, err)
-		i := 0
-		for b.Loop() {
-			b.StopTimer()
-			i++
-			r.write(file(n/2), body(n+i))
-			r.git("commit", "-q", "-a", "-m", "x")
-			f.src.Poke()
-			b.StartTimer()
-			f.got, err = f.next()
-			must(b, err)
-		}
-	})
+	oneFile(b, func(r *repo) Options { return newSSHD(b).options(r) })
 }
