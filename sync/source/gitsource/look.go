@@ -269,6 +269,20 @@ func (s *Source) fill(
 	return nil
 }
 
+// surpasses reports whether a goal is a higher version than the accepted commit,
+// whatever its ancestry. A commit that the accepted one follows is none: a new
+// tag on it would be a way back that nobody consented to.
+func (s *Source) surpasses(ctx context.Context, g goal, head, anchor plumbing.Hash) (bool, error) {
+	if g.newer == nil || !g.newer(anchor) {
+		return false, nil
+	}
+	if known, err := s.has(anchor); err != nil || !known || head == anchor {
+		return err == nil, err
+	}
+	back, err := s.mirror.follows(ctx, anchor, head)
+	return !back, err
+}
+
 // faultOf says which head a fault is of.
 func faultOf(head plumbing.Hash, err error) error {
 	var fault *source.Error
@@ -298,7 +312,9 @@ func (s *Source) judge(ctx context.Context, g goal) (*revision, error) {
 	if err != nil {
 		return nil, err
 	}
-	if g.newer == nil || !g.newer(anchor) {
+	if ok, err := s.surpasses(ctx, g, head, anchor); err != nil {
+		return nil, err
+	} else if !ok {
 		if err := s.descent(ctx, head, anchor); err != nil {
 			return nil, err
 		}

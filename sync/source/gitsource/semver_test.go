@@ -89,6 +89,20 @@ func TestFailure_S08_VersionFollows(t *testing.T) {
 	f.want(next, one("# moved\n"))
 }
 
+// TestFailure_C11_VersionBackwards: a higher version of an older commit is a way
+// back, which a person has to consent to.
+func TestFailure_C11_VersionBackwards(t *testing.T) {
+	r, opt, at := versioned(t, ">=1", "v1.0.0")
+	head := r.save("a.yaml", "# v1.1.0\n")
+	r.git("tag", "v1.1.0")
+	f := open(t, opt)
+	f.want(head, one("# v1.1.0\n"))
+	r.git("tag", "v9.0.0", at["v1.0.0"])
+	f.refuses(source.CodeRewritten, "")
+	must(t, f.src.Accept(at["v1.0.0"]))
+	f.reaches(at["v1.0.0"], one("# v1.0.0\n"))
+}
+
 func TestFailure_S37_Version(t *testing.T) {
 	r, _, opt, _ := keyed(t)
 	r.unsigned()
