@@ -27,8 +27,8 @@ import (
 )
 
 // lingerWrite is how long a call under way may take after the process was told
-// to stop: all of it has ten seconds.
-const lingerWrite = 8 * time.Second
+// to stop. All of it has ten seconds, of which lastReports follow this.
+const lingerWrite = 7 * time.Second
 
 // builder turns configurations into running parts. What must outlive a reload
 // (the limiters, which know of calls just made, and the metrics) is in it.
@@ -98,7 +98,7 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 		return setup, err
 	}
 	told, err := b.reporters(cfg)
-	closers = append(closers, told.close)
+	closers = append(closers, func() error { told.close(b.log); return nil })
 	if err != nil {
 		return setup, err
 	}

@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"weir/sync/commitstatus"
@@ -14,7 +14,7 @@ import (
 )
 
 // lastReports is how long the last commit statuses may take when weir stops.
-const lastReports = 3 * time.Second
+const lastReports = 2 * time.Second
 
 // reporters tell git hosts what became of their commits, by source.
 type reporters map[string]*commitstatus.Reporter
@@ -43,15 +43,16 @@ func (b *builder) reporters(cfg *config.Config) (reporters, error) {
 	return out, nil
 }
 
-// close sends what waits.
-func (r reporters) close() error {
+// close sends what waits. What a host does not take by then is told and no more:
+// the accounts are as they should be.
+func (r reporters) close(log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), lastReports)
 	defer cancel()
-	var errs []error
-	for _, reporter := range r {
-		errs = append(errs, reporter.Close(ctx))
+	for name, reporter := range r {
+		if err := reporter.Close(ctx); err != nil {
+			log.Warn("the git host was not told all", "source", name, "error", err)
+		}
 	}
-	return errors.Join(errs...)
 }
 
 // tell reports a verdict to the host of its source.

@@ -37,6 +37,7 @@ const (
 type gitHost struct {
 	server *httptest.Server
 	down   atomic.Bool
+	mute   atomic.Bool // takes statuses and does not answer
 
 	mu       sync.Mutex
 	statuses []string // "<hash> <state> <description>"
@@ -98,6 +99,11 @@ func makeBare(ts *testscript.TestScript, dir string) {
 }
 
 func (h *gitHost) status(w http.ResponseWriter, req *http.Request) {
+	if h.mute.Load() {
+		_, _ = io.Copy(io.Discard, req.Body) // so that the end of the connection is seen
+		<-req.Context().Done()
+		return
+	}
 	var s struct{ State, Description, Context string }
 	err := json.NewDecoder(io.LimitReader(req.Body, 1<<20)).Decode(&s)
 	if err != nil || !strings.HasSuffix(req.Header.Get("Authorization"), " "+hostToken) {
@@ -112,7 +118,8 @@ func (h *gitHost) status(w http.ResponseWriter, req *http.Request) {
 }
 
 // useGitHost does something at the host: `host down`, `host up`, `host hook`
-// delivers a webhook, `host status STATE TEXT` waits for a commit status.
+// delivers a webhook, `host mute` leaves
+// commit statuses without an answer, `host status STATE TEXT` waits for a commit status.
 func useGitHost(ts *testscript.TestScript, _ bool, args []string) {
 	found, ok := hosts.Load(ts.Getenv("WORK"))
 	if !ok {
@@ -125,6 +132,8 @@ func useGitHost(ts *testscript.TestScript, _ bool, args []string) {
 		h.server.CloseClientConnections()
 	case "up":
 		h.down.Store(false)
+	case "mute":
+		h.mute.Store(true)
 	case "hook":
 		h.deliver(ts)
 	case "status":

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -94,7 +95,7 @@ func printStatus(w io.Writer, ans statusAnswer, s style) {
 		ans.Version, ready, st.Mode, st.Passes, since(st.LastPass.Started))
 	for _, src := range st.Sources {
 		fmt.Fprintf(w, "source %s: %s in force, %d documents, last success %s\n",
-			src.Name, src.InForce, src.Documents, since(src.LastSuccess))
+			src.Name, cmp.Or(src.InForce, "nothing"), src.Documents, since(src.LastSuccess))
 		if src.Error != "" {
 			fmt.Fprintf(w, "  %s\n", s.paint(red, src.Error))
 		}
