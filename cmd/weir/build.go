@@ -98,7 +98,7 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 		return setup, err
 	}
 	told, err := b.reporters(cfg)
-	closers = append(closers, func() error { told.close(b.log); return nil })
+	closers = append(closers, told.close)
 	if err != nil {
 		return setup, err
 	}

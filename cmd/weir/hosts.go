@@ -17,12 +17,15 @@ import (
 const lastReports = 2 * time.Second
 
 // reporters tell git hosts what became of their commits, by source.
-type reporters map[string]*commitstatus.Reporter
+type reporters struct {
+	of  map[string]*commitstatus.Reporter
+	log *slog.Logger
+}
 
 // reporters opens one for each source that wants it, in a process that has
 // metrics for them: the daemon.
 func (b *builder) reporters(cfg *config.Config) (reporters, error) {
-	out := reporters{}
+	out := reporters{map[string]*commitstatus.Reporter{}, b.log}
 	if b.statuses == nil || b.dryRun {
 		return out, nil
 	}
@@ -38,26 +41,27 @@ func (b *builder) reporters(cfg *config.Config) (reporters, error) {
 		if err != nil {
 			return out, fmt.Errorf("source %s: status: %w", s.Name, err)
 		}
-		out[s.Name] = r
+		out.of[s.Name] = r
 	}
 	return out, nil
 }
 
 // close sends what waits. What a host does not take by then is told and no more:
 // the accounts are as they should be.
-func (r reporters) close(log *slog.Logger) {
+func (r reporters) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), lastReports)
 	defer cancel()
-	for name, reporter := range r {
+	for name, reporter := range r.of {
 		if err := reporter.Close(ctx); err != nil {
-			log.Warn("the git host was not told all", "source", name, "error", err)
+			r.log.Warn("the git host was not told all", "source", name, "error", err)
 		}
 	}
+	return nil
 }
 
 // tell reports a verdict to the host of its source.
 func (r reporters) tell(v reconcile.Verdict) {
-	if reporter, ok := r[v.Source]; ok {
+	if reporter, ok := r.of[v.Source]; ok {
 		reporter.Report(statusOf(v))
 	}
 }
