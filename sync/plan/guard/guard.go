@@ -45,8 +45,9 @@ func Rules() []Rule {
 }
 
 const (
-	explainEmpty = "The source declares nothing, yet resources applied by weir exist. An empty source is nearly always a\n" +
-		"wrong path, a wrong branch or a lost mount, so nothing is removed. Consent with `weir apply --consent HASH`."
+	explainEmpty = "A source declares nothing, or is not in the configuration any more, yet resources that it declared\n" +
+		"exist. That is nearly always a wrong path, a wrong branch, a lost mount or a slip in weir.yaml, so nothing is\n" +
+		"removed. Consent with `weir apply --consent HASH`."
 	explainRemovals = "The plan removes more than policy.maxRemovals resources, or more than policy.maxRemovalsPercent of\n" +
 		"those weir applied. Look at `weir diff`, then consent to exactly this plan with `weir apply --consent HASH`."
 	explainUpdates = "The plan changes more than policy.maxUpdatesPercent of more than ten resources, as a slip in a\n" +
@@ -67,8 +68,8 @@ func Check(f Facts) []plan.Hold {
 func emptySource(f Facts) string {
 	n := 0
 	for c := range f.Plan.Due() {
-		left, known := f.Sources[c.Origin.Source]
-		if removes(c) && (f.Declared == 0 || (known && left == 0)) {
+		gone := len(f.Sources) > 0 && f.Sources[c.Origin.Source] == 0
+		if removes(c) && (f.Declared == 0 || gone) {
 			n++
 		}
 	}

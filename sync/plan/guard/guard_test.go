@@ -19,15 +19,15 @@ func changes(n int, c plan.Change) []plan.Change {
 }
 
 func TestCheck(t *testing.T) {
-	removal := plan.Change{Action: plan.Delete, Reason: plan.Removed, Before: `{"on":true}`}
+	removal := plan.Change{Action: plan.Delete, Reason: plan.Removed, Before: `{"on":true}`, Origin: resource.Origin{Source: "live"}}
 	forgotten := plan.Change{Action: plan.Delete, Reason: plan.Removed}
 	update := plan.Change{Action: plan.Update, Reason: plan.Edited, Before: `{}`, After: `{"a":1}`}
 	renewal := plan.Change{Action: plan.Update, Reason: plan.Expired, Before: `{}`, After: `{}`}
 	withheld := removal
 	withheld.Withheld = "mode upsert never removes"
 	unread := plan.Change{Action: plan.None, Reason: plan.Removed, State: plan.Unknown, Before: `{"on":true}`}
-	empty := removal
-	empty.Origin.Source = "empty"
+	empty, gone := removal, removal
+	empty.Origin.Source, gone.Origin.Source = "empty", "former"
 	waiting := update
 	waiting.State = plan.Waiting
 	policy := plan.Policy{Mode: plan.Sync, MaxRemoved: 5, MaxRemovedPercent: 10, MaxUpdatedPercent: 30}
@@ -49,6 +49,7 @@ func TestCheck(t *testing.T) {
 		"six unreadable alone":           {changes(6, unread), 94, 100, ""},
 		"five, and one unreadable":       {append(changes(5, removal), unread), 94, 100, "removals"},
 		"of a source that is empty":      {changes(1, empty), 99, 100, "empty-source"},
+		"of a source that is gone":       {changes(1, gone), 99, 100, "empty-source"},
 		"three of ten updated":           {changes(3, update), 10, 10, ""},
 		"ten of ten updated":             {changes(10, update), 10, 10, ""},
 		"four of eleven updated":         {changes(4, update), 11, 11, "updates-percent"},
