@@ -28,7 +28,7 @@ import (
 
 // lingerWrite is how long a call under way may take after the process was told
 // to stop. All of it has ten seconds, of which lastReports follow this.
-const lingerWrite = 7 * time.Second
+const lingerWrite = 6 * time.Second
 
 // builder turns configurations into running parts. What must outlive a reload
 // (the limiters, which know of calls just made, and the metrics) is in it.

@@ -14,7 +14,7 @@ import (
 )
 
 // lastReports is how long the last commit statuses may take when weir stops.
-const lastReports = 2 * time.Second
+const lastReports = time.Second
 
 // reporters tell git hosts what became of their commits, by source.
 type reporters struct {
