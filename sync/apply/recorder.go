@@ -34,9 +34,21 @@ func (r *Recorder) Open(ctx context.Context, req *call.Request) (int64, error) {
 		Opened: time.Now(), Account: req.Account, Operation: req.Operation, Params: req.Params, Write: req.Write,
 		Resource: req.Cause.Resource, Revision: req.Cause.Revision, Plan: req.Cause.Plan, Process: r.process,
 		Origin: resource.Origin{
-			File: req.Cause.File, Line: req.Cause.Line, Commit: req.Cause.Commit, Author: req.Cause.Author,
+			Source: req.Cause.Source, File: req.Cause.File, Line: req.Cause.Line, Commit: req.Cause.Commit, Author: req.Cause.Author,
 		},
+		Change: changeOf(req),
 	})
+}
+
+// changeOf returns what a write was made for, nil for a read.
+func changeOf(req *call.Request) *state.Change {
+	if !req.Write || req.Cause.Action == "" {
+		return nil
+	}
+	return &state.Change{
+		Action: req.Cause.Action, Reason: req.Cause.Reason,
+		Before: resource.Spec(req.Cause.Before), After: resource.Spec(req.Cause.After),
+	}
 }
 
 // Close writes how the call of entry n ended.

@@ -44,12 +44,19 @@ type Act struct {
 // Cause ties a call to what asked for it.
 type Cause struct {
 	Resource string `json:"resource,omitempty"` // text form of the resource's ID
+	Source   string `json:"source,omitempty"`   // name of the source that File is below
 	File     string `json:"file,omitempty"`
 	Line     int    `json:"line,omitempty"`
 	Commit   string `json:"commit,omitempty"`
 	Author   string `json:"author,omitempty"`
 	Revision string `json:"revision,omitempty"`
 	Plan     string `json:"plan,omitempty"` // hash of the plan
+	// What the call is a part of: the change's action and reason, and the
+	// resource's specs before and after it as JSON text, "" for absent.
+	Action string `json:"action,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	Before string `json:"before,omitempty"`
+	After  string `json:"after,omitempty"`
 }
 
 // Response is the cloud's answer to an accepted call.

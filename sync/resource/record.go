@@ -17,6 +17,18 @@ type Applied struct {
 	// Confirmed says that a read after At has shown Spec in the cloud. Until
 	// then a differing read may be the cloud's read-after-write lag.
 	Confirmed bool `json:"confirmed,omitempty"`
+	// Heals are the latest times at which weir put back what somebody else had
+	// changed, the oldest first, at most HealsKept. An edit begins anew.
+	Heals []Heal `json:"heals,omitempty"`
+}
+
+// HealsKept is how many heals a record remembers: enough to know a fight.
+const HealsKept = 8
+
+// Heal is one time at which weir put a resource back.
+type Heal struct {
+	At    time.Time `json:"at"`
+	Found string    `json:"found"` // fingerprint of what was found in its place
 }
 
 // Act is a call that must not happen twice: it is in the store before the call

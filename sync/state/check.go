@@ -3,7 +3,9 @@ package state
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"time"
 
 	"weir/sync/resource"
 )
@@ -28,6 +30,23 @@ func CheckID(id resource.ID) error {
 func CheckMark(m Mark) error {
 	if m.Source == "" || m.Role == "" {
 		return fmt.Errorf("mark %q of source %q has no source or no role", m.Role, m.Source)
+	}
+	return nil
+}
+
+// CheckConsent refuses a consent that could not be found again or never holds.
+func CheckConsent(c Consent) error {
+	if c.Plan == "" || c.Given.IsZero() || !c.Expires.After(c.Given) {
+		return fmt.Errorf("consent for plan %q from %s to %s: want a hash, and an end after the beginning",
+			c.Plan, c.Given.Format(time.RFC3339), c.Expires.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// CheckClaim refuses a claim that could not be found again.
+func CheckClaim(name string) error {
+	if name == "" {
+		return errors.New("claim without a name")
 	}
 	return nil
 }

@@ -42,6 +42,21 @@ type Store interface {
 	// without a revision is removed.
 	SetMark(ctx context.Context, m Mark) error
 
+	// Consent writes that a person lets the plan of that hash through. It
+	// replaces one for the same plan that was not used, and fails with
+	// ErrClaimed where one was.
+	Consent(ctx context.Context, c Consent) error
+	// Consents returns every consent, the oldest first.
+	Consents(ctx context.Context) ([]Consent, error)
+	// UseConsent uses the consent for a plan, once. It fails with ErrNoConsent
+	// where there is none, or none that still holds at that time, and with
+	// ErrClaimed where it was used.
+	UseConsent(ctx context.Context, plan string, at time.Time, by string) error
+	// Claim writes that something begins that may happen once only, such as
+	// the carrying out of a saved plan. It fails with ErrClaimed where that
+	// name was claimed before, by any process.
+	Claim(ctx context.Context, name string, at time.Time, by string) error
+
 	// Open writes the intent of a call and returns its entry's number, which
 	// is greater than all before. An entry that has an Outcome is written with
 	// it: a call without effect needs one write only, after it.
@@ -70,14 +85,44 @@ const (
 	Accepted Role = "accepted" // the head the source's history led to last
 	Held     Role = "held"     // a head that waits for a person's consent
 	InForce  Role = "in-force" // the last one whose documents had no error
+	Former   Role = "former"   // the one that was in force before that
+	Pinned   Role = "pinned"   // one that was rolled back, and is not applied again
+	Loading  Role = "loading"  // one that is being read: a crash may be its doing
+	Poisoned Role = "poisoned" // one whose reading ended the process time and again
+	Mode     Role = "mode"     // of the source PolicySource: the mode of the last pass
+	Starts   Role = "starts"   // of the source ProcessSource: starts that did not end well
 )
 
-// The errors of Begin, Settle and Close.
+// The sources of marks that are of no source.
+const (
+	PolicySource  = "weir/policy"
+	ProcessSource = "weir/process"
+)
+
+// Consent is a person's word that a held plan may be carried out, once.
+type Consent struct {
+	Plan    string    `json:"plan"` // its hash: another plan is not meant
+	Given   time.Time `json:"given"`
+	Expires time.Time `json:"expires"`
+	By      string    `json:"by,omitempty"` // who gave it, as far as that is known
+	Used    time.Time `json:"used,omitzero"`
+	UsedBy  string    `json:"usedBy,omitempty"` // the process that carried the plan out
+}
+
+// Holds reports whether c lets its plan through at a time.
+func (c Consent) Holds(at time.Time) bool {
+	return c.Used.IsZero() && !at.Before(c.Given) && at.Before(c.Expires)
+}
+
+// The errors of Begin, Settle, Close, the consents and Claim.
 var (
 	ErrInDoubt = errors.New("the act was begun before and nobody knows how it ended")
 	ErrDone    = errors.New("the act is done")
 	ErrNoAct   = errors.New("no such act was begun")
 	ErrNoEntry = errors.New("the journal has no such entry")
+
+	ErrNoConsent = errors.New("nobody has consented, or the consent has run out")
+	ErrClaimed   = errors.New("it was done before, and may be done once only")
 )
 
 // Entry is one call in the journal: why it was made, and how it ended. A store
@@ -94,7 +139,26 @@ type Entry struct {
 	Revision  string          `json:"revision,omitempty"`
 	Plan      string          `json:"plan,omitempty"`
 	Process   string          `json:"process,omitempty"` // "host:pid", who made it
-	Outcome   Outcome         `json:"outcome"`
+	// Change is what the call was made for, nil for reads and for what was
+	// written by a version that did not keep it.
+	Change  *Change `json:"change,omitempty"`
+	Outcome Outcome `json:"outcome"`
+}
+
+// Change is the part of a plan that a call belongs to.
+type Change struct {
+	Action string        `json:"action"` // create, update or delete
+	Reason string        `json:"reason,omitempty"`
+	Before resource.Spec `json:"before"` // what was observed, or applied where that cannot be; "" for absent
+	After  resource.Spec `json:"after"`  // "" for absent
+}
+
+// Fields returns what the change is about, as resource.Fields does.
+func (c *Change) Fields() []resource.Field {
+	if c == nil {
+		return nil
+	}
+	return resource.Fields(c.Before, c.After)
 }
 
 // Outcome is how a call ended; a zero Closed means that nobody wrote it down.
@@ -109,9 +173,20 @@ type Outcome struct {
 
 // Query selects journal entries; zero fields select all.
 type Query struct {
-	Account  string
-	Resource string
-	Since    time.Time
-	Writes   bool // only calls that have an effect
-	Limit    int  // at most this many, 0 for 1,000
+	Account   string
+	Operation string
+	Resource  string
+	Plan      string    // hash
+	Commit    string    // of the origin; the first digits are enough
+	Code      string    // of the outcome; CodeOpen for those that nobody closed
+	Since     time.Time // opened then or later
+	Until     time.Time // opened before
+	Above     int64     // only entries with a greater number, 0 for all
+	Below     int64     // only entries with a smaller number, 0 for all
+	Writes    bool      // only calls that have an effect
+	Oldest    bool      // the oldest first; else the newest
+	Limit     int       // at most this many, 0 for 1,000
 }
+
+// CodeOpen is the Code in a Query of entries whose outcome nobody wrote down.
+const CodeOpen = "open"

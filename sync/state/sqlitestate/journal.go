@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"weir/sync/state"
@@ -11,10 +12,10 @@ import (
 
 const entryColumns = `opened, account, operation, params, is_write, resource,
 	source, file, line, commit_hash, author, revision, plan, process,
-	closed, code, cloud_code, status, request_id, message`
+	action, reason, before_spec, after_spec, closed, code, cloud_code, status, request_id, message`
 
 const openEntry = `INSERT INTO journal (` + entryColumns + `)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 const closeEntry = `UPDATE journal SET closed = ?, code = ?, cloud_code = ?, status = ?, request_id = ?, message = ?
 	WHERE number = ?`
@@ -89,13 +90,17 @@ func (s *Store) Close(ctx context.Context, n int64, o state.Outcome) error {
 	return err
 }
 
-// Journal returns entries that match q, newest first.
+// Journal returns entries that match q, newest first unless q says otherwise.
 func (s *Store) Journal(ctx context.Context, q state.Query) ([]state.Entry, error) {
-	if err := checkTimes(q.Since); err != nil {
+	if err := checkTimes(q.Since, q.Until); err != nil {
 		return nil, fmt.Errorf("read journal: %w", err)
 	}
 	where, args := conditions(q)
-	query := "SELECT number, " + entryColumns + " FROM journal" + where + " ORDER BY number DESC LIMIT ?"
+	order := "DESC"
+	if q.Oldest {
+		order = "ASC"
+	}
+	query := "SELECT number, " + entryColumns + " FROM journal" + where + " ORDER BY number " + order + " LIMIT ?"
 	limit := q.Limit
 	if limit <= 0 {
 		limit = state.DefaultLimit
@@ -119,8 +124,16 @@ func conditions(q state.Query) (string, []any) {
 		}
 	}
 	add(q.Account != "", "account = ?", q.Account)
+	add(q.Operation != "", "operation = ?", q.Operation)
 	add(q.Resource != "", "resource = ?", q.Resource)
+	add(q.Plan != "", "plan = ?", q.Plan)
+	add(q.Commit != "", "commit_hash >= ? AND commit_hash < ?", q.Commit, q.Commit+"\U0010ffff")
+	add(q.Code == state.CodeOpen, "closed IS NULL")
+	add(q.Code != "" && q.Code != state.CodeOpen, "code = ? AND closed IS NOT NULL", q.Code)
 	add(!q.Since.IsZero(), "opened >= ?", nanos(q.Since))
+	add(!q.Until.IsZero(), "opened < ?", nanos(q.Until))
+	add(q.Above > 0, "number > ?", q.Above)
+	add(q.Below > 0, "number < ?", q.Below)
 	add(q.Writes, "is_write = 1")
 	if len(terms) == 0 {
 		return "", nil
@@ -141,7 +154,15 @@ func entryRow(e state.Entry) ([]any, error) {
 		e.Origin.Source, e.Origin.File, int64(e.Origin.Line), e.Origin.Commit, e.Origin.Author,
 		e.Revision, e.Plan, e.Process,
 	}
-	return append(row, outcomeRow(e.Outcome)...), nil
+	return slices.Concat(row, changeRow(e.Change), outcomeRow(e.Outcome)), nil
+}
+
+// changeRow is a change as four columns; without an action there is none.
+func changeRow(c *state.Change) []any {
+	if c == nil {
+		return []any{"", "", "", ""}
+	}
+	return []any{c.Action, c.Reason, string(c.Before), string(c.After)}
 }
 
 func outcomeRow(o state.Outcome) []any {
@@ -153,15 +174,20 @@ func scanEntry(rows *sql.Rows) (state.Entry, error) {
 		e              state.Entry
 		opened, closed sql.NullInt64
 		params         string
+		change         state.Change
 	)
 	o, out := &e.Origin, &e.Outcome
 	err := rows.Scan(&e.Number, &opened, &e.Account, &e.Operation, &params, &e.Write, &e.Resource,
 		&o.Source, &o.File, &o.Line, &o.Commit, &o.Author, &e.Revision, &e.Plan, &e.Process,
+		&change.Action, &change.Reason, (*string)(&change.Before), (*string)(&change.After),
 		&closed, &out.Code, &out.CloudCode, &out.Status, &out.RequestID, &out.Message)
 	if err != nil {
 		return e, scanned(err)
 	}
 	e.Opened, out.Closed = moment(opened), moment(closed)
+	if change.Action != "" {
+		e.Change = &change
+	}
 	e.Params, err = state.DecodeParams(params)
 	return e, scanned(err)
 }

@@ -11,7 +11,7 @@ import (
 
 // schema returns the steps from an empty file to the newest format; step i
 // leads to format i+1. A step that was ever released is never changed.
-func schema() []string { return []string{format1, format2} }
+func schema() []string { return []string{format1, format2, format3} }
 
 // format1: records and acts are keyed by the parts of their ID, so that SQLite
 // orders them as resource.Compare does. Times are Unix nanoseconds, NULL for
@@ -55,6 +55,24 @@ const format2 = `
 CREATE TABLE marks (
 	source TEXT NOT NULL, role TEXT NOT NULL, revision TEXT NOT NULL, at INTEGER, checksum INTEGER NOT NULL,
 	PRIMARY KEY (source, role)
+) WITHOUT ROWID;
+`
+
+// format3: what each call was made for, what was put back how often, whose
+// word let which plan through, and what may happen once only.
+const format3 = `
+ALTER TABLE applied ADD COLUMN heals TEXT NOT NULL DEFAULT '';
+ALTER TABLE journal ADD COLUMN action TEXT NOT NULL DEFAULT '';
+ALTER TABLE journal ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+ALTER TABLE journal ADD COLUMN before_spec TEXT NOT NULL DEFAULT '';
+ALTER TABLE journal ADD COLUMN after_spec TEXT NOT NULL DEFAULT '';
+CREATE INDEX journal_plan ON journal (plan);
+CREATE TABLE consents (
+	plan TEXT NOT NULL PRIMARY KEY, given INTEGER, expires INTEGER, giver TEXT NOT NULL,
+	used INTEGER, user TEXT NOT NULL, checksum INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE claims (
+	name TEXT NOT NULL PRIMARY KEY, at INTEGER, claimant TEXT NOT NULL
 ) WITHOUT ROWID;
 `
 

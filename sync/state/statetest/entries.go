@@ -75,6 +75,10 @@ func journalQueries(t *testing.T, s state.Store) {
 		func(e *state.Entry) { e.Opened = epoch().Add(-time.Nanosecond) },
 		func(e *state.Entry) { e.Opened = epoch().Add(time.Hour) },
 		func(e *state.Entry) { e.Opened = time.Time{} },
+		func(e *state.Entry) { e.Opened, e.Plan, e.Origin.Commit = time.Time{}, "0b1e", "c0ffee11" },
+		func(e *state.Entry) {
+			e.Opened, e.Outcome = time.Time{}, state.Outcome{Closed: epoch(), Code: "throttled"}
+		},
 	} {
 		e := entry("Op" + string(rune('0'+i)))
 		set(&e)
@@ -90,16 +94,27 @@ func journalQueries(t *testing.T, s state.Store) {
 		q    state.Query
 		want []state.Entry
 	}{
-		"all":             {state.Query{}, pick(6, 5, 4, 3, 2, 1, 0)},
+		"all":             {state.Query{}, pick(8, 7, 6, 5, 4, 3, 2, 1, 0)},
+		"oldest first":    {state.Query{Oldest: true, Limit: 3}, pick(0, 1, 2)},
 		"account":         {state.Query{Account: "other"}, pick(2)},
-		"resource":        {state.Query{Resource: "main/RelaySource/v/live"}, pick(6, 5, 4, 2, 1, 0)},
+		"operation":       {state.Query{Operation: "Op3"}, pick(3)},
+		"resource":        {state.Query{Resource: "main/RelaySource/v/live"}, pick(8, 7, 6, 5, 4, 2, 1, 0)},
 		"unknown":         {state.Query{Resource: "main/RelaySource/v"}, nil},
+		"plan":            {state.Query{Plan: "0b1e"}, pick(7)},
+		"commit":          {state.Query{Commit: "c0ffee11"}, pick(7)},
+		"commit in short": {state.Query{Commit: "c0ff", Limit: 2}, pick(8, 7)},
+		"commit unknown":  {state.Query{Commit: "c0ffee12"}, nil},
+		"code":            {state.Query{Code: "throttled"}, pick(8)},
+		"code open":       {state.Query{Code: state.CodeOpen, Limit: 2}, pick(7, 6)},
 		"since is within": {state.Query{Since: epoch()}, pick(5, 3, 2, 1, 0)},
 		"since another zone": {
 			state.Query{Since: epoch().Add(time.Hour).In(time.FixedZone("UTC+8", 8*3600))}, pick(5),
 		},
-		"writes": {state.Query{Writes: true}, pick(6, 5, 4, 3, 2, 0)},
-		"limit":  {state.Query{Limit: 2}, pick(6, 5)},
+		"until is without": {state.Query{Until: epoch().Add(time.Hour), Since: epoch()}, pick(3, 2, 1, 0)},
+		"until alone":      {state.Query{Until: epoch()}, pick(4)},
+		"above and below":  {state.Query{Above: pick(2)[0].Number, Below: pick(5)[0].Number}, pick(4, 3)},
+		"writes":           {state.Query{Writes: true}, pick(8, 7, 6, 5, 4, 3, 2, 0)},
+		"limit":            {state.Query{Limit: 2}, pick(8, 7)},
 		"limit after filter": {
 			state.Query{Account: "main", Resource: "main/RelaySource/v/live", Since: epoch(), Writes: true, Limit: 1},
 			pick(5),
@@ -183,6 +198,11 @@ func contextEnded(t *testing.T, s state.Store) {
 		"Open":    func() error { _, err := s.Open(ctx, entry("Op")); return err },
 		"Close":   func() error { return s.Close(ctx, n.Number, state.Outcome{Closed: epoch()}) },
 		"Journal": func() error { _, err := s.Journal(ctx, state.Query{}); return err },
+
+		"Consent":    func() error { return s.Consent(ctx, consent("9a7d")) },
+		"Consents":   func() error { _, err := s.Consents(ctx); return err },
+		"UseConsent": func() error { return s.UseConsent(ctx, "9a7d", epoch(), "") },
+		"Claim":      func() error { return s.Claim(ctx, "plan 1", epoch(), "") },
 	}
 	for name, call := range calls {
 		if err := call(); !errors.Is(err, context.Canceled) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +25,8 @@ type Memory struct {
 	applied map[resource.ID]resource.Applied
 	acts    map[actKey]resource.Act
 	marks   map[markKey]state.Mark
+	given   map[string]state.Consent
+	claims  map[string]bool
 	journal []memoryEntry // the entry numbered n is at n-1
 }
 
@@ -50,6 +53,7 @@ var _ state.Store = (*Memory)(nil)
 func NewMemory() *Memory {
 	return &Memory{
 		applied: map[resource.ID]resource.Applied{}, acts: map[actKey]resource.Act{}, marks: map[markKey]state.Mark{},
+		given: map[string]state.Consent{}, claims: map[string]bool{},
 	}
 }
 
@@ -62,6 +66,7 @@ func (m *Memory) Applied(ctx context.Context) ([]resource.Applied, error) {
 	defer m.mu.Unlock()
 	var out []resource.Applied
 	for _, r := range m.applied {
+		r.Heals = slices.Clone(r.Heals)
 		out = append(out, r)
 	}
 	slices.SortFunc(out, func(a, b resource.Applied) int { return resource.Compare(a.ID, b.ID) })
@@ -81,7 +86,10 @@ func (m *Memory) Save(ctx context.Context, records ...resource.Applied) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, r := range records {
-		r.At = stored(r.At)
+		r.At, r.Heals = stored(r.At), slices.Clone(r.Heals)
+		for i := range r.Heals {
+			r.Heals[i].At = stored(r.Heals[i].At)
+		}
 		m.applied[r.ID] = r
 	}
 	return nil
@@ -204,6 +212,7 @@ func (m *Memory) Open(ctx context.Context, e state.Entry) (int64, error) {
 	defer m.mu.Unlock()
 	e.Number, e.Params = int64(len(m.journal))+1, nil
 	e.Opened, e.Outcome.Closed = stored(e.Opened), stored(e.Outcome.Closed)
+	e.Change = copied(e.Change)
 	m.journal = append(m.journal, memoryEntry{e, params})
 	return e.Number, nil
 }
@@ -223,7 +232,7 @@ func (m *Memory) Close(ctx context.Context, n int64, o state.Outcome) error {
 	return nil
 }
 
-// Journal returns entries that match q, newest first.
+// Journal returns entries that match q, newest first unless q says otherwise.
 func (m *Memory) Journal(ctx context.Context, q state.Query) ([]state.Entry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -233,8 +242,12 @@ func (m *Memory) Journal(ctx context.Context, q state.Query) ([]state.Entry, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	order := slices.Backward(m.journal)
+	if q.Oldest {
+		order = slices.All(m.journal)
+	}
 	var out []state.Entry
-	for _, e := range slices.Backward(m.journal) {
+	for _, e := range order {
 		if len(out) == q.Limit {
 			break
 		}
@@ -245,17 +258,41 @@ func (m *Memory) Journal(ctx context.Context, q state.Query) ([]state.Entry, err
 		if err != nil {
 			return nil, err
 		}
-		e.Params = params
+		e.Params, e.Change = params, copied(e.Change)
 		out = append(out, e.Entry)
 	}
 	return out, nil
 }
 
+func copied(c *state.Change) *state.Change {
+	if c == nil {
+		return nil
+	}
+	other := *c
+	return &other
+}
+
 func matches(q state.Query, e state.Entry) bool {
 	return (q.Account == "" || q.Account == e.Account) &&
+		(q.Operation == "" || q.Operation == e.Operation) &&
 		(q.Resource == "" || q.Resource == e.Resource) &&
+		(q.Plan == "" || q.Plan == e.Plan) &&
+		strings.HasPrefix(e.Origin.Commit, q.Commit) &&
+		ended(q.Code, e.Outcome) &&
 		(q.Since.IsZero() || !e.Opened.Before(q.Since)) &&
+		(q.Until.IsZero() || (!e.Opened.IsZero() && e.Opened.Before(q.Until))) &&
+		e.Number > q.Above && (q.Below == 0 || e.Number < q.Below) &&
 		(!q.Writes || e.Write)
+}
+
+func ended(code string, o state.Outcome) bool {
+	switch code {
+	case "":
+		return true
+	case state.CodeOpen:
+		return o.Closed.IsZero()
+	}
+	return o.Code == code && !o.Closed.IsZero()
 }
 
 // stored is t as it comes back: in UTC, without a monotonic clock's reading.

@@ -173,7 +173,17 @@ func drawRecord(t *rapid.T) resource.Applied {
 		ID: drawID(t), Spec: resource.Spec(rapid.String().Draw(t, "spec")),
 		Origin:   resource.Origin{File: rapid.String().Draw(t, "file"), Line: rapid.Int().Draw(t, "line")},
 		Revision: rapid.String().Draw(t, "revision"), At: drawTime(t), Confirmed: rapid.Bool().Draw(t, "confirmed"),
+		Heals: drawHeals(t),
 	}
+}
+
+func drawHeals(t *rapid.T) []resource.Heal {
+	var heals []resource.Heal
+	for range rapid.IntRange(0, 2).Draw(t, "heals") {
+		at := time.Unix(0, rapid.Int64().Draw(t, "healed")).UTC()
+		heals = append(heals, resource.Heal{At: at, Found: rapid.StringMatching(`[0-9a-f]{0,16}`).Draw(t, "found")})
+	}
+	return heals
 }
 
 func drawAct(t *rapid.T) resource.Act {

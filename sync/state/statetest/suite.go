@@ -39,6 +39,9 @@ func Run(t *testing.T, open func(t *testing.T) state.Store, o Options) {
 		"Begin/refuses":            beginRefuses,
 		"Marks/set and removed":    marksSet,
 		"Marks/refuses":            marksRefuse,
+		"Consent/once":             consentOnce,
+		"Consent/refuses":          consentRefuses,
+		"Claim/once":               claimOnce,
 		"Journal/round trip":       journalRoundTrip,
 		"Journal/outcome at once":  journalOutcomeAtOnce,
 		"Journal/queries":          journalQueries,
@@ -58,6 +61,10 @@ func Run(t *testing.T, open func(t *testing.T) state.Store, o Options) {
 	t.Run("race for an act", func(t *testing.T) {
 		s := open(t)
 		raceForActs(t, s, o.Another(t, s))
+	})
+	t.Run("race for a consent and a claim", func(t *testing.T) {
+		s := open(t)
+		raceForConsent(t, s, o.Another(t, s))
 	})
 	t.Run("seen by another handle", func(t *testing.T) {
 		s := open(t)
@@ -83,6 +90,7 @@ func record(key string) resource.Applied {
 			Source: "live", File: "a/b.yaml", Line: 7, Commit: "c0ffee", Author: "Ann <ann@example.com>",
 		},
 		Revision: "c0ffee", At: epoch(), Epoch: "2026-03-01T11:00:00Z", Confirmed: true,
+		Heals: []resource.Heal{{At: epoch().Add(-time.Hour), Found: "c0ffee00"}, {At: epoch(), Found: "0ff1ce00"}},
 	}
 }
 
@@ -98,6 +106,7 @@ func entry(operation string) state.Entry {
 		Params:   map[string]any{"Vhost": "v", "App": "live"},
 		Origin:   resource.Origin{Source: "live", File: "a.yaml", Line: 3, Commit: "c0ffee", Author: "Ann"},
 		Revision: "c0ffee", Plan: "9a7d", Process: "host:4711",
+		Change: &state.Change{Action: "update", Reason: "edited", Before: `{"n":1}`, After: `{"n":2}`},
 	}
 }
 

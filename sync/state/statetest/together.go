@@ -92,6 +92,9 @@ func outlives(t *testing.T, s state.Store, reopen func(*testing.T, state.Store) 
 	noError(t, s.Save(ctx, record("a"), record("b")))
 	noError(t, s.Forget(ctx, id("b")))
 	noError(t, s.SetMark(ctx, mark("live", state.Accepted, "1")))
+	noError(t, s.Consent(ctx, consent("9a7d")))
+	noError(t, s.UseConsent(ctx, "9a7d", epoch(), "host:1"))
+	noError(t, s.Claim(ctx, "plan 1", epoch(), "host:1"))
 	doubt, done := act("a", "start", "1"), act("a", "stop", "1")
 	noError(t, s.Begin(ctx, doubt))
 	noError(t, s.Begin(ctx, done))
@@ -106,6 +109,12 @@ func outlives(t *testing.T, s state.Store, reopen func(*testing.T, state.Store) 
 		t.Errorf("records: %v", got)
 	}
 	expectMarks(t, s, mark("live", state.Accepted, "1"))
+	used := consent("9a7d")
+	used.Used, used.UsedBy = epoch(), "host:1"
+	expectConsents(t, s, used)
+	if err := s.Claim(ctx, "plan 1", epoch(), "host:2"); !errors.Is(err, state.ErrClaimed) {
+		t.Errorf("a claim is made again: %v", err)
+	}
 	if got := acts(t, s); !reflect.DeepEqual(got, []resource.Act{doubt, done}) {
 		t.Errorf("acts: %v", got)
 	}
