@@ -17,11 +17,13 @@ type intent struct {
 	store state.Store
 	act   func() resource.Act
 	begun bool
-	err   error // of the store, nil before and after a success
+	sent  time.Time // when the latest try was about to go out
+	err   error     // of the store, nil before and after a success
 }
 
 // begin writes the act down before the first try; later tries are the same act.
 func (i *intent) begin(ctx context.Context) error {
+	i.sent = time.Now()
 	if i.begun {
 		return nil
 	}
@@ -35,10 +37,10 @@ func (o *one) once(req *call.Request) error {
 	in := &intent{store: o.opts.Store, act: func() resource.Act { return o.act(req) }}
 	req.Begin = in.begin
 	made := len(o.res.Calls)
-	err := o.forgive(o.send(req))
+	err := o.forgive(o.sure(req))
 	switch {
 	case in.begun:
-		return o.settle(req, err)
+		return o.settle(req, in.sent, err)
 	case in.err == nil:
 		return err // refused before its turn
 	}
@@ -56,17 +58,15 @@ func (o *one) once(req *call.Request) error {
 	return fmt.Errorf("write down act %q before its call: %w", req.Act.Name, err)
 }
 
-// settle writes how an act ended. An unknown outcome is left as it is: begun.
-func (o *one) settle(req *call.Request, err error) error {
+// settle writes how an act ended whose latest try went out at sent. An unknown
+// outcome is left as it is: begun.
+func (o *one) settle(req *call.Request, sent time.Time, err error) error {
 	act := o.act(req)
-	switch call.CodeOf(err) {
-	case call.Unknown, call.Internal:
+	switch code := call.CodeOf(err); {
+	case code == call.Unknown, code == call.Internal && !call.Unsent(err):
 		return err
-	case call.OK:
-		act.Done = time.Now()
-		if req.Act.Lasts > 0 {
-			act.Ends = act.Done.Add(req.Act.Lasts)
-		}
+	case code == call.OK:
+		act.Done, act.Ends = time.Now(), lease(sent, req.Act.Lasts)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.ctx), settleTime)
 	defer cancel()
@@ -76,9 +76,22 @@ func (o *one) settle(req *call.Request, err error) error {
 	return err
 }
 
+// act returns what is begun. Its end is that of an effect that comes at once,
+// for a person who settles it as done cannot say it.
 func (o *one) act(req *call.Request) resource.Act {
+	now := time.Now()
 	return resource.Act{
 		ID: o.c.ID, Name: req.Act.Name, Token: req.Act.Token,
-		Begun: time.Now(), Repeatable: req.Act.Repeatable,
+		Begun: now, Ends: lease(now, req.Act.Lasts), Repeatable: req.Act.Repeatable,
 	}
+}
+
+// lease returns when what lasts so long has run out, zero for never. It counts
+// from the sending, before which no effect can have begun: an answer may be
+// slow, and a renewal must not be late.
+func lease(sent time.Time, lasts time.Duration) time.Time {
+	if lasts <= 0 {
+		return time.Time{}
+	}
+	return sent.Add(lasts)
 }

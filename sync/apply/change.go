@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,6 +54,7 @@ type one struct {
 	kind   provider.Kind
 	target Target
 	res    Result
+	shown  bool // a read after the calls has shown what is wanted
 }
 
 func (o *one) carryOut() Result {
@@ -102,7 +104,7 @@ func (o *one) callAll(reqs []*call.Request) error {
 		if err != nil {
 			failures = append(failures, err)
 		}
-		if o.ctx.Err() != nil {
+		if o.ctx.Err() != nil || o.shown {
 			break
 		}
 	}
@@ -116,7 +118,7 @@ func (o *one) independent() bool { return o.kind.Independent }
 func (o *one) call(req *call.Request) error {
 	o.address(req)
 	if req.Act.Name == "" {
-		return o.forgive(o.send(req))
+		return o.forgive(o.sure(req))
 	}
 	return o.once(req)
 }
@@ -154,9 +156,12 @@ func (o *one) send(req *call.Request) error {
 // the calls left over. It reports whether the read showed what was wanted.
 func (o *one) verify() (bool, error) {
 	if o.kind.Repair == nil || o.c.Action == plan.Delete {
-		return false, nil
+		return o.shown, nil
 	}
 	for range repairRounds {
+		if o.shown {
+			return true, nil
+		}
 		seen, ok := o.read()
 		if !ok {
 			return false, nil
@@ -172,6 +177,9 @@ func (o *one) verify() (bool, error) {
 			if err := o.call(req); err != nil && call.CodeOf(err) != call.NotFound {
 				return false, err
 			}
+			if o.shown {
+				return true, nil
+			}
 		}
 	}
 	return false, nil
@@ -180,7 +188,7 @@ func (o *one) verify() (bool, error) {
 // read observes the resource; a read that fails leaves the change unconfirmed,
 // not undone.
 func (o *one) read() (resource.Observation, bool) {
-	want := []resource.Resource{{ID: o.c.ID, Spec: o.c.After}}
+	want := []resource.Resource{{ID: o.c.ID, Spec: cmp.Or(o.c.After, o.c.Before)}}
 	seen, err := o.target.Provider.Observe(o.ctx, o.target.Caller, want)
 	if err != nil || len(seen) != 1 || seen[0].Unreadable != "" {
 		return resource.Observation{}, false

@@ -28,7 +28,18 @@ type shelf struct {
 	took   time.Duration
 	acts   bool
 	repair bool
+
+	repeatable bool // its calls may be made twice
+	blind      bool // its things cannot be read
 }
+
+// failing is a journal on a disk that is full.
+type failing struct{}
+
+func (failing) Open(context.Context, *call.Request) (int64, error) {
+	return 0, errors.New("no space left")
+}
+func (failing) Close(context.Context, int64, *call.Response, error) error { return nil }
 
 var _ provider.Provider = (*shelf)(nil)
 
@@ -36,7 +47,7 @@ func (s *shelf) Limits() map[string][]call.Window { return nil }
 func (s *shelf) Reads() []string                  { return nil }
 
 func (s *shelf) Kinds() map[string]provider.Kind {
-	k := provider.Kind{Judge: plan.Compare, Calls: s.requests, Independent: s.acts, Readable: true}
+	k := provider.Kind{Judge: plan.Compare, Calls: s.requests, Independent: s.acts, Readable: !s.blind}
 	if s.repair {
 		k.Repair = func(c plan.Change, _ resource.Observation) []*call.Request {
 			return []*call.Request{{Operation: "Repair", Params: map[string]any{"Key": c.ID.Key, "Spec": c.After}, Write: true}}
@@ -51,7 +62,9 @@ func (s *shelf) requests(c plan.Change) ([]*call.Request, error) {
 		return nil, errors.New("no calls for this")
 	}
 	req := func(op string) *call.Request {
-		return &call.Request{Operation: op, Write: true, Params: map[string]any{"Key": c.ID.Key, "Spec": c.After}}
+		return &call.Request{
+			Operation: op, Write: true, Repeatable: s.repeatable, Params: map[string]any{"Key": c.ID.Key, "Spec": c.After},
+		}
 	}
 	if len(c.Acts) == 0 {
 		return []*call.Request{req(string(c.Action))}, nil
@@ -59,6 +72,7 @@ func (s *shelf) requests(c plan.Change) ([]*call.Request, error) {
 	var out []*call.Request
 	for _, a := range c.Acts {
 		r := req(a.Name)
+		r.Repeatable = a.Repeatable
 		r.Act = call.Act{Name: a.Name, Token: a.Token, Lasts: a.Lasts, Repeatable: a.Repeatable}
 		out = append(out, r)
 	}

@@ -77,6 +77,23 @@ func (e *Error) Error() string {
 // Unwrap returns the cause in our process.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Unsent reports whether err says of a call that it did not leave this process.
+func Unsent(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.unsent
+}
+
+// Telling reports whether a cloud that gave this code has looked at the thing
+// in question, so that it says more than an unknown outcome of a call before.
+func (c Code) Telling() bool {
+	switch c {
+	case OK, Invalid, NotFound, Exists, AlreadyDone, NotLive, Denied, Unsupported:
+		return true
+	default:
+		return false
+	}
+}
+
 // CodeOf returns the code of err: OK for nil, Internal for an error that no
 // caller made.
 func CodeOf(err error) Code {

@@ -13,7 +13,7 @@ import (
 // budget and a look at the deadline, which no library of back-off intervals
 // knows; what such a library would give is the one line of fullJitter.
 const (
-	maxTries        = 5 // of a call that fails or whose outcome is unknown
+	maxTries        = 5 // of a call that fails, or of a read without an answer
 	maxThrottles    = 8 // tries of a call that is throttled
 	backoffFirst    = 200 * time.Millisecond
 	backoffMax      = 10 * time.Second
@@ -50,15 +50,14 @@ type RetryOptions struct {
 //   - Throttled waits for a whole window of the quota, or for as long as the
 //     cloud asks, if that is longer;
 //   - Unavailable backs off exponentially with full jitter;
-//   - Unknown does so too if the call is a read or Repeatable, and otherwise
-//     ends, for a second call might have a second effect;
+//   - Unknown does so too if the call is a read. A write ends: what it did is
+//     read back before anything else is done about it, which is not known here;
 //   - Clock is tried once more;
 //   - anything else ends.
 //
 // Each account has a budget, which retries draw on and successes fill, so that
 // an outage under ten thousand calls does not make fifty thousand of them. No
-// retry is waited for that ctx's deadline forbids. A write's outcome that was
-// unknown once stays so unless a later try tells what is true.
+// retry is waited for that ctx's deadline forbids.
 func Retry(next Caller, options RetryOptions) Caller {
 	if options.Jitter == nil {
 		options.Jitter = SeededJitter(rand.Uint64())
@@ -81,7 +80,6 @@ type tries struct {
 
 	sent    int          // tries that may have left this process
 	last    *Error       // outcome of the last of those
-	doubt   *Error       // the last of a write whose outcome is unknown
 	reasons map[Code]int // how often each code came
 }
 
@@ -117,9 +115,6 @@ func (t *tries) note(e *Error) {
 	}
 	t.sent++
 	t.last = e
-	if e.Code == Unknown && t.req.Write {
-		t.doubt = e
-	}
 }
 
 // wait returns how long to wait before another try, and whether there is to be
@@ -132,8 +127,7 @@ func (t *tries) wait(e *Error) (time.Duration, bool) {
 	case Unavailable:
 		return max(e.After, fullJitter(t.sent, jitter)), t.sent < maxTries
 	case Unknown:
-		harmless := t.req.Repeatable || !t.req.Write
-		return fullJitter(t.sent, jitter), harmless && t.sent < maxTries
+		return fullJitter(t.sent, jitter), !t.req.Write && t.sent < maxTries
 	case Clock:
 		return 0, t.reasons[Clock] <= maxClockRetries
 	default:
@@ -169,26 +163,12 @@ func (t *tries) affordable(ctx context.Context, e *Error, wait time.Duration) bo
 
 // outcome returns what the tries come to when they end with e.
 func (t *tries) outcome(e *Error) *Error {
-	switch {
-	case t.doubt != nil && !telling(e.Code):
-		e = t.doubt
-	case e.Code == Canceled && t.last != nil:
+	if e.Code == Canceled && t.last != nil {
 		e = t.last // it was sent, which Canceled would deny
 	}
 	result := *e
 	result.Attempts = t.sent
 	return &result
-}
-
-// telling reports whether a cloud that gave this code has looked at the thing
-// in question, so that it says more than an earlier unknown outcome.
-func telling(c Code) bool {
-	switch c {
-	case Invalid, NotFound, Exists, AlreadyDone, NotLive, Denied, Unsupported:
-		return true
-	default:
-		return false
-	}
 }
 
 // asError returns err as an *Error; one that no caller made is Internal.

@@ -96,6 +96,21 @@ func whyDiffers(c Case) (Reason, State) {
 	}
 }
 
+// Shows reports whether seen, read at now after calls of c, shows what c was to
+// make true. It does not where a read from before them could look the same.
+func (c Change) Shows(judge Judge, seen resource.Observation, now time.Time) bool {
+	if seen.Unreadable != "" {
+		return false
+	}
+	if c.Action == Delete {
+		fresh := c.Last != nil && !c.Last.Confirmed && now.Before(c.Last.At.Add(Lag))
+		return !seen.Exists && !fresh
+	}
+	want := resource.Resource{ID: c.ID, Spec: c.After, Labels: c.Labels, Origin: c.Origin}
+	v := judge(Case{ID: c.ID, Want: &want, Last: c.Last, Seen: &seen, Now: now})
+	return v.State == InSync
+}
+
 // LastSpec returns what was last applied, "" for nothing.
 func (c Case) LastSpec() resource.Spec {
 	if c.Last == nil {

@@ -100,7 +100,7 @@ func caseOf(in Input, id resource.ID) Case {
 func changeOf(p Policy, c Case, v Verdict) Change {
 	ch := Change{
 		ID: c.ID, Action: v.Action, Reason: v.Reason, State: v.State, Before: v.Before, After: v.After,
-		Acts: v.Acts, Epoch: v.Epoch, Note: v.Note, Fingerprint: Fingerprint(c.Seen), Next: v.Next,
+		Acts: v.Acts, Epoch: v.Epoch, Last: c.Last, Note: v.Note, Fingerprint: Fingerprint(c.Seen), Next: v.Next,
 	}
 	ch.Unread = c.Seen != nil && c.Seen.Unreadable != ""
 	ch.Unmade = c.Want != nil && c.Last == nil && v.State == Unknown && (c.Seen == nil || ch.Unread)

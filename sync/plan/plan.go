@@ -70,7 +70,8 @@ type Change struct {
 	After  resource.Spec // "" for absent
 	Fields []resource.Field
 	Acts   []Act
-	Epoch  string // see resource.Applied
+	Epoch  string            // see resource.Applied
+	Last   *resource.Applied // what was applied before it, nil for nothing
 	Origin resource.Origin
 	Labels map[string]string
 	// Withheld says which policy keeps the change from being made, "" for none.

@@ -312,3 +312,34 @@ func TestUnmade(t *testing.T) {
 		})
 	}
 }
+
+// TestShows: a read back shows that a change came true only where a read from
+// before its calls would have looked different.
+func TestShows(t *testing.T) {
+	made := func(last *resource.Applied) Change { return Change{ID: id, Action: Update, After: on, Last: last} }
+	gone := func(last *resource.Applied) Change { return Change{ID: id, Action: Delete, Before: on, Last: last} }
+	absent := resource.Observation{ID: id, At: now}
+	tests := map[string]struct {
+		c    Change
+		seen resource.Observation
+		want bool
+	}{
+		"as wanted":                         {made(last(off)), *seen(on), true},
+		"as wanted, never applied":          {made(nil), *seen(on), true},
+		"the old value":                     {made(last(off)), *seen(off), false},
+		"unreadable":                        {made(last(off)), *blind(), false},
+		"as wanted, or from before":         {made(fresh(off, time.Second)), *seen(on), false},
+		"as wanted, the lag is over":        {made(fresh(off, 2*Lag)), *seen(on), true},
+		"gone":                              {gone(last(on)), absent, true},
+		"still there":                       {gone(last(on)), *seen(on), false},
+		"gone, or not there yet":            {gone(fresh(on, time.Second)), absent, false},
+		"whether it is gone cannot be read": {gone(last(on)), *blind(), false},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := tc.c.Shows(Compare, tc.seen, now); got != tc.want {
+				t.Errorf("got %t", got)
+			}
+		})
+	}
+}

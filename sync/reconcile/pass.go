@@ -202,7 +202,7 @@ func (r *Reconciler) settle(p *plan.Plan, rep *apply.Report, began time.Time) {
 		}
 	}
 	r.wakeUnreadable(time.Now())
-	r.wakeReturned(p)
+	r.wakeUnsure(p)
 	if rep == nil {
 		return
 	}
@@ -228,12 +228,12 @@ func (r *Reconciler) wakeUnreadable(now time.Time) {
 	}
 }
 
-// wakeReturned looks again at what was removed and is declared once more: that
-// it is there may be the cloud's lag.
-func (r *Reconciler) wakeReturned(p *plan.Plan) {
+// wakeUnsure looks again at what was removed and is declared once more, or was
+// written without an answer, and shows as declared: that may be the cloud's lag.
+func (r *Reconciler) wakeUnsure(p *plan.Plan) {
 	now := time.Now()
-	maps.DeleteFunc(r.removed, func(_ resource.ID, at time.Time) bool { return !now.Before(at.Add(plan.Lag)) })
-	for id, at := range r.removed {
+	maps.DeleteFunc(r.unsure, func(_ resource.ID, at time.Time) bool { return !now.Before(at.Add(plan.Lag)) })
+	for id, at := range r.unsure {
 		if c, ok := changeOf(p, id); ok && c.State == plan.InSync {
 			r.wake[id] = at.Add(plan.Lag)
 		}
@@ -271,7 +271,7 @@ func (r *Reconciler) settleResult(res apply.Result, after resource.Spec, now tim
 		delete(r.seen, res.ID)
 		r.wake[res.ID] = now.Add(confirmAfter)
 		if res.Action == plan.Delete {
-			r.removed[res.ID] = now
+			r.unsure[res.ID] = now
 		}
 	case res.Outcome == apply.Failed || (res.Outcome == apply.Refused && res.Code == call.Stopped):
 		f := r.failures[res.ID]
@@ -281,6 +281,9 @@ func (r *Reconciler) settleResult(res apply.Result, after resource.Spec, now tim
 		f.until = now.Add(min(retryFirst<<min(f.count, 10), retryMost))
 		f.count++
 		f.code, f.why = res.Code, res.Error
+		if res.Code == call.Unknown {
+			r.unsure[res.ID] = now
+		}
 		r.failures[res.ID] = f
 		r.wake[res.ID] = f.until
 	}

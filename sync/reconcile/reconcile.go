@@ -77,7 +77,7 @@ type Reconciler struct {
 	failures map[resource.ID]failure
 	drifted  map[resource.ID]bool
 	refused  map[resource.ID]bool      // removals that a guard or the policy did not let happen
-	removed  map[resource.ID]time.Time // no longer ago than a lag
+	unsure   map[resource.ID]time.Time // removed, or written without an answer, no longer ago than a lag
 	scan     scan
 	counted  []Count // of the last pass, as metered
 	unmarked bool    // the marks of former feeds are removed
@@ -107,7 +107,7 @@ func New(opts Options) (*Reconciler, error) {
 		opts: opts, dirty: make(chan struct{}, 1), kinds: map[string]map[string]provider.Kind{},
 		seen: map[resource.ID]resource.Observation{}, wake: map[resource.ID]time.Time{},
 		failures: map[resource.ID]failure{}, drifted: map[resource.ID]bool{},
-		refused: map[resource.ID]bool{}, removed: map[resource.ID]time.Time{},
+		refused: map[resource.ID]bool{}, unsure: map[resource.ID]time.Time{},
 	}
 	for name, a := range opts.Accounts {
 		r.kinds[name] = a.Provider.Kinds()

@@ -76,6 +76,9 @@ func (r *Reconciler) refuseMoved(p *plan.Plan, saved []ChangeDocument, m memory)
 			fit = append(fit, c) // apply tells why it is not made
 			continue
 		}
+		if last, ok := m.last[c.ID]; ok {
+			c.Last = &last
+		}
 		if err := r.fits(c, saved[i], m); err != nil {
 			refused = append(refused, apply.Result{
 				ID: c.ID, Action: c.Action, Outcome: apply.Refused, Calls: []apply.Call{}, Error: err.Error(),
