@@ -28,6 +28,7 @@ func aliyunOperations() map[string]operation {
 		"SetLiveDomainMultiStreamConfig":      {Aliyun, get, false, perSecond(10), setMultiStream},
 		"DescribeLiveDomainMultiStreamConfig": {Aliyun, get, true, perSecond(10), describeMultiStream},
 		"DescribeLiveDomainMapping":           {Aliyun, get, true, perMinute(500), describeMapping},
+		"DescribeLiveUserDomains":             {Aliyun, both, true, perSecond(100), describeUserDomains},
 		"ForbidLiveStream":                    {Aliyun, both, false, perSecond(20), forbidStream},
 		"ResumeLiveStream":                    {Aliyun, both, false, perSecond(30), resumeStream},
 		"DescribeLiveStreamsBlockList":        {Aliyun, both, true, perSecond(50), describeBlockList},

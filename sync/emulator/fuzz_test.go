@@ -57,7 +57,7 @@ func FuzzParams(f *testing.F) {
 	operations := []string{
 		"SetLiveDomainMultiStreamConfig", "DescribeLiveDomainMapping", "DescribeLiveStreamsBlockList", "ForbidLiveStream",
 		"ResumeLiveStream", "RealTimeRecordCommand", "DescribeLiveStreamsOnlineList", "DescribeLiveStreamState",
-		"HotLiveRtcStream", "DescribeLiveDomainMultiStreamConfig",
+		"HotLiveRtcStream", "DescribeLiveDomainMultiStreamConfig", "DescribeLiveUserDomains",
 	}
 	f.Fuzz(func(t *testing.T, n uint8, domain, app, stream, word, body string) {
 		e, c := start(nil)
@@ -67,7 +67,7 @@ func FuzzParams(f *testing.F) {
 				"Switch", word, "LiveStreamType", "publisher", "Command", word, "RegionCode", word, "AudioMsid", app,
 				"VideoMsid", app, "ConnectionTimeout", word, "ResumeTime", word, "PageNum", word, "QueryType", word),
 			c.relay("UpdateRelaySourceV3", body), c.relay("DescribeRelaySourceV3", body),
-			c.relay("DeleteRelaySourceV3", body),
+			c.relay("DeleteRelaySourceV3", body), c.relay("ListDomainDetail", body),
 			c.do(c.rpc(http.MethodGet, operation, "XML", "DomainName", domain, "AppName", app, "StreamName", stream)),
 		}
 		for i, g := range answers {

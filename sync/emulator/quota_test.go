@@ -35,6 +35,10 @@ func (c *client) call(operation string) got {
 			"AudioMsid", "a", "VideoMsid", "v")
 	case "UpdateRelaySourceV3":
 		return c.relay(operation, relay("v.example.com", live, group("a", server("1.example.net", "rtmp"))))
+	case "DescribeLiveUserDomains":
+		return c.aliyun(operation)
+	case "ListDomainDetail":
+		return c.relay(operation, `{"PageNum":1,"PageSize":1000}`)
 	}
 	return c.relay(operation, `{"Vhost":"v.example.com","App":"live"}`)
 }
@@ -47,10 +51,11 @@ func documentedQuotas() map[string]emulator.Quota {
 		"DescribeLiveStreamsBlockList": {Limit: 50, Per: second}, "RealTimeRecordCommand": {Limit: 50, Per: second},
 		"DescribeLiveStreamState": {Limit: 100, Per: second}, "DescribeLiveDomainMapping": {Limit: 500, Per: minute},
 		"DescribeLiveStreamsOnlineList": {Limit: 10_000, Per: minute},
+		"DescribeLiveUserDomains":       {Limit: 100, Per: second},
 	}
 	for _, ten := range []string{
 		"SetLiveDomainMultiStreamConfig", "DescribeLiveDomainMultiStreamConfig", "HotLiveRtcStream",
-		"UpdateRelaySourceV3", "DescribeRelaySourceV3", "DeleteRelaySourceV3",
+		"UpdateRelaySourceV3", "DescribeRelaySourceV3", "DeleteRelaySourceV3", "ListDomainDetail",
 	} {
 		quotas[ten] = emulator.Quota{Limit: 10, Per: second}
 	}

@@ -13,13 +13,15 @@ import (
 const volcengineVersion = "2023-01-01"
 
 // volcengineOperations returns Volcengine's operations, each with the limit of
-// its page. Whether the three share one is not said; here they do not.
+// its page. Whether they share one is not said; here they do not. BytePlus
+// gives ListDomainDetail 1 a second; a world's quotas may say so.
 func volcengineOperations() map[string]operation {
 	limit := window{10, time.Second}
 	return map[string]operation{
 		"UpdateRelaySourceV3":   {Volcengine, "POST", false, limit, updateRelay},
 		"DescribeRelaySourceV3": {Volcengine, "POST", true, limit, describeRelay},
 		"DeleteRelaySourceV3":   {Volcengine, "POST", false, limit, deleteRelay},
+		"ListDomainDetail":      {Volcengine, "POST", true, limit, listDomainDetail},
 	}
 }
 

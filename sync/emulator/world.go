@@ -73,9 +73,10 @@ type Domain struct {
 // Vhost is a domain space of Volcengine Live. Its key is name. A file may give
 // just the name in place of the mapping.
 type Vhost struct {
-	Name    string `yaml:"name" json:"name"`
-	Account string `yaml:"account" json:"account,omitempty"` // owner; "": any account
-	Deleted bool   `yaml:"-" json:"deleted,omitempty"`
+	Name    string   `yaml:"name" json:"name"`
+	Domains []string `yaml:"domains" json:"domains,omitempty"` // default: one of the vhost's name
+	Account string   `yaml:"account" json:"account,omitempty"` // owner; "": any account
+	Deleted bool     `yaml:"-" json:"deleted,omitempty"`
 }
 
 // Stream is what an encoder pushes. Its key is domain, app and stream.
