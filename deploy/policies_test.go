@@ -133,6 +133,7 @@ func TestPoliciesResources(t *testing.T) {
 	for action, want := range map[string]string{
 		"live:SetLiveDomainMultiStreamConfig":      "*",
 		"live:DescribeLiveDomainMultiStreamConfig": "*",
+		"live:DescribeLiveUserDomains":             "*",
 		"live:HotLiveRtcStream":                    "acs:live:*:*:domain/*",
 		"live:RealTimeRecordCommand":               "acs:cdn:*:*:domain/*",
 		"live:ResumeLiveStream":                    "acs:cdn:*:*:domain/*",

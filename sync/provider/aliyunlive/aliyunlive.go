@@ -37,5 +37,5 @@ func (p *Provider) Limits() map[string][]call.Window { return limits() }
 // RealTimeRecordCommand are not among them, though the cloud's own access
 // levels call them reads.
 func (p *Provider) Reads() []string {
-	return []string{opReadMultiStream, opMapping, opBlockList, opOnlineList}
+	return []string{opReadMultiStream, opMapping, opBlockList, opOnlineList, opUserDomains}
 }

@@ -190,6 +190,7 @@ func TestEveryOperationHasAQuota(t *testing.T) {
 	limits := New().Limits()
 	all := []string{
 		opSetMultiStream, opReadMultiStream, opForbid, opResume, opBlockList, opMapping, opRecord, opOnlineList, opPrefetch,
+		opUserDomains,
 	}
 	for _, op := range all {
 		if len(limits[op]) == 0 {
@@ -207,7 +208,7 @@ func TestEveryOperationHasAQuota(t *testing.T) {
 }
 
 func TestReadsHaveNoEffect(t *testing.T) {
-	want := []string{opReadMultiStream, opMapping, opBlockList, opOnlineList}
+	want := []string{opReadMultiStream, opMapping, opBlockList, opOnlineList, opUserDomains}
 	if got := New().Reads(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

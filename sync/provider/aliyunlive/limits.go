@@ -16,6 +16,7 @@ const (
 	opMapping         = "DescribeLiveDomainMapping"
 	opRecord          = "RealTimeRecordCommand"
 	opOnlineList      = "DescribeLiveStreamsOnlineList"
+	opUserDomains     = "DescribeLiveUserDomains"
 	opPrefetch        = "HotLiveRtcStream"
 )
 
@@ -35,6 +36,7 @@ func limits() map[string][]call.Window {
 		opMapping:         minute(500),
 		opRecord:          second(50),
 		opOnlineList:      minute(10_000),
+		opUserDomains:     second(100),
 		opPrefetch:        second(10),
 	}
 }

@@ -53,24 +53,35 @@ func (p *Provider) mainDomain(ctx context.Context, c call.Caller, k mappingKey) 
 	if main, ok := p.mappings.get(k, time.Now()); ok {
 		return main, nil
 	}
+	m, err := readMapping(ctx, c, k)
+	if err != nil {
+		return "", err
+	}
+	if len(m.mains) != 1 {
+		return "", fmt.Errorf("%s is mapped to %d main streaming domains %v, not to one", k.ingest, len(m.mains), m.mains)
+	}
+	p.mappings.put(k, m.mains[0], time.Now())
+	return m.mains[0], nil
+}
+
+// mapped are the domains that a mapping names, by type, each once.
+type mapped struct{ mains, ingests, plays []string }
+
+// readMapping asks for the mapping of a domain of any type.
+func readMapping(ctx context.Context, c call.Caller, k mappingKey) (mapped, error) {
 	var answer struct {
 		LiveDomainModels struct {
 			LiveDomainModel []struct{ Type, DomainName string }
 		}
 	}
 	if err := read(ctx, c, k.account, opMapping, map[string]any{"DomainName": k.ingest}, &answer); err != nil {
-		return "", err
+		return mapped{}, err
 	}
-	found := map[string]string{}
+	found := map[string]map[string]string{"vhost": {}, "publish": {}, "play": {}}
 	for _, d := range answer.LiveDomainModels.LiveDomainModel {
-		if strings.EqualFold(d.Type, "vhost") && d.DomainName != "" {
-			found[strings.ToLower(d.DomainName)] = ""
+		if names := found[strings.ToLower(d.Type)]; names != nil && d.DomainName != "" {
+			names[strings.ToLower(d.DomainName)] = ""
 		}
 	}
-	mains := sortedKeys(found)
-	if len(mains) != 1 {
-		return "", fmt.Errorf("%s is mapped to %d main streaming domains %v, not to one", k.ingest, len(mains), mains)
-	}
-	p.mappings.put(k, mains[0], time.Now())
-	return mains[0], nil
+	return mapped{sortedKeys(found["vhost"]), sortedKeys(found["publish"]), sortedKeys(found["play"])}, nil
 }

@@ -153,20 +153,29 @@ func read(ctx context.Context, c call.Caller, account, operation string, params 
 
 func (s *pass) readSwitch(ctx context.Context, g group) {
 	s.asked(g)
-	var answer struct{ Switch string }
-	err := read(ctx, s.caller, g.account, opReadMultiStream, map[string]any{"Domain": g.domain}, &answer)
+	on, err := readPosition(ctx, s.caller, g.account, g.domain)
 	if err != nil {
 		s.fail(g, err)
 		return
 	}
-	position := strings.ToLower(answer.Switch)
-	if position != "on" && position != "off" {
-		s.fail(g, fmt.Errorf("%s: Switch is %q, neither on nor off", opReadMultiStream, answer.Switch))
-		return
-	}
 	for _, i := range g.places {
-		s.hold(i, multiStream{Domain: g.domain, Enabled: position == "on"}, position == "on")
+		s.hold(i, multiStream{Domain: g.domain, Enabled: on}, on)
 	}
+}
+
+// readPosition reads the dual-stream switch of a domain.
+func readPosition(ctx context.Context, c call.Caller, account, domain string) (on bool, err error) {
+	var answer struct{ Switch string }
+	if err := read(ctx, c, account, opReadMultiStream, map[string]any{"Domain": domain}, &answer); err != nil {
+		return false, err
+	}
+	switch strings.ToLower(answer.Switch) {
+	case "on":
+		return true, nil
+	case "off":
+		return false, nil
+	}
+	return false, fmt.Errorf("%s: Switch is %q, neither on nor off", opReadMultiStream, answer.Switch)
 }
 
 // hold writes down what the cloud holds in one place.

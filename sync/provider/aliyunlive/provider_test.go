@@ -73,10 +73,13 @@ func parameters() map[string][]string {
 		"DescribeLiveDomainMultiStreamConfig": {"Domain"},
 		"DescribeLiveDomainMapping":           {"DomainName"},
 		"DescribeLiveStreamsBlockList":        {"DomainName", "PageNum", "PageSize"},
-		"DescribeLiveStreamsOnlineList":       with("PageNum", "PageSize", "StreamType", "QueryType", "OnlyStream"),
-		"ForbidLiveStream":                    with("LiveStreamType", "Oneshot", "ResumeTime"),
-		"ResumeLiveStream":                    with("LiveStreamType"),
-		"RealTimeRecordCommand":               with("Command"),
+		"DescribeLiveUserDomains": {
+			"PageNumber", "PageSize", "LiveDomainType", "DomainName", "DomainSearchType", "DomainStatus", "RegionName",
+		},
+		"DescribeLiveStreamsOnlineList": with("PageNum", "PageSize", "StreamType", "QueryType", "OnlyStream"),
+		"ForbidLiveStream":              with("LiveStreamType", "Oneshot", "ResumeTime"),
+		"ResumeLiveStream":              with("LiveStreamType"),
+		"RealTimeRecordCommand":         with("Command"),
 		"HotLiveRtcStream": with(
 			"RegionCode", "AudioMsid", "VideoMsid", "ConnectionTimeout", "MediaTimeout",
 		),

@@ -73,6 +73,7 @@ func Run(t *testing.T, s Suite) {
 	t.Run("Operations", s.operations)
 	t.Run("Lifecycle", s.lifecycle)
 	t.Run("Observe", s.observe)
+	t.Run("List", s.list)
 	t.Run("Client", s.client)
 }
 

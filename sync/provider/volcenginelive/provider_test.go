@@ -63,6 +63,9 @@ func suite(update, empty string) providertest.Suite {
 		Params: map[string][]string{
 			"DescribeRelaySourceV3": {"Vhost", "App", "Group"},
 			"DeleteRelaySourceV3":   {"Vhost", "App", "Group"},
+			"ListDomainDetail": {
+				"PageNum", "PageSize", "VhostList", "DomainStatusList", "DomainTypeList", "DomainRegionList", "DomainNameList",
+			},
 			"UpdateRelaySourceV3": {
 				"Vhost", "App", "GroupDetails", "GroupDetails[].Group", "GroupDetails[].Servers",
 				"GroupDetails[].Servers[].RelaySourceDomain", "GroupDetails[].Servers[].RelaySourceProtocol",

@@ -20,6 +20,7 @@ const (
 	opDescribe = "DescribeRelaySourceV3"
 	opUpdate   = "UpdateRelaySourceV3"
 	opDelete   = "DeleteRelaySourceV3"
+	opDomains  = "ListDomainDetail"
 )
 
 // Provider is Volcengine Live. It holds nothing and may be used by several
@@ -37,5 +38,5 @@ func (*Provider) Kinds() map[string]provider.Kind { return kinds() }
 // Limits returns the documented quotas of the operations used.
 func (*Provider) Limits() map[string][]call.Window { return limits() }
 
-// Reads names the one operation without an effect.
-func (*Provider) Reads() []string { return []string{opDescribe} }
+// Reads names the operations without an effect.
+func (*Provider) Reads() []string { return []string{opDescribe, opDomains} }
