@@ -95,11 +95,22 @@ func follows(s config.Source) string {
 // inForce says under what the revision in force is kept: the same commit read in
 // another folder was never in force.
 func inForce(s config.Source) string {
+	if s.Git == nil {
+		return s.Name + ": directory " + absolute(s.Directory)
+	}
 	of := follows(s)
-	if of == "" || s.Git.Path == "" {
+	if s.Git.Path == "" {
 		return of
 	}
 	return of + " below " + s.Git.Path
+}
+
+// absolute names a folder in the same way from wherever weir is started.
+func absolute(dir string) string {
+	if abs, err := filepath.Abs(dir); err == nil {
+		return abs
+	}
+	return dir
 }
 
 // gitOptions returns what a source of the configuration says of its repository.

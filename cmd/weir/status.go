@@ -99,6 +99,9 @@ func printStatus(w io.Writer, ans statusAnswer, s style) {
 		if src.Error != "" {
 			fmt.Fprintf(w, "  %s\n", s.paint(red, src.Error))
 		}
+		if src.Pinned != nil {
+			fmt.Fprintf(w, "  %s %s\n", s.paint(yellow, "rolled back"), src.Pinned.Text)
+		}
 		if src.Degraded != "" {
 			fmt.Fprintf(w, "  %s\n", s.paint(yellow, src.Degraded))
 		}

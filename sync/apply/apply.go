@@ -37,6 +37,9 @@ type Options struct {
 	// Superseded reports whether what is declared has changed since the plan
 	// was made: removals not begun then wait for the next plan. May be nil.
 	Superseded func() bool
+	// Halted says why nothing more of the plan of a revision is to begin, "" where
+	// nothing stands against it. It is asked before each change. May be nil.
+	Halted func(revision string) string
 	// Done is told of every finished change, from several goroutines at once;
 	// may be nil.
 	Done func(Result)
@@ -64,6 +67,9 @@ func New(opts Options) (*Applier, error) {
 	}
 	if opts.Superseded == nil {
 		opts.Superseded = func() bool { return false }
+	}
+	if opts.Halted == nil {
+		opts.Halted = func(string) string { return "" }
 	}
 	return &Applier{opts}, nil
 }

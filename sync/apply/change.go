@@ -33,6 +33,9 @@ func (r *run) change(ctx context.Context, c plan.Change) Result {
 	case c.Action == plan.Delete && r.opts.Superseded():
 		return res.end(Refused, "what is declared has changed meanwhile; planned again")
 	}
+	if why := r.opts.Halted(r.plan.Revision); why != "" {
+		return res.end(Refused, why)
+	}
 	target, ok := r.opts.Accounts[c.ID.Account]
 	if !ok {
 		return res.end(Refused, "account "+c.ID.Account+" is not configured")

@@ -33,6 +33,8 @@ const (
 	Removed  Reason = "removed"  // left the source
 	Expired  Reason = "expired"  // what was applied has run out
 	Restart  Reason = "restart"  // a new restart token
+	// RolledBack is the reason of what undoes another plan.
+	RolledBack Reason = "rolled-back"
 )
 
 // State is what weir knows of a resource at the time of the plan.

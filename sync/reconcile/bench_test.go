@@ -60,7 +60,7 @@ func BenchmarkSourceToPlan(b *testing.B) {
 				h := open(t)
 				h.commit(files...)
 				h.rec.feeds[0].arrive(h.source.current, time.Now())
-				h.rec.load(b.Context(), func(*feed, bool) {})
+				h.rec.load(b.Context(), func(*feed, bool) {}, h.rec.notePin)
 				m := memory{last: map[resource.ID]resource.Applied{}}
 				for r := range h.rec.desired.set.All() {
 					h.rec.seen[r.ID] = resource.Observation{ID: r.ID, Spec: r.Spec, Exists: true, At: time.Now()}

@@ -22,6 +22,7 @@ type feed struct {
 	problems    []manifest.Problem
 	clashes     []manifest.Problem // with what other feeds declare
 	documents   int
+	pin         *Pin  // its newest revision was rolled back, nil where it was not
 	err         error // of the source, nil while it delivers
 	lastSuccess time.Time
 	markedAs    string // the revision in force, as the store knows it
@@ -51,8 +52,9 @@ type declared struct {
 }
 
 // load takes over new revisions. A revision with an error is refused whole:
-// what was in force stays in force.
-func (r *Reconciler) load(ctx context.Context, tell func(f *feed, accepted bool)) {
+// what was in force stays in force. One that was rolled back does not come into
+// force where hold says so.
+func (r *Reconciler) load(ctx context.Context, tell func(f *feed, accepted bool), hold holder) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fresh := false
@@ -62,6 +64,7 @@ func (r *Reconciler) load(ctx context.Context, tell func(f *feed, accepted bool)
 			tell(f, accepted)
 			fresh = accepted || fresh
 		}
+		fresh = hold(ctx, f, tell) || fresh
 		fresh = r.recallAccepted(ctx, f) || fresh // again at each look, as what is asked may fail
 	}
 	if fresh || !r.desired.ready {

@@ -66,7 +66,7 @@ func (r *Reconciler) traceFeed(ctx context.Context, h source.History, f *feed, p
 // recallAccepted puts the revision of f that was in force before this process
 // began into its place, where the newest one is refused and there is no other.
 func (r *Reconciler) recallAccepted(ctx context.Context, f *feed) bool {
-	if f.loaded == nil || f.accepted.revision != "" {
+	if f.loaded == nil || f.accepted.revision != "" || f.pin != nil {
 		return false
 	}
 	e, ok := r.recall(ctx, f)
@@ -80,8 +80,8 @@ func (r *Reconciler) recallAccepted(ctx context.Context, f *feed) bool {
 // is must not wait for them.
 func (r *Reconciler) recall(ctx context.Context, f *feed) (edition, bool) {
 	h, ok := f.Source.(source.History)
-	if !ok || f.Follows == "" {
-		return edition{}, false
+	if !ok || f.Follows == "" || f.pin != nil {
+		return f.accepted, f.pin != nil && f.accepted.revision != ""
 	}
 	r.mu.Unlock()
 	defer r.mu.Lock()
@@ -94,6 +94,12 @@ func (r *Reconciler) recall(ctx context.Context, f *feed) (edition, bool) {
 	case f.loaded.Revision:
 		return edition{}, false
 	}
+	return r.editionAt(ctx, h, f, revision)
+}
+
+// editionAt returns a former revision of f, if it can still be had and has no
+// error.
+func (r *Reconciler) editionAt(ctx context.Context, h source.History, f *feed, revision string) (edition, bool) {
 	snap, err := h.At(ctx, revision)
 	if err != nil {
 		r.opts.Logger.Warn("the revision that was in force cannot be read", "source", f.Name, "revision", revision, "error", err)
@@ -132,13 +138,30 @@ func (r *Reconciler) mark(ctx context.Context) {
 		if f.Follows == "" || f.force.revision == "" || f.force.revision == f.markedAs {
 			continue
 		}
-		err := r.setMark(ctx, state.Mark{Source: f.Follows, Role: state.InForce, Revision: f.force.revision, At: time.Now()})
-		if err != nil {
+		if err := r.markForce(ctx, f); err != nil {
 			r.opts.Logger.Warn("cannot write which revision is in force", "source", f.Name, "error", err)
 			continue
 		}
 		f.markedAs = f.force.revision
 	}
+}
+
+// markForce writes the revision of f that is in force and the one that was
+// before, to which a rollback goes back. A pin does not outlive another revision.
+func (r *Reconciler) markForce(ctx context.Context, f *feed) error {
+	known := r.marks.of(f.Follows)
+	was, now := known[state.InForce].Revision, f.force.revision
+	var err error
+	if pinned := known[state.Pinned].Revision; was != "" && was != now && f.pin == nil && was != pinned {
+		err = r.setMark(ctx, state.Mark{Source: f.Follows, Role: state.Former, Revision: was, At: time.Now()})
+	}
+	if was != now {
+		err = errors.Join(err, r.setMark(ctx, state.Mark{Source: f.Follows, Role: state.InForce, Revision: now, At: time.Now()}))
+	}
+	if pinned := known[state.Pinned].Revision; pinned != "" && pinned != now && f.pin == nil {
+		err = errors.Join(err, r.removePin(ctx, f.Follows))
+	}
+	return err
 }
 
 // unmark removes, once something is in force, the marks of what no feed follows
@@ -151,7 +174,7 @@ func (r *Reconciler) unmark(ctx context.Context) {
 	marks, err := r.readMarks(ctx)
 	for _, m := range marks {
 		follows := func(f *feed) bool { return f.Follows == m.Source }
-		if m.Role != state.InForce || slices.ContainsFunc(r.feeds, follows) {
+		if (m.Role != state.InForce && m.Role != state.Former) || slices.ContainsFunc(r.feeds, follows) {
 			continue
 		}
 		err = errors.Join(err, r.setMark(ctx, state.Mark{Source: m.Source, Role: m.Role, At: time.Now()}))

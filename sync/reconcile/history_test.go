@@ -144,7 +144,8 @@ func TestFailure_S08_InForceAcrossRestarts(t *testing.T) {
 		h.wait(3 * time.Second)
 		h.expectWrites("SetLiveDomainMultiStreamConfig off")
 		marks, err := h.store.Marks(t.Context())
-		if err != nil || len(marks) != 1 || marks[0].Revision != last || marks[0].Role != state.InForce {
+		if err != nil || len(marks) != 2 || marks[0].Role != state.Former || marks[0].Revision != good ||
+			marks[1].Role != state.InForce || marks[1].Revision != last {
 			t.Errorf("marks %+v, %v", marks, err)
 		}
 	})

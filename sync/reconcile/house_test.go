@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -84,7 +85,8 @@ type house struct {
 	cancel   context.CancelFunc
 	ended    chan struct{}
 	share    float64
-	away     *far // how far the clouds are, nil for here
+	away     *far                                      // how far the clouds are, nil for here
+	through  func(http.RoundTripper) http.RoundTripper // what stands in between, may be nil
 }
 
 type change func(*house, *Options)
@@ -129,6 +131,9 @@ func (h *house) targets(opts Options) map[string]apply.Target {
 		return secret.Key{ID: "weir-emulator", Secret: secret.New("weir-emulator")}, nil
 	}
 	transport := h.clouds.Transport()
+	if h.through != nil {
+		transport = h.through(transport)
+	}
 	if h.away != nil {
 		h.away.next = transport
 		transport = h.away

@@ -16,7 +16,8 @@ type edition struct {
 }
 
 // merge puts the accepted revisions of all feeds together. Nothing is in force
-// until every feed has one, since what a silent feed declares is not known.
+// until every feed has one, since what a silent feed declares is not known; of
+// one whose revision was rolled back what was applied is left alone.
 func (r *Reconciler) merge(ctx context.Context) {
 	editions, ok := r.joined(ctx)
 	if !ok {
@@ -59,7 +60,7 @@ func (r *Reconciler) merge(ctx context.Context) {
 func (r *Reconciler) joined(ctx context.Context) ([]edition, bool) {
 	editions := make([]edition, len(r.feeds))
 	for i, f := range r.feeds {
-		if f.clashes = nil; f.accepted.revision == "" {
+		if f.clashes = nil; f.accepted.revision == "" && f.pin == nil {
 			return nil, false
 		}
 		editions[i] = f.accepted

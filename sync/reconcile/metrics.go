@@ -19,6 +19,7 @@ type Metrics struct {
 	sourceErrors *prometheus.CounterVec
 	documents    *prometheus.GaugeVec
 	problems     *prometheus.GaugeVec
+	pinned       *prometheus.GaugeVec
 	duration     prometheus.Histogram
 	success      prometheus.Gauge
 	attempt      prometheus.Gauge
@@ -47,6 +48,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		sourceErrors: counter("weir_source_sync_errors_total", "Times a source could not be read.", "source"),
 		documents:    gauge("weir_manifest_documents", "Documents in the newest revision.", "source"),
 		problems:     gauge("weir_manifest_problems", "Problems in the newest revision.", "source"),
+		pinned:       gauge("weir_source_pinned", "1 while the newest revision of a source is not applied because it was rolled back.", "source"),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "weir_reconcile_duration_seconds", Help: "How long passes took.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 12),
@@ -73,6 +75,7 @@ func (r *Reconciler) preset() {
 		m.sourceErrors.WithLabelValues(f.Name)
 		m.problems.WithLabelValues(f.Name)
 		m.documents.WithLabelValues(f.Name)
+		m.pinned.WithLabelValues(f.Name)
 	}
 	for name, a := range r.opts.Accounts {
 		for kind := range a.Provider.Kinds() {
@@ -202,6 +205,7 @@ func (r *Reconciler) meterSources() {
 		m.revision.WithLabelValues(f.Name, f.force.revision).Set(1)
 		m.documents.WithLabelValues(f.Name).Set(float64(f.documents))
 		m.problems.WithLabelValues(f.Name).Set(float64(len(f.problems) + len(f.clashes)))
+		m.pinned.WithLabelValues(f.Name).Set(oneIf(f.pin != nil))
 	}
 }
 

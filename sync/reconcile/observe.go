@@ -31,7 +31,9 @@ func (r *Reconciler) remember(ctx context.Context) (memory, error) {
 		return m, fmt.Errorf("read what was last applied: %w", err)
 	}
 	for _, rec := range records {
-		m.last[rec.ID] = rec
+		if !r.shelved(rec) {
+			m.last[rec.ID] = rec
+		}
 	}
 	acts, err := r.opts.Store.Acts(ctx)
 	if err != nil {
@@ -143,7 +145,7 @@ func (r *Reconciler) decide(m memory, now time.Time) *plan.Plan {
 	})
 	p.Held = guard.Check(guard.Facts{
 		Plan: p, Policy: r.opts.Policy, Declared: r.desired.set.Len(), Owned: r.owned(m),
-		Sources: r.desired.sources,
+		Sources: r.desired.sources, Pinned: r.pinnedInForce(),
 	})
 	return p
 }

@@ -45,7 +45,10 @@ type failure struct {
 // what is due. With full it first reads all that the scan under way still lacks.
 func (r *Reconciler) step(ctx context.Context, full bool) error {
 	began := time.Now()
-	r.load(ctx, r.announce)
+	if err := r.recallMarks(ctx); err != nil {
+		return err
+	}
+	r.load(ctx, r.announce, r.holdBack)
 	r.mark(ctx)
 	r.tellLoaded()
 	if !r.desired.ready {
@@ -150,6 +153,10 @@ func (r *Reconciler) carryOut(ctx context.Context, p *plan.Plan) (*apply.Report,
 	if r.opts.DryRun {
 		return nil, nil
 	}
+	if hasDue(p) && r.revocation(p.Revision) != "" {
+		r.MarkDirty() // a look at what is in force instead
+		return nil, nil
+	}
 	now := time.Now()
 	trimmed := *p
 	trimmed.Changes = make([]plan.Change, 0, len(p.Changes))
@@ -160,6 +167,13 @@ func (r *Reconciler) carryOut(ctx context.Context, p *plan.Plan) (*apply.Report,
 		trimmed.Changes = append(trimmed.Changes, c)
 	}
 	return r.applier.Apply(ctx, &trimmed)
+}
+
+func hasDue(p *plan.Plan) bool {
+	for range p.Due() {
+		return true
+	}
+	return false
 }
 
 // resting reports whether c is due but failed so short a time ago that it is

@@ -5,6 +5,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -72,6 +73,7 @@ type Reconciler struct {
 
 	// What follows belongs to the one goroutine that runs passes.
 	desired  declared
+	marks    marks // as the store had them when the pass began
 	seen     map[resource.ID]resource.Observation
 	wake     map[resource.ID]time.Time // when to read and judge again
 	failures map[resource.ID]failure
@@ -83,6 +85,8 @@ type Reconciler struct {
 	unmarked bool    // the marks of former feeds are removed
 	// unreadTold is what was last logged of resources nothing is known of.
 	unreadTold Unread
+
+	revoked revoked
 }
 
 // New checks opts by field name and returns a Reconciler.
@@ -118,7 +122,7 @@ func New(opts Options) (*Reconciler, error) {
 	var err error
 	r.applier, err = apply.New(apply.Options{
 		Accounts: opts.Accounts, Store: opts.Store, Logger: opts.Logger, Done: opts.Applied,
-		Superseded: r.superseded,
+		Superseded: r.superseded, Halted: r.halted,
 	})
 	return r, err
 }
@@ -154,6 +158,9 @@ func (r *Reconciler) MarkFull() {
 // Fetch reads every feed once and loads what it holds. It returns the problems
 // of all feeds; where one is an error, nothing is in force.
 func (r *Reconciler) Fetch(ctx context.Context) ([]manifest.Problem, error) {
+	if err := r.recallMarks(ctx); err != nil {
+		return nil, err
+	}
 	for _, f := range r.feeds {
 		snap, err := f.Source.Next(ctx, nil)
 		if err != nil {
@@ -161,7 +168,7 @@ func (r *Reconciler) Fetch(ctx context.Context) ([]manifest.Problem, error) {
 		}
 		f.arrive(snap, time.Now())
 	}
-	r.load(ctx, func(*feed, bool) {})
+	r.load(ctx, func(*feed, bool) {}, r.notePin)
 	return r.Problems(), nil
 }
 
@@ -186,6 +193,9 @@ func (r *Reconciler) Plan(ctx context.Context) (*plan.Plan, error) {
 // Apply carries out p, a plan made by Plan or Restore. What Fetch put in force is
 // marked as such first: a process that begins later must not fall back behind it.
 func (r *Reconciler) Apply(ctx context.Context, p *plan.Plan) (*apply.Report, error) {
+	if why := r.revocation(p.Revision); why != "" {
+		return nil, errors.New(why)
+	}
 	r.mark(ctx)
 	return r.applier.Apply(ctx, p)
 }

@@ -45,6 +45,7 @@ type SourceStatus struct {
 	Error       string             `json:"error,omitempty"`
 	Code        string             `json:"code,omitempty"`     // of Error
 	Degraded    string             `json:"degraded,omitempty"` // why it is watched less closely than it could be
+	Pinned      *Pin               `json:"pinned,omitempty"`   // its newest revision was rolled back
 }
 
 // PassStatus is the last pass.
@@ -110,7 +111,7 @@ func (r *Reconciler) sources() []SourceStatus {
 	for _, f := range r.feeds {
 		s := SourceStatus{
 			Name: f.Name, InForce: f.force.revision, LastSuccess: f.checked(),
-			Documents: f.documents, Problems: f.standing(),
+			Documents: f.documents, Problems: f.standing(), Pinned: f.pin,
 		}
 		if f.latest != nil {
 			s.Revision = f.latest.Revision

@@ -7,6 +7,7 @@ import (
 	"weir/sync/apply"
 	"weir/sync/manifest"
 	"weir/sync/plan"
+	"weir/sync/plan/guard"
 	"weir/sync/resource"
 	"weir/sync/source"
 )
@@ -97,6 +98,8 @@ func placed(e *source.Error) string {
 func (r *Reconciler) tellPass(p *plan.Plan, rep *apply.Report, m memory) {
 	for _, f := range r.feeds {
 		switch {
+		case f.pin != nil && f.loaded != nil && f.loaded.Revision == f.pin.Revision:
+			r.tell(f, Verdict{Revision: f.pin.Revision, Outcome: Stopped, By: guard.RolledBack, Text: f.pin.Text})
 		case len(f.clashes) > 0 || f.loaded == nil || f.force.revision != f.loaded.Revision:
 		case len(p.Held) > 0:
 			v := r.verdict(f, p, m)

@@ -87,6 +87,7 @@ const (
 	InForce  Role = "in-force" // the last one whose documents had no error
 	Former   Role = "former"   // the one that was in force before that
 	Pinned   Role = "pinned"   // one that was rolled back, and is not applied again
+	Undone   Role = "undone"   // no revision but the plan that was rolled back, once that is done
 	Loading  Role = "loading"  // one that is being read: a crash may be its doing
 	Poisoned Role = "poisoned" // one whose reading ended the process time and again
 	Mode     Role = "mode"     // of the source PolicySource: the mode of the last pass

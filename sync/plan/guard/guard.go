@@ -24,6 +24,8 @@ type Facts struct {
 	// Sources counts the resources by source, with a zero for one that
 	// declares nothing.
 	Sources map[string]int
+	// Pinned says of each revision in force that was rolled back when and by what.
+	Pinned []string
 }
 
 // Rule is one guard.
@@ -37,6 +39,7 @@ type Rule struct {
 // Rules lists the guards in the order in which they are reported.
 func Rules() []Rule {
 	return []Rule{
+		{RolledBack, explainRolledBack, rolledBack},
 		{"empty-source", explainEmpty, emptySource},
 		{"removals", explainRemovals, removals},
 		{"removals-percent", explainRemovals, removalsPercent},

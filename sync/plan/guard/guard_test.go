@@ -60,7 +60,10 @@ func TestCheck(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			var names []string
-			for _, h := range Check(Facts{&plan.Plan{Changes: tc.changes}, policy, tc.declared, tc.owned, map[string]int{"live": tc.declared, "empty": 0}}) {
+			for _, h := range Check(Facts{
+				Plan: &plan.Plan{Changes: tc.changes}, Policy: policy, Declared: tc.declared, Owned: tc.owned,
+				Sources: map[string]int{"live": tc.declared, "empty": 0},
+			}) {
 				names = append(names, h.Guard)
 				if h.Message == "" {
 					t.Errorf("guard %s says nothing", h.Guard)
