@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"weir/sync/resource"
+	"weir/sync/state"
 )
 
 func (a *app) settleCmd() *cobra.Command {
@@ -44,6 +47,10 @@ func (a *app) settle(ctx context.Context, name, how string) error {
 		if act.ID != id || !act.InDoubt() {
 			continue
 		}
+		if under, err := underWay(ctx, store, act, time.Now()); err != nil || under {
+			return cmp.Or(err, fmt.Errorf("act %q was begun at %s and may be under way; look again in a minute",
+				act.Name, act.Begun.Format(time.RFC3339)))
+		}
 		if how == "done" {
 			act.Done = time.Now()
 		}
@@ -57,4 +64,16 @@ func (a *app) settle(ctx context.Context, name, how string) error {
 		return fmt.Errorf("%s has no act in doubt", id)
 	}
 	return nil
+}
+
+// underWay reports whether the call of an act may not have ended yet: what is
+// settled then would be done twice. A call that was not written down a minute
+// after it began never will be, since its process is dead.
+func underWay(ctx context.Context, store state.Store, act resource.Act, now time.Time) (bool, error) {
+	if now.Sub(act.Begun) > time.Minute {
+		return false, nil
+	}
+	calls, err := store.Journal(ctx, state.Query{Resource: act.ID.String(), Since: act.Begun, Writes: true})
+	open := func(e state.Entry) bool { return e.Outcome.Closed.IsZero() }
+	return len(calls) == 0 || slices.ContainsFunc(calls, open), err
 }

@@ -21,14 +21,15 @@ type intent struct {
 	err   error     // of the store, nil before and after a success
 }
 
-// begin writes the act down before the first try; later tries are the same act.
+// begin writes the act down before the first try. A later try is the same act,
+// unless somebody has settled it meanwhile.
 func (i *intent) begin(ctx context.Context) error {
 	i.sent = time.Now()
-	if i.begun {
-		return nil
-	}
 	i.err = i.store.Begin(ctx, i.act())
-	i.begun = i.err == nil
+	if i.begun && errors.Is(i.err, state.ErrInDoubt) {
+		i.err = nil
+	}
+	i.begun = i.begun || i.err == nil
 	return i.err
 }
 
@@ -39,7 +40,7 @@ func (o *one) once(req *call.Request) error {
 	made := len(o.res.Calls)
 	err := o.forgive(o.sure(req))
 	switch {
-	case in.begun:
+	case in.begun && !errors.Is(in.err, state.ErrDone):
 		return o.settle(req, in.sent, err)
 	case in.err == nil:
 		return err // refused before its turn

@@ -35,6 +35,7 @@ type scan struct {
 // failure is what keeps a change from being tried at every pass.
 type failure struct {
 	spec  resource.Spec // what was to be applied; another spec is tried at once
+	acts  []plan.Act    // what was to be done; another act does not wait for these
 	count int
 	until time.Time
 	code  call.Code
@@ -180,7 +181,12 @@ func hasDue(p *plan.Plan) bool {
 // not tried again yet.
 func (r *Reconciler) resting(c plan.Change, now time.Time) bool {
 	f, failed := r.failures[c.ID]
-	return failed && f.spec == c.After && f.until.After(now) && c.Due()
+	return failed && f.spec == c.After && f.until.After(now) && c.Due() && f.tried(c.Acts)
+}
+
+// tried reports whether all of acts were among those that failed.
+func (f failure) tried(acts []plan.Act) bool {
+	return !slices.ContainsFunc(acts, func(a plan.Act) bool { return !slices.Contains(f.acts, a) })
 }
 
 // unwritten returns why calls could not be made for want of a store that takes
@@ -212,7 +218,7 @@ func (r *Reconciler) settle(p *plan.Plan, rep *apply.Report, began time.Time) {
 	}
 	for id, f := range r.failures {
 		if f.until.After(began) {
-			r.wake[id] = f.until
+			r.wakeBy(id, f.until)
 		}
 	}
 	r.wakeUnreadable(time.Now())
@@ -220,14 +226,17 @@ func (r *Reconciler) settle(p *plan.Plan, rep *apply.Report, began time.Time) {
 	if rep == nil {
 		return
 	}
-	after := map[resource.ID]resource.Spec{}
-	for _, c := range p.Changes {
-		if c.Due() {
-			after[c.ID] = c.After
-		}
-	}
 	for _, res := range rep.Results {
-		r.settleResult(res, after[res.ID], time.Now())
+		c, _ := changeOf(p, res.ID)
+		r.settleResult(res, c, time.Now())
+	}
+}
+
+// wakeBy looks at a resource again at a time, or before where that is planned:
+// the lease of one region does not wait until another is tried again.
+func (r *Reconciler) wakeBy(id resource.ID, at time.Time) {
+	if planned, ok := r.wake[id]; !ok || at.Before(planned) {
+		r.wake[id] = at
 	}
 }
 
@@ -278,7 +287,7 @@ func (r *Reconciler) forget(p *plan.Plan) {
 	maps.DeleteFunc(r.refused, func(id resource.ID, _ bool) bool { return gone(id) })
 }
 
-func (r *Reconciler) settleResult(res apply.Result, after resource.Spec, now time.Time) {
+func (r *Reconciler) settleResult(res apply.Result, c plan.Change, now time.Time) {
 	switch {
 	case res.Outcome == apply.Done:
 		delete(r.failures, res.ID)
@@ -289,9 +298,10 @@ func (r *Reconciler) settleResult(res apply.Result, after resource.Spec, now tim
 		}
 	case res.Outcome == apply.Failed || (res.Outcome == apply.Refused && res.Code == call.Stopped):
 		f := r.failures[res.ID]
-		if f.spec != after {
-			f = failure{spec: after}
+		if f.spec != c.After {
+			f = failure{spec: c.After}
 		}
+		f.acts = c.Acts
 		f.until = now.Add(min(retryFirst<<min(f.count, 10), retryMost))
 		f.count++
 		f.code, f.why = res.Code, res.Error
@@ -299,7 +309,7 @@ func (r *Reconciler) settleResult(res apply.Result, after resource.Spec, now tim
 			r.unsure[res.ID] = now
 		}
 		r.failures[res.ID] = f
-		r.wake[res.ID] = f.until
+		r.wakeBy(res.ID, f.until)
 	}
 }
 

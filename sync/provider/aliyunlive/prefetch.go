@@ -70,9 +70,25 @@ func (w *warming) region(name string) {
 		w.due(name, round+1)
 	case w.want.Renew:
 		w.next = plan.Earliest(w.next, renewal)
+	case !w.Now.Before(act.Ends) && w.returned(name, act):
+		w.due(name, round+1)
 	case !w.Now.Before(act.Ends):
 		w.ended = plan.Earliest(w.ended, act.Ends)
 	}
+}
+
+// returned reports whether a region whose act is over has left the declaration
+// since and is in it again. Of one that only is not written down yet, because
+// another has failed meanwhile, the record is older than its act.
+func (w *warming) returned(name string, act resource.Act) bool {
+	return w.Last != nil && w.Last.At.After(act.Done) && !w.recorded(name)
+}
+
+// recorded reports whether a region, by the name of its act, was in what was
+// applied last.
+func (w *warming) recorded(name string) bool {
+	region := strings.TrimPrefix(name, regionAct)
+	return slices.Contains(decoded[prefetch](w.Case.LastSpec()).Regions, region)
 }
 
 // last returns the latest act of that name with the parameters wanted now, and
@@ -92,7 +108,7 @@ func (w *warming) last(name string) (resource.Act, int) {
 
 func (w *warming) due(name string, round int) {
 	w.acts = append(w.acts, plan.Act{Name: name, Token: fmt.Sprintf("%s@%d", w.params, round), Lasts: w.lasts})
-	w.expired = w.expired || round > 0
+	w.expired = w.expired || round > 0 || w.recorded(name)
 }
 
 func (w *warming) margin() time.Duration { return min(w.lasts/10, maxMargin) }
