@@ -8,6 +8,7 @@ type Shape struct {
 	Properties map[string]*Shape // of an object
 	Additional *Shape            // of an object's other properties, nil where there are none
 	Items      *Shape            // of an array
+	MaxItems   int               // of an array, 0 for any number
 }
 
 // ShapeOf returns the shape of a kind's documents, nil for an unknown kind.
@@ -51,6 +52,9 @@ func newShape(node map[string]any) *Shape {
 	}
 	if sub := table(node["items"]); sub != nil {
 		s.Items = newShape(sub)
+	}
+	if n, ok := node["maxItems"].(float64); ok {
+		s.MaxItems = int(n)
 	}
 	return s
 }

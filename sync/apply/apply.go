@@ -92,12 +92,16 @@ func (a *Applier) Apply(ctx context.Context, p *plan.Plan) (*Report, error) {
 	return rep.finish(), nil
 }
 
-// adopt records what the cloud already holds as declared.
+// adopt records what the cloud already holds as declared, and what else is to
+// be remembered without a call.
 func (a *Applier) adopt(ctx context.Context, p *plan.Plan) error {
 	var records []resource.Applied
 	for _, c := range p.Changes {
-		if c.Adopt {
+		switch {
+		case c.Adopt:
 			records = append(records, record(p, c, true))
+		case c.Record != nil:
+			records = append(records, *c.Record)
 		}
 	}
 	if len(records) == 0 {
@@ -110,9 +114,10 @@ func (a *Applier) adopt(ctx context.Context, p *plan.Plan) error {
 }
 
 func record(p *plan.Plan, c plan.Change, confirmed bool) resource.Applied {
+	now := time.Now()
 	return resource.Applied{
 		ID: c.ID, Spec: c.After, Origin: c.Origin, Revision: p.Revision,
-		At: time.Now(), Epoch: c.Epoch, Confirmed: confirmed,
+		At: now, Epoch: c.Epoch, Confirmed: confirmed, Heals: c.HealsAfter(now),
 	}
 }
 

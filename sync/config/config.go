@@ -103,7 +103,13 @@ func Parse(path string, data []byte) (*Config, []manifest.Problem) {
 		p := place.Problem(nil, false, "internal", err.Error(), manifest.Error)
 		return nil, append(problems, p)
 	}
+	rules, wrong := f.driftRules(place)
+	problems = append(problems, wrong...)
+	if manifest.Failed(wrong) {
+		return nil, problems
+	}
 	cfg := f.config(path)
+	cfg.Policy.DriftRules = rules
 	return cfg, append(problems, advise(cfg, place)...)
 }
 

@@ -79,7 +79,7 @@ limits: {fileBytes: 1000, files: 20, totalBytes: 5000}
 	if cfg.Accounts[1].Region != "cn-shanghai" {
 		t.Errorf("region %q", cfg.Accounts[1].Region)
 	}
-	if want := (plan.Policy{Mode: plan.Sync, MaxRemoved: 0, MaxRemovedPercent: 100}); cfg.Policy != want {
+	if want := (plan.Policy{Mode: plan.Sync, MaxRemoved: 0, MaxRemovedPercent: 100}); !reflect.DeepEqual(cfg.Policy, want) {
 		t.Errorf("policy %+v", cfg.Policy)
 	}
 	got := fmt.Sprintln(cfg.Sources[0].Directory, cfg.Sources[1].Directory, cfg.Interval, cfg.StatePath, cfg.Listen, cfg.Insecure, cfg.Limits)

@@ -13,11 +13,12 @@ type file struct {
 	Sources  []fileSource  `json:"sources"`
 	Accounts []fileAccount `json:"accounts"`
 	Policy   struct {
-		Mode              plan.Mode `json:"mode"`
-		Drift             string    `json:"drift"`
-		MaxRemovals       *int      `json:"maxRemovals"`
-		MaxRemovalsShare  *int      `json:"maxRemovalsPercent"`
-		MaxUpdatesPercent *int      `json:"maxUpdatesPercent"`
+		Mode              plan.Mode       `json:"mode"`
+		Drift             plan.Drift      `json:"drift"`
+		DriftRules        []fileDriftRule `json:"driftRules"`
+		MaxRemovals       *int            `json:"maxRemovals"`
+		MaxRemovalsShare  *int            `json:"maxRemovalsPercent"`
+		MaxUpdatesPercent *int            `json:"maxUpdatesPercent"`
 	} `json:"policy"`
 	Interval string `json:"interval"`
 	State    struct {
@@ -64,7 +65,7 @@ func (f file) config(path string) *Config {
 		StatePath: below(path, or(f.State.SQLite.Path, DefaultState)),
 		Interval:  orTime(f.Interval, DefaultInterval),
 		Policy: plan.Policy{
-			Mode: f.Policy.Mode, HealDrift: f.Policy.Drift != "report",
+			Mode: f.Policy.Mode, HealDrift: f.Policy.Drift != plan.DriftReport,
 			MaxRemoved:        orInt(f.Policy.MaxRemovals, DefaultMaxRemovals),
 			MaxRemovedPercent: orInt(f.Policy.MaxRemovalsShare, DefaultMaxRemovalsShare),
 			MaxUpdatedPercent: orInt(f.Policy.MaxUpdatesPercent, DefaultMaxUpdatesPercent),

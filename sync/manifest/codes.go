@@ -29,5 +29,7 @@ const (
 	CodeKeptForever       = "kept-forever"
 	CodeSecretInText      = "secret-in-text"
 	CodeMoreProblems      = "more-problems"
+	CodeDriftRule         = "drift-rule"
+	CodeDriftPath         = "drift-path"
 	CodePlainCredentials  = "plain-credentials" //nolint:gosec // names a fault, is none
 )

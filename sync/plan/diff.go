@@ -27,7 +27,8 @@ const (
 type Policy struct {
 	Mode       Mode
 	HealDrift  bool // false: drift is reported and left alone
-	MaxRemoved int  // removals in one plan beyond which it is held
+	DriftRules []DriftRule
+	MaxRemoved int // removals in one plan beyond which it is held
 	MaxRemovedPercent,
 	MaxUpdatedPercent int
 }
@@ -58,9 +59,11 @@ func Diff(in Input) *Plan {
 			continue
 		}
 		c := caseOf(in, id)
-		v := judge(c)
-		p.Changes = append(p.Changes, changeOf(in.Policy, c, v))
-		p.Next = Earliest(p.Next, v.Next)
+		overlooked := overlook(c, in.Policy.ignores(c.Want))
+		v := reveal(judge(overlooked), c, overlooked)
+		ch := changeOf(in.Policy, c, v)
+		p.Changes = append(p.Changes, ch)
+		p.Next = Earliest(p.Next, ch.Next)
 	}
 	p.Hash = p.Digest()
 	return p
@@ -112,9 +115,13 @@ func changeOf(p Policy, c Case, v Verdict) Change {
 	}
 	if v.Action != None {
 		ch.Fields = resource.Fields(v.Before, v.After)
-		ch.Withheld = p.Withholds(v.Action, v.Reason)
+		ch.Withheld = p.Withholds(ch)
 	}
 	ch.Adopt = v.State == InSync && p.Mode != Observe && stale(c)
+	ch.recall(c)
+	if p.Mode == Observe {
+		ch.Record = nil
+	}
 	return ch
 }
 
@@ -143,17 +150,16 @@ func moved(was, is resource.Origin) bool {
 	return was != is
 }
 
-// Withholds says why p keeps an action with that reason from being taken, ""
-// where it does not.
-func (p Policy) Withholds(a Action, why Reason) string {
+// Withholds says why p keeps a change from being made, "" where it does not.
+func (p Policy) Withholds(c Change) string {
 	switch {
 	case p.Mode == Observe:
 		return "mode observe never calls"
-	case p.Mode == CreateOnly && a != Create:
+	case p.Mode == CreateOnly && c.Action != Create:
 		return "mode create-only only creates"
-	case p.Mode == Upsert && a == Delete:
+	case p.Mode == Upsert && c.Action == Delete:
 		return "mode upsert never removes"
-	case why == Drifted && !p.HealDrift:
+	case c.Reason == Drifted && !p.heals(c.ID, c.Labels):
 		return "drift is reported only"
 	}
 	return ""

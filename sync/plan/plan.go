@@ -82,6 +82,14 @@ type Change struct {
 	// Adopt says that nothing has to be called, but that the record of what
 	// was last applied has to be written: the cloud already is as declared.
 	Adopt bool
+	// Heals are those of the record that still count, see resource.Applied.
+	Heals []resource.Heal
+	// Record, where it is not nil, is to be written though nothing is called:
+	// what is remembered of heals has changed.
+	Record *resource.Applied
+	// Fight says that somebody undoes every heal, so that weir has stopped; nil
+	// for none.
+	Fight *Fight
 	// Unread says that a read failed, so that nothing is known.
 	Unread bool
 	// Unmade says that it was declared and never applied, and that nothing is

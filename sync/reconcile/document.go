@@ -42,11 +42,13 @@ type ChangeDocument struct {
 	Fingerprint string           `json:"fingerprint"`
 	Withheld    string           `json:"withheld,omitempty"`
 	Note        string           `json:"note,omitempty"`
+	Fight       *plan.Fight      `json:"fight,omitempty"` // somebody undoes what weir puts back
 	// What follows lets a saved plan be applied without its source.
-	Before resource.Spec `json:"before"`
-	After  resource.Spec `json:"after"`
-	Acts   []plan.Act    `json:"acts,omitempty"`
-	Epoch  string        `json:"epoch,omitempty"`
+	Before resource.Spec     `json:"before"`
+	After  resource.Spec     `json:"after"`
+	Acts   []plan.Act        `json:"acts,omitempty"`
+	Epoch  string            `json:"epoch,omitempty"`
+	Labels map[string]string `json:"labels,omitempty"`
 }
 
 // CallDocument is one call as it would be made.
@@ -104,8 +106,8 @@ func changeDocument(c plan.Change, reqs, verify []*call.Request) ChangeDocument 
 	doc := ChangeDocument{
 		ID: c.ID.String(), Action: c.Action, Reason: c.Reason, State: c.State, Origin: c.Origin,
 		Fields: append([]resource.Field{}, c.Fields...), Calls: []CallDocument{},
-		Fingerprint: c.Fingerprint, Withheld: c.Withheld, Note: c.Note,
-		Before: c.Before, After: c.After, Acts: c.Acts, Epoch: c.Epoch,
+		Fingerprint: c.Fingerprint, Withheld: c.Withheld, Note: c.Note, Fight: c.Fight,
+		Before: c.Before, After: c.After, Acts: c.Acts, Epoch: c.Epoch, Labels: c.Labels,
 	}
 	for _, req := range reqs {
 		doc.Calls = append(doc.Calls, CallDocument{Operation: req.Operation, Params: req.Params})

@@ -63,7 +63,7 @@ func (r *Reconciler) restoreChange(c ChangeDocument) (plan.Change, error) {
 	}
 	return plan.Change{
 		ID: id, Action: c.Action, Reason: c.Reason, State: c.State, Before: c.Before, After: c.After, Fields: c.Fields,
-		Acts: c.Acts, Epoch: c.Epoch, Origin: c.Origin, Withheld: c.Withheld, Note: c.Note, Fingerprint: c.Fingerprint,
+		Acts: c.Acts, Epoch: c.Epoch, Origin: c.Origin, Labels: c.Labels, Withheld: c.Withheld, Note: c.Note, Fingerprint: c.Fingerprint,
 	}, nil
 }
 
@@ -72,7 +72,8 @@ func (r *Reconciler) refuseMoved(p *plan.Plan, saved []ChangeDocument, m memory)
 	var refused []apply.Result
 	var fit []plan.Change
 	for i, c := range p.Changes {
-		if c.Withheld = r.opts.Policy.Withholds(c.Action, c.Reason); c.Withheld != "" {
+		c.Heals = m.last[c.ID].Heals
+		if c.Withheld = r.opts.Policy.Withholds(c); c.Withheld != "" {
 			fit = append(fit, c) // apply tells why it is not made
 			continue
 		}

@@ -64,6 +64,6 @@ func (r *Reconciler) edit(id resource.ID, before, after resource.Spec, origin re
 	if !r.kinds[id.Account][id.Kind].Readable {
 		c.Note = unreadableNote
 	}
-	c.Withheld = r.opts.Policy.Withholds(c.Action, c.Reason)
+	c.Withheld = r.opts.Policy.Withholds(c)
 	return c
 }

@@ -18,7 +18,8 @@ type Applied struct {
 	// then a differing read may be the cloud's read-after-write lag.
 	Confirmed bool `json:"confirmed,omitempty"`
 	// Heals are the latest times at which weir put back what somebody else had
-	// changed, the oldest first, at most HealsKept. An edit begins anew.
+	// changed, the oldest first, at most HealsKept. An edit begins anew. Where
+	// weir has stopped putting back, the last one says so.
 	Heals []Heal `json:"heals,omitempty"`
 }
 
@@ -28,8 +29,18 @@ const HealsKept = 8
 // Heal is one time at which weir put a resource back.
 type Heal struct {
 	At    time.Time `json:"at"`
-	Found string    `json:"found"` // fingerprint of what was found in its place
+	Found string    `json:"found"` // fingerprint of what was found in its place, or one of the marks below
 }
+
+// Found in the last Heal of a resource that weir has stopped putting back. No
+// fingerprint is equal to one.
+const (
+	HealLeft   = "left"   // it was found changed again at that time, and left alone
+	HealsAgree = "agrees" // since then it is seen as declared
+)
+
+// PutBack reports whether h is a time at which something was put back.
+func (h Heal) PutBack() bool { return h.Found != HealLeft && h.Found != HealsAgree }
 
 // Act is a call that must not happen twice: it is in the store before the call
 // (Begun) and marked after it (Done).

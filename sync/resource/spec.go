@@ -49,7 +49,7 @@ func (s Spec) Equal(t Spec) bool {
 	if s == "" || t == "" {
 		return false
 	}
-	return reflect.DeepEqual(s.tree(), t.tree())
+	return reflect.DeepEqual(s.Tree(), t.Tree())
 }
 
 // MarshalJSON writes the text itself, null for none.
@@ -74,8 +74,9 @@ func (s *Spec) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// tree decodes s with exact numbers; a text that is no JSON is its own tree.
-func (s Spec) tree() any {
+// Tree decodes s with exact numbers (json.Number), nil where there is none; a text
+// that is no JSON is its own tree.
+func (s Spec) Tree() any {
 	if s == "" {
 		return nil
 	}
@@ -102,7 +103,7 @@ func Fields(before, after Spec) []Field {
 	if before == after {
 		return nil
 	}
-	return diff(nil, "", before.tree(), after.tree())
+	return diff(nil, "", before.Tree(), after.Tree())
 }
 
 func diff(out []Field, path string, a, b any) []Field {

@@ -127,7 +127,7 @@ func countRemovals(f Facts) int {
 			waiting++
 		}
 	}
-	if due == 0 || f.Policy.Withholds(plan.Delete, plan.Removed) != "" {
+	if due == 0 || f.Policy.Withholds(plan.Change{Action: plan.Delete, Reason: plan.Removed}) != "" {
 		return due
 	}
 	return due + waiting

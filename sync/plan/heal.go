@@ -1,0 +1,161 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"time"
+
+	"weir/sync/resource"
+)
+
+// The waits between two heals of one resource: the first is at once, and each
+// one of the last healsCounted makes the next wait double, up to healMost.
+const (
+	healFirst    = 10 * time.Second
+	healMost     = 10 * time.Minute
+	healsCounted = 2 * time.Hour
+)
+
+// A fight is that many heals against one change, no two further apart than
+// fightGap, after which it is found again. What is seen as declared for
+// fightGap is settled, and forgotten.
+const (
+	fightRounds = 3
+	fightGap    = 24 * time.Hour
+)
+
+// Fight says that somebody undoes what weir puts back.
+type Fight struct {
+	Times   int       `json:"times"`   // how often weir has put it back
+	PutBack time.Time `json:"putBack"` // when it did last
+	Found   time.Time `json:"found"`   // when it was found changed again
+}
+
+// String says what happened and what ends it.
+func (f Fight) String() string {
+	return fmt.Sprintf("fight: put back %d times, last at %s, and found changed again at %s; weir has stopped",
+		f.Times, f.PutBack.UTC().Format(time.RFC3339), f.Found.UTC().Format(time.RFC3339))
+}
+
+// recall takes over what the record of c knows of heals that still counts, and
+// keeps the change from being made where it has to wait or is a fight.
+func (ch *Change) recall(c Case) {
+	if c.Want == nil || c.Last == nil || len(c.Last.Heals) == 0 || !c.Last.Spec.Equal(c.Want.Spec) {
+		return // an edit begins anew
+	}
+	ch.Heals = c.Last.Heals
+	switch {
+	case ch.State == InSync:
+		ch.Heals = agreed(c)
+	case ch.Reason == Drifted && ch.Action != None && ch.Withheld == "":
+		ch.face(c)
+	}
+	if !ch.Adopt && !slices.Equal(ch.Heals, c.Last.Heals) {
+		record := *c.Last
+		record.Heals = ch.Heals
+		ch.Record = &record
+	}
+}
+
+// agreed returns what is left of heals while the cloud holds what is declared.
+func agreed(c Case) []resource.Heal {
+	heals := c.Last.Heals
+	last := heals[len(heals)-1]
+	switch {
+	case last.Found == resource.HealLeft:
+		return append(slices.Clone(heals[:len(heals)-1]), resource.Heal{At: c.Seen.At, Found: resource.HealsAgree})
+	case !c.Now.Before(last.At.Add(fightGap)):
+		return nil
+	}
+	return heals
+}
+
+// face decides whether drift is put back now, later or not at all.
+func (ch *Change) face(c Case) {
+	back := putBack(ch.Heals)
+	if len(back) == 0 {
+		return
+	}
+	last := back[len(back)-1].At
+	if n := rounds(back, foundMark(ch.Before)); n >= fightRounds {
+		ch.Heals = left(ch.Heals, c.Seen.At)
+		ch.Fight = &Fight{Times: n, PutBack: last, Found: ch.Heals[len(ch.Heals)-1].At}
+		ch.Withheld = fmt.Sprintf("%s; edit the declaration, or say `weir settle %s again`", ch.Fight, ch.ID)
+		return
+	}
+	if next := last.Add(healWait(back, c.Now)); c.Now.Before(next) {
+		ch.Withheld = fmt.Sprintf("put back %d times lately, last at %s; next at %s",
+			len(back), last.UTC().Format(time.RFC3339), next.UTC().Format(time.RFC3339))
+		ch.Next = Earliest(ch.Next, next)
+	}
+}
+
+// left returns heals with the mark that says since when weir leaves the change
+// alone.
+func left(heals []resource.Heal, at time.Time) []resource.Heal {
+	if heals[len(heals)-1].Found == resource.HealLeft {
+		return heals
+	}
+	return kept(append(putBack(heals), resource.Heal{At: at, Found: resource.HealLeft}))
+}
+
+// putBack returns the heals without the mark that may follow them.
+func putBack(heals []resource.Heal) []resource.Heal {
+	return slices.DeleteFunc(slices.Clone(heals), func(h resource.Heal) bool { return !h.PutBack() })
+}
+
+// kept returns the newest heals, as many as a record holds.
+func kept(heals []resource.Heal) []resource.Heal {
+	return heals[max(0, len(heals)-resource.HealsKept):]
+}
+
+// rounds counts the latest heals against one change that follow each other
+// closely.
+func rounds(heals []resource.Heal, found string) int {
+	n := 0
+	var after time.Time
+	for _, h := range slices.Backward(heals) {
+		if h.Found != found {
+			continue
+		}
+		if n > 0 && after.Sub(h.At) > fightGap {
+			break
+		}
+		n, after = n+1, h.At
+	}
+	return n
+}
+
+// healWait returns how long after the last of heals the next one may come.
+func healWait(heals []resource.Heal, now time.Time) time.Duration {
+	wait := time.Duration(0)
+	for _, h := range heals {
+		if h.At.Before(now.Add(-healsCounted)) {
+			continue
+		}
+		wait = min(max(healFirst, 2*wait), healMost)
+	}
+	return wait
+}
+
+// foundMark identifies what was found where something else is declared.
+func foundMark(s resource.Spec) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:8])
+}
+
+// HealsAfter returns what the record of c's resource remembers of heals once c
+// has been carried out.
+func (c Change) HealsAfter(now time.Time) []resource.Heal {
+	switch c.Reason {
+	case Drifted:
+		return kept(append(putBack(c.Heals), resource.Heal{At: now, Found: foundMark(c.Before)}))
+	case Conflict:
+		return []resource.Heal{{At: now, Found: foundMark(c.Before)}}
+	case Expired, Restart, "":
+		return c.Heals
+	}
+	return nil
+}
