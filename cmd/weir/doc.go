@@ -25,6 +25,7 @@
 //
 // sync/source/gitsource is where most revisions come from: look.go is a poll,
 // accepted.go and verify.go are why a head is held, trace.go is who wrote a line.
+// lineage.go there and sync/blame say who made a single field what it is.
 // sync/daemon/webhook makes a poll come soon, sync/commitstatus tells the host
 // what became of it.
 //

@@ -53,6 +53,8 @@ var rooms = map[string][]string{
 	"sync/state/sqlitestate": {"sync/resource", "sync/state"},
 	"sync/state/etcdstate":   {"sync/resource", "sync/state", "sync/secret"},
 
+	"sync/blame": {"sync/source", "sync/state", "sync/call", "sync/resource"},
+
 	"sync/apply":     {"sync/plan", "sync/provider", "sync/call", "sync/state", "sync/resource"},
 	"sync/reconcile": belowReconcile,
 
@@ -99,7 +101,7 @@ var homes = map[string][]string{
 var suites = []string{"sync/provider/providertest", "sync/state/statetest"}
 
 // pure packages decide; they neither wait, read, write nor look at a clock.
-var pure = []string{"sync/resource", "sync/plan", "sync/plan/guard"}
+var pure = []string{"sync/resource", "sync/plan", "sync/plan/guard", "sync/blame"}
 
 // unit is a package's code as the rules see it.
 type unit struct {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,7 +52,7 @@ func TestScripts(t *testing.T) {
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"writes": checkWrites, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll, "faults": setFaults, "calm": checkCalm,
-			"githost": startGitHost, "host": useGitHost, "sshd": startSSH, "remember": remember,
+			"githost": startGitHost, "host": useGitHost, "sshd": startSSH, "remember": remember, "commit": commitAll,
 		},
 		Condition: func(name string) (bool, error) {
 			if name != "sshd" {
@@ -150,6 +151,20 @@ func look(ts *testscript.TestScript, place string) string {
 	defer resp.Body.Close()
 	b, _ := io.ReadAll(resp.Body)
 	return string(b)
+}
+
+// commitAll commits what is in the worktree as somebody: `commit NAME MESSAGE`.
+// Each commit has a second of its own.
+func commitAll(ts *testscript.TestScript, _ bool, args []string) {
+	second, _ := strconv.Atoi(ts.Getenv("SECOND"))
+	second++
+	ts.Setenv("SECOND", strconv.Itoa(second))
+	at := time.Date(2026, 5, 1, 10, 0, second, 0, time.UTC).Format(time.RFC3339)
+	ts.Setenv("GIT_AUTHOR_DATE", at)
+	ts.Setenv("GIT_COMMITTER_DATE", at)
+	author := args[0] + " <" + strings.ToLower(strings.ReplaceAll(args[0], " ", ".")) + "@example.com>"
+	ts.Check(ts.Exec("git", "add", "-A"))
+	ts.Check(ts.Exec("git", "commit", "-q", "--allow-empty", "--author", author, "-m", args[1]))
 }
 
 // remember puts the last command's output into a variable: `remember NAME`.

@@ -185,6 +185,31 @@ func TestFieldJSON(t *testing.T) {
 	}
 }
 
+func TestSpecAt(t *testing.T) {
+	spec := Spec(`{"app":"live","n":9007199254740993,"none":null,"params":{"a":"x","a.b":"y","c[0]":"z"},"groups":[{"name":"g"}]}`)
+	for path, want := range map[string]any{
+		"app": "live", "n": json.Number("9007199254740993"), "params.a": "x", "params.a.b": "y", "params.c[0]": "z",
+		"groups[0].name": "g", "groups[0]": map[string]any{"name": "g"}, "groups": []any{map[string]any{"name": "g"}},
+	} {
+		if got, ok := spec.At(path); !ok || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v, %v", path, got, ok)
+		}
+	}
+	for _, path := range []string{"ap", "app.x", "none", "groups[1]", "groups[0].nam", "groups[x]", "params.b", "["} {
+		if got, ok := spec.At(path); ok {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+	if got, ok := Spec("").At("app"); ok {
+		t.Errorf("of no spec: %v", got)
+	}
+	for _, f := range Fields("", spec) {
+		if got, ok := spec.At(f.Path); !ok || !reflect.DeepEqual(got, f.After) {
+			t.Errorf("%s: %v, %v, want %v", f.Path, got, ok, f.After)
+		}
+	}
+}
+
 // TestFieldsAndEqualAgree holds the two ways of comparing against each other.
 func TestFieldsAndEqualAgree(t *testing.T) {
 	value := rapid.OneOf(

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // Spec is the JSON text of a resource's spec, or "" where there is none. It is
@@ -89,6 +90,48 @@ func (s Spec) Tree() any {
 	return v
 }
 
+// At returns what stands at a path as Field has it, a mapping or list included,
+// with numbers as json.Number; false where nothing does. The path "" is the
+// whole spec.
+func (s Spec) At(path string) (any, bool) { return find(s.Tree(), "", path) }
+
+func find(v any, at, path string) (any, bool) {
+	if at == path {
+		return v, v != nil
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		for k, sub := range v {
+			if below := join(at, k); leads(below, path) {
+				if found, ok := find(sub, below, path); ok {
+					return found, true
+				}
+			}
+		}
+	case []any:
+		for i, sub := range v {
+			if below := fmt.Sprintf("%s[%d]", at, i); leads(below, path) {
+				return find(sub, below, path)
+			}
+		}
+	}
+	return nil, false
+}
+
+// leads reports whether path is at or below a place.
+func leads(at, path string) bool {
+	rest, ok := strings.CutPrefix(path, at)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// join returns the path of a key.
+func join(at, key string) string {
+	if at == "" {
+		return key
+	}
+	return at + "." + key
+}
+
 // Field is one difference between two specs.
 type Field struct {
 	Path   string `json:"path"`   // "groups[0].servers[1].protocol"
@@ -132,11 +175,7 @@ func diffMaps(out []Field, path string, a, b map[string]any) []Field {
 	}
 	slices.Sort(keys)
 	for _, k := range keys {
-		sub := k
-		if path != "" {
-			sub = path + "." + k
-		}
-		out = diff(out, sub, a[k], b[k])
+		out = diff(out, join(path, k), a[k], b[k])
 	}
 	return out
 }
