@@ -66,6 +66,11 @@ type Store interface {
 	Close(ctx context.Context, n int64, o Outcome) error
 	// Journal returns entries that match q, newest first.
 	Journal(ctx context.Context, q Query) ([]Entry, error)
+	// Heads returns the ends of the journal's chains.
+	Heads(ctx context.Context) (Heads, error)
+	// Verify holds the journal against its chains, as Prove does. What is wrong
+	// is in the proof; an error says that it could not be read.
+	Verify(ctx context.Context, noted ...Hash) (Proof, error)
 }
 
 // Mark is a revision that means something to a source, and must outlive the
@@ -144,6 +149,9 @@ type Entry struct {
 	// written by a version that did not keep it.
 	Change  *Change `json:"change,omitempty"`
 	Outcome Outcome `json:"outcome"`
+	// Links are those of its intent and of its latest outcome, where a Query
+	// asked for them and they are not pruned.
+	Links []Link `json:"links,omitempty"`
 }
 
 // Change is the part of a plan that a call belongs to.
@@ -186,6 +194,7 @@ type Query struct {
 	Below     int64     // only entries with a smaller number, 0 for all
 	Writes    bool      // only calls that have an effect
 	Oldest    bool      // the oldest first; else the newest
+	Links     bool      // with the links of each entry
 	Limit     int       // at most this many, 0 for 1,000
 }
 

@@ -111,30 +111,3 @@ func scanConsent(scan func(...any) error) (state.Consent, error) {
 	c.Given, c.Expires, c.Used = moment(given), moment(expires), moment(used)
 	return c, verify(c.Plan, consentSum(c), sum)
 }
-
-// Claim writes that something begins that may happen once only.
-func (s *Store) Claim(ctx context.Context, name string, at time.Time, by string) error {
-	err := state.CheckClaim(name)
-	if err == nil {
-		err = checkTimes(at)
-	}
-	if err == nil {
-		err = s.present()
-	}
-	if err != nil {
-		return fmt.Errorf("claim: %w", err)
-	}
-	var made int64
-	err = s.submit(ctx, "claim", func(t *tx) error {
-		result, err := t.exec("INSERT OR IGNORE INTO claims (name, at, claimant) VALUES (?, ?, ?)", name, nanos(at), by)
-		if err != nil {
-			return err
-		}
-		made, err = result.RowsAffected()
-		return err
-	})
-	if err == nil && made == 0 {
-		err = fmt.Errorf("claim %s: %w", name, state.ErrClaimed)
-	}
-	return err
-}

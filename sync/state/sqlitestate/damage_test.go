@@ -18,13 +18,23 @@ import (
 
 // world is what the stores that get damaged hold.
 type world struct {
-	applied []resource.Applied
-	acts    []resource.Act
+	applied  []resource.Applied
+	acts     []resource.Act
+	marks    []state.Mark
+	consents []state.Consent
+	claimed  bool // what may happen once has happened
 }
 
-func newWorld() world {
-	var w world
-	for i := range 40 {
+func newWorld() world { return worldOf(40) }
+
+func worldOf(n int) world {
+	at := time.Unix(0, 1).UTC()
+	w := world{
+		marks:    []state.Mark{{Source: "live", Role: state.Accepted, Revision: "c0ffee", At: at}},
+		consents: []state.Consent{{Plan: "9a7d", Given: at, Expires: at.Add(time.Hour), By: "ann", Used: at, UsedBy: "host:1"}},
+		claimed:  true,
+	}
+	for i := range n {
 		r := benchRecord(i)
 		a := resource.Act{ID: r.ID, Name: "start", Token: "1", Begun: time.Unix(0, int64(i)).UTC()}
 		w.applied, w.acts = append(w.applied, r), append(w.acts, a)
@@ -43,6 +53,13 @@ func (w world) save(t testing.TB) []byte {
 		_, err := s.Open(t.Context(), benchEntry())
 		must(t, err)
 	}
+	for _, m := range w.marks {
+		must(t, s.SetMark(t.Context(), m))
+	}
+	for _, c := range w.consents {
+		must(t, s.Consent(t.Context(), c), s.UseConsent(t.Context(), c.Plan, c.Used, c.UsedBy))
+	}
+	must(t, s.Claim(t.Context(), "plan 1", time.Unix(0, 1), "host:1"))
 	shut(t, s)
 	b, err := os.ReadFile(s.Path())
 	must(t, err)
@@ -59,7 +76,19 @@ func load(ctx context.Context, path string) (w world, err error) {
 	if w.applied, err = s.Applied(ctx); err != nil {
 		return w, err
 	}
-	w.acts, err = s.Acts(ctx)
+	if w.acts, err = s.Acts(ctx); err != nil {
+		return w, err
+	}
+	if w.marks, err = s.Marks(ctx); err != nil {
+		return w, err
+	}
+	if w.consents, err = s.Consents(ctx); err != nil {
+		return w, err
+	}
+	err = s.Claim(ctx, "plan 1", time.Unix(0, 2), "host:2")
+	if w.claimed = errors.Is(err, state.ErrClaimed); w.claimed {
+		err = nil
+	}
 	return w, err
 }
 
@@ -102,6 +131,20 @@ func TestFailure_P18_DamagedFile(t *testing.T) {
 	}
 }
 
+// flip loads a store with one bit flipped and reports whether that was found.
+// It fails where something else is read than what was written.
+func flip(t *testing.T, path string, whole []byte, bit int, want world) bool {
+	t.Helper()
+	whole[bit/8] ^= 1 << (bit % 8)
+	defer func() { whole[bit/8] ^= 1 << (bit % 8) }()
+	must(t, os.WriteFile(path, whole, 0o600))
+	got, err := load(t.Context(), path)
+	if err != nil && state.FaultOf(err) == "" || err == nil && !reflect.DeepEqual(got, want) {
+		t.Fatalf("bit %d of byte %d: read what was not written, error %v", bit%8, bit/8, err)
+	}
+	return err != nil
+}
+
 // TestFailure_P18_FlippedBits flips single bits: either the store says that it
 // is damaged, or what it gives back is exactly what was written.
 func TestFailure_P18_FlippedBits(t *testing.T) {
@@ -115,21 +158,53 @@ func TestFailure_P18_FlippedBits(t *testing.T) {
 		if i < headerSize {
 			bit = i*8 + random.IntN(8) // one in every byte of the header
 		}
-		whole[bit/8] ^= 1 << (bit % 8)
-		must(t, os.WriteFile(path, whole, 0o600))
-		got, err := load(t.Context(), path)
-		switch {
-		case err == nil && reflect.DeepEqual(got, want):
-			harmless++ // in the journal, in free space, or in what SQLite corrects
-		case state.FaultOf(err) == "":
-			t.Fatalf("bit %d of byte %d: read what was not written, error %v", bit%8, bit/8, err)
-		default:
+		if flip(t, path, whole, bit, want) {
 			found++
+		} else {
+			harmless++ // in the journal, in free space, or in what SQLite corrects
 		}
-		whole[bit/8] ^= 1 << (bit % 8)
 	}
 	t.Logf("%d flips were found, %d without effect", found, harmless)
 	if found < 100 {
+		t.Errorf("only %d flips were found: the test does not hit what decides", found)
+	}
+}
+
+// TestFailure_P18_EveryByteThatDecides flips bits in each byte of the pages on
+// which records, acts, marks, consents and claims are: none goes unseen. Two of
+// each byte's take 3 s; all of them, by WEIR_ALL_BITS=1, 10 s.
+func TestFailure_P18_EveryByteThatDecides(t *testing.T) {
+	want := worldOf(1)
+	whole := want.save(t)
+	path := newPath(t)
+	must(t, os.WriteFile(path, whole, 0o600))
+	s := openAt(t, path, Options{})
+	var pages []int64
+	for _, table := range []string{"applied", "acts", "marks", "consents", "claims"} {
+		pages = append(pages, rootPage(t, s, table))
+	}
+	shut(t, s)
+	step := 4
+	if os.Getenv("WEIR_ALL_BITS") != "" {
+		step = 1
+	}
+	var found, harmless int
+	for _, page := range pages {
+		for at := (page - 1) * pageSize; at < page*pageSize; at++ {
+			if whole[at] == 0 {
+				continue // free space, mostly
+			}
+			for bit := int(at) % step; bit < 8; bit += step {
+				if flip(t, path, whole, int(at)*8+bit, want) {
+					found++
+				} else {
+					harmless++
+				}
+			}
+		}
+	}
+	t.Logf("%d flips were found, %d without effect", found, harmless)
+	if found < 500 {
 		t.Errorf("only %d flips were found: the test does not hit what decides", found)
 	}
 }
@@ -151,6 +226,9 @@ func TestFailure_P18_ForgedRow(t *testing.T) {
 		"no time":    "UPDATE applied SET at = NULL WHERE key LIKE '%02'",
 		"type":       "UPDATE applied SET line = 'twelve' WHERE key LIKE '%02'",
 		"checksum":   "UPDATE applied SET checksum = checksum + 1 WHERE key LIKE '%02'",
+		"mark":       "UPDATE marks SET revision = 'c0ffef'",
+		"consent":    "UPDATE consents SET used = NULL",
+		"claim":      "UPDATE claims SET name = 'plan 2'",
 		"act done":   "UPDATE acts SET done = 1 WHERE key LIKE '%02'",
 		"act token":  "UPDATE acts SET token = '2' WHERE key LIKE '%02'",
 		"no table":   "DROP TABLE acts",

@@ -170,7 +170,7 @@ func TestOpen_Temporary(t *testing.T) {
 
 func TestOpen_RefusesOptions(t *testing.T) {
 	for name, o := range map[string]Options{
-		"entries": {MaxEntries: -1}, "busy": {BusyTimeout: -1}, "bytes": {MaxBytes: -1},
+		"entries": {MaxEntries: -1}, "busy": {BusyTimeout: -1}, "bytes": {MaxBytes: -1}, "age": {MaxAge: -1},
 	} {
 		path := newPath(t)
 		if _, err := Open(t.Context(), path, o); err == nil {

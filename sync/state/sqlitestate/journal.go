@@ -3,6 +3,7 @@ package sqlitestate
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,40 +15,31 @@ const entryColumns = `opened, account, operation, params, is_write, resource,
 	source, file, line, commit_hash, author, revision, plan, process,
 	action, reason, before_spec, after_spec, closed, code, cloud_code, status, request_id, message`
 
-const openEntry = `INSERT INTO journal (` + entryColumns + `)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+const openEntry = `INSERT INTO journal (` + entryColumns + `, intent_link, outcome_link)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-const closeEntry = `UPDATE journal SET closed = ?, code = ?, cloud_code = ?, status = ?, request_id = ?, message = ?
-	WHERE number = ?`
-
-// Old entries go in steps of pruneStep, one with every pruneEvery-th entry, so
-// that no write has to wait for a large one. Calls that write and calls that
-// read have bounds of their own: a daemon reads a thousand times as often, and
-// what it changed must not be forgotten for that.
-const (
-	pruneEvery = 256
-	pruneStep  = 1024
-)
-
-const pruneEntries = `DELETE FROM journal WHERE number IN
-	(SELECT number FROM journal WHERE is_write = ?1 AND closed IS NOT NULL AND number <=
-		(SELECT number FROM journal WHERE is_write = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)
-	ORDER BY number LIMIT ?3)`
+const closeEntry = `UPDATE journal SET closed = ?, code = ?, cloud_code = ?, status = ?, request_id = ?, message = ?,
+	outcome_link = CASE is_write WHEN 1 THEN ? ELSE ? END WHERE number = ? RETURNING is_write`
 
 // Open writes the intent of a call and returns its entry's number.
 func (s *Store) Open(ctx context.Context, e state.Entry) (int64, error) {
-	row, err := entryRow(e)
+	row, params, err := entryRow(e)
 	if err != nil {
 		return 0, fmt.Errorf("open entry: %w", err)
 	}
+	chain, intent := state.ChainOf(e.Write), state.IntentDigest(e, params)
 	var n int64
-	err = s.submit(ctx, "open entry", func(t *tx) error {
-		result, err := t.exec(openEntry, row...)
-		if err != nil {
+	err = s.submit(ctx, "open entry", func(t *tx) (err error) {
+		if n, err = t.writeIntent(chain, row, !e.Outcome.Closed.IsZero()); err != nil {
 			return err
 		}
-		if n, err = result.LastInsertId(); err != nil {
+		if err := t.link(chain, n, state.Intent, intent); err != nil {
 			return err
+		}
+		if !e.Outcome.Closed.IsZero() {
+			if err := t.link(chain, n, state.Ending, state.OutcomeDigest(e.Outcome)); err != nil {
+				return err
+			}
 		}
 		return s.prune(t, n)
 	})
@@ -57,17 +49,21 @@ func (s *Store) Open(ctx context.Context, e state.Entry) (int64, error) {
 	return n, nil
 }
 
-// prune removes some of the closed entries beyond the bounds.
-func (s *Store) prune(t *tx, n int64) error {
-	if n%pruneEvery != 0 {
-		return nil
+// writeIntent writes an entry with the places that its links will have.
+func (t *tx) writeIntent(chain state.Chain, row []any, closed bool) (int64, error) {
+	tip, err := t.tip(chain)
+	if err != nil {
+		return 0, err
 	}
-	for isWrite, keep := range []int64{s.options.MaxReads, s.options.MaxEntries} {
-		if _, err := t.exec(pruneEntries, isWrite, keep, pruneStep); err != nil {
-			return err
-		}
+	outcome := int64(0)
+	if closed {
+		outcome = tip.Seq + 2
 	}
-	return nil
+	result, err := t.exec(openEntry, slices.Concat(row, []any{tip.Seq + 1, outcome})...)
+	if err != nil {
+		return 0, err
+	}
+	return result.LastInsertId()
 }
 
 // Close writes the outcome of the call numbered n.
@@ -75,19 +71,38 @@ func (s *Store) Close(ctx context.Context, n int64, o state.Outcome) error {
 	if err := checkTimes(o.Closed); err != nil {
 		return fmt.Errorf("close entry: %w", err)
 	}
-	var found int64
+	digest := state.OutcomeDigest(o)
+	found := false
 	err := s.submit(ctx, "close entry", func(t *tx) error {
-		result, err := t.exec(closeEntry, append(outcomeRow(o), n)...)
+		chain, err := t.writeOutcome(n, o)
+		if found = err == nil; errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
-		found, err = result.RowsAffected()
-		return err
+		return t.link(chain, n, state.Ending, digest)
 	})
-	if err == nil && found == 0 {
+	if err == nil && !found {
 		err = fmt.Errorf("close entry %d: %w", n, state.ErrNoEntry)
 	}
 	return err
+}
+
+// writeOutcome writes an outcome with the place that its link will have, and returns
+// the entry's chain.
+func (t *tx) writeOutcome(n int64, o state.Outcome) (state.Chain, error) {
+	writes, err := t.tip(state.Writes)
+	if err != nil {
+		return "", err
+	}
+	reads, err := t.tip(state.Reads)
+	if err != nil {
+		return "", err
+	}
+	var write bool
+	err = t.row(closeEntry, append(outcomeRow(o), writes.Seq+1, reads.Seq+1, n), &write)
+	return state.ChainOf(write), err
 }
 
 // Journal returns entries that match q, newest first unless q says otherwise.
@@ -100,12 +115,16 @@ func (s *Store) Journal(ctx context.Context, q state.Query) ([]state.Entry, erro
 	if q.Oldest {
 		order = "ASC"
 	}
-	query := "SELECT number, " + entryColumns + " FROM journal" + where + " ORDER BY number " + order + " LIMIT ?"
+	columns, scan := entryColumns, scanEntry
+	if q.Links {
+		columns, scan = entryColumns+linkColumns(), scanLinked
+	}
+	query := "SELECT number, " + columns + " FROM journal" + where + " ORDER BY number " + order + " LIMIT ?"
 	limit := q.Limit
 	if limit <= 0 {
 		limit = state.DefaultLimit
 	}
-	entries, err := collect(ctx, s.read, scanEntry, query, append(args, limit)...)
+	entries, err := collect(ctx, s.read, scan, query, append(args, limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("read journal: %w", s.fault(err))
 	}
@@ -141,20 +160,21 @@ func conditions(q state.Query) (string, []any) {
 	return " WHERE " + strings.Join(terms, " AND "), args
 }
 
-func entryRow(e state.Entry) ([]any, error) {
+// entryRow returns the columns of an entry, and the text of its parameters.
+func entryRow(e state.Entry) ([]any, string, error) {
 	if err := checkTimes(e.Opened, e.Outcome.Closed); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	params, err := state.EncodeParams(e.Params)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	row := []any{
 		nanos(e.Opened), e.Account, e.Operation, params, number(e.Write), e.Resource,
 		e.Origin.Source, e.Origin.File, int64(e.Origin.Line), e.Origin.Commit, e.Origin.Author,
 		e.Revision, e.Plan, e.Process,
 	}
-	return slices.Concat(row, changeRow(e.Change), outcomeRow(e.Outcome)), nil
+	return slices.Concat(row, changeRow(e.Change), outcomeRow(e.Outcome)), params, nil
 }
 
 // changeRow is a change as four columns; without an action there is none.
@@ -170,24 +190,34 @@ func outcomeRow(o state.Outcome) []any {
 }
 
 func scanEntry(rows *sql.Rows) (state.Entry, error) {
+	e, params, err := scanColumns(rows)
+	if err != nil {
+		return e, err
+	}
+	e.Params, err = state.DecodeParams(params)
+	return e, scanned(err)
+}
+
+// scanColumns reads an entry but for its parameters, of which it returns the
+// text. further are columns after it.
+func scanColumns(rows *sql.Rows, further ...any) (e state.Entry, params string, err error) {
 	var (
-		e              state.Entry
 		opened, closed sql.NullInt64
-		params         string
 		change         state.Change
 	)
 	o, out := &e.Origin, &e.Outcome
-	err := rows.Scan(&e.Number, &opened, &e.Account, &e.Operation, &params, &e.Write, &e.Resource,
+	err = rows.Scan(append([]any{
+		&e.Number, &opened, &e.Account, &e.Operation, &params, &e.Write, &e.Resource,
 		&o.Source, &o.File, &o.Line, &o.Commit, &o.Author, &e.Revision, &e.Plan, &e.Process,
 		&change.Action, &change.Reason, (*string)(&change.Before), (*string)(&change.After),
-		&closed, &out.Code, &out.CloudCode, &out.Status, &out.RequestID, &out.Message)
+		&closed, &out.Code, &out.CloudCode, &out.Status, &out.RequestID, &out.Message,
+	}, further...)...)
 	if err != nil {
-		return e, scanned(err)
+		return e, params, scanned(err)
 	}
 	e.Opened, out.Closed = moment(opened), moment(closed)
 	if change.Action != "" {
 		e.Change = &change
 	}
-	e.Params, err = state.DecodeParams(params)
-	return e, scanned(err)
+	return e, params, nil
 }

@@ -11,7 +11,7 @@ import (
 
 // schema returns the steps from an empty file to the newest format; step i
 // leads to format i+1. A step that was ever released is never changed.
-func schema() []string { return []string{format1, format2, format3} }
+func schema() []string { return []string{format1, format2, format3, format4} }
 
 // format1: records and acts are keyed by the parts of their ID, so that SQLite
 // orders them as resource.Compare does. Times are Unix nanoseconds, NULL for
@@ -72,8 +72,28 @@ CREATE TABLE consents (
 	used INTEGER, user TEXT NOT NULL, checksum INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE claims (
-	name TEXT NOT NULL PRIMARY KEY, at INTEGER, claimant TEXT NOT NULL
+	name TEXT NOT NULL PRIMARY KEY, at INTEGER, claimant TEXT NOT NULL, checksum INTEGER NOT NULL
 ) WITHOUT ROWID;
+`
+
+// format4: the journal's two chains. A link names its entry, and an entry the
+// links of its intent and of its latest outcome, 0 for none: so neither needs
+// an index. The anchors are what the chains begin with now; what they begin
+// with at first is random, so that no two stores have a link in common.
+const format4 = `
+CREATE TABLE links (
+	is_write INTEGER NOT NULL, seq INTEGER NOT NULL, number INTEGER NOT NULL, part INTEGER NOT NULL,
+	digest BLOB NOT NULL, hash BLOB NOT NULL,
+	PRIMARY KEY (is_write, seq)
+) WITHOUT ROWID;
+CREATE TABLE anchors (
+	is_write INTEGER NOT NULL PRIMARY KEY, seq INTEGER NOT NULL, hash BLOB NOT NULL,
+	pruned INTEGER NOT NULL, began INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT INTO anchors SELECT 0, 0, randomblob(32), 0, coalesce(max(number), 0) FROM journal;
+INSERT INTO anchors SELECT 1, 0, randomblob(32), 0, coalesce(max(number), 0) FROM journal;
+ALTER TABLE journal ADD COLUMN intent_link INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE journal ADD COLUMN outcome_link INTEGER NOT NULL DEFAULT 0;
 `
 
 // migrate brings the file to the newest format, one transaction for all steps,

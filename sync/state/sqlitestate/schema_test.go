@@ -177,6 +177,9 @@ func TestQueriesUseIndexes(t *testing.T) {
 		"span of time":          {from + " WHERE opened BETWEEN ? AND ?", []any{1, 2}, "journal_opened"},
 		"outcome":               {from + " WHERE code = ? ORDER BY number DESC", []any{"denied"}, "journal_code"},
 		"pruning":               {pruneEntries, []any{1, 2, 3}, "journal_write"},
+		"pruning by age":        {oldestEntries, []any{1, 2}, "journal_write"},
+		"pruning up to":         {pruneUpTo, []any{1, 2}, "journal_write"},
+		"links before the rest": {lastPruned, []any{1, 2}, "PRIMARY KEY"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

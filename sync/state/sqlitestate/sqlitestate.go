@@ -46,6 +46,9 @@ type Options struct {
 	// MaxReads bounds those that read in the same way. 0 for DefaultMaxReads,
 	// or MaxEntries where that is less.
 	MaxReads int64
+	// MaxAge bounds the age of entries: those older go from the beginning of
+	// the journal, a few at a time. 0 for no bound.
+	MaxAge time.Duration
 	// BusyTimeout is how long a write waits for one of another process. 0 for
 	// DefaultBusyTimeout.
 	BusyTimeout time.Duration
@@ -56,8 +59,8 @@ type Options struct {
 
 // complete fills in the defaults and refuses what makes no sense.
 func (o Options) complete() (Options, error) {
-	if o.MaxEntries < 0 || o.MaxReads < 0 || o.BusyTimeout < 0 || o.MaxBytes < 0 {
-		return o, fmt.Errorf("sqlite state: MaxEntries, MaxReads, BusyTimeout and MaxBytes cannot be negative")
+	if o.MaxEntries < 0 || o.MaxReads < 0 || o.MaxAge < 0 || o.BusyTimeout < 0 || o.MaxBytes < 0 {
+		return o, errors.New("sqlite state: MaxEntries, MaxReads, MaxAge, BusyTimeout and MaxBytes cannot be negative")
 	}
 	if o.MaxEntries == 0 {
 		o.MaxEntries = DefaultMaxEntries

@@ -119,6 +119,7 @@ func (w *writer) commit(batch []*write) {
 type tx struct {
 	conn     *sql.Conn
 	prepared map[string]*sql.Stmt
+	tips     map[state.Chain]state.Tip // ends of the chains, as far as this transaction knows them
 }
 
 // run carries out the batch in one transaction.
@@ -126,6 +127,7 @@ func (t *tx) run(batch []*write) error {
 	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
+	t.tips = map[state.Chain]state.Tip{}
 	for _, op := range batch {
 		if err := op.do(t); err != nil {
 			return t.rollback(err)
@@ -159,6 +161,25 @@ func (t *tx) row(query string, args []any, into ...any) error {
 		return err
 	}
 	return stmt.QueryRowContext(context.Background(), args...).Scan(into...)
+}
+
+// each hands the rows of a query to take until it has enough.
+func (t *tx) each(query string, args []any, take func(*sql.Rows) (more bool, err error)) error {
+	stmt, err := t.stmt(query)
+	if err != nil {
+		return err
+	}
+	rows, err := stmt.QueryContext(context.Background(), args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if more, err := take(rows); err != nil || !more {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 func (t *tx) stmt(query string) (*sql.Stmt, error) {

@@ -240,11 +240,11 @@ func TestPrune_ReadsDoNotPushOutWrites(t *testing.T) {
 // in steps, none of them larger than pruneStep.
 func TestPrune_SmallerBound(t *testing.T) {
 	s := openAt(t, newPath(t), Options{})
-	row, err := entryRow(state.Entry{Outcome: state.Outcome{Closed: time.Now()}})
+	row, _, err := entryRow(state.Entry{Outcome: state.Outcome{Closed: time.Now()}})
 	must(t, err)
 	must(t, s.write.submit(t.Context(), func(t *tx) error {
 		for range 1024 {
-			if _, err := t.exec(openEntry, row...); err != nil {
+			if _, err := t.writeIntent(state.Reads, row, false); err != nil {
 				return err
 			}
 		}

@@ -198,6 +198,8 @@ func contextEnded(t *testing.T, s state.Store) {
 		"Open":    func() error { _, err := s.Open(ctx, entry("Op")); return err },
 		"Close":   func() error { return s.Close(ctx, n.Number, state.Outcome{Closed: epoch()}) },
 		"Journal": func() error { _, err := s.Journal(ctx, state.Query{}); return err },
+		"Heads":   func() error { _, err := s.Heads(ctx); return err },
+		"Verify":  func() error { _, err := s.Verify(ctx); return err },
 
 		"Consent":    func() error { return s.Consent(ctx, consent("9a7d")) },
 		"Consents":   func() error { _, err := s.Consents(ctx); return err },

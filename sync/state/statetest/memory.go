@@ -28,6 +28,7 @@ type Memory struct {
 	given   map[string]state.Consent
 	claims  map[string]bool
 	journal []memoryEntry // the entry numbered n is at n-1
+	links   map[state.Chain][]state.Link
 }
 
 type markKey struct {
@@ -53,7 +54,7 @@ var _ state.Store = (*Memory)(nil)
 func NewMemory() *Memory {
 	return &Memory{
 		applied: map[resource.ID]resource.Applied{}, acts: map[actKey]resource.Act{}, marks: map[markKey]state.Mark{},
-		given: map[string]state.Consent{}, claims: map[string]bool{},
+		given: map[string]state.Consent{}, claims: map[string]bool{}, links: map[state.Chain][]state.Link{},
 	}
 }
 
@@ -212,8 +213,12 @@ func (m *Memory) Open(ctx context.Context, e state.Entry) (int64, error) {
 	defer m.mu.Unlock()
 	e.Number, e.Params = int64(len(m.journal))+1, nil
 	e.Opened, e.Outcome.Closed = stored(e.Opened), stored(e.Outcome.Closed)
-	e.Change = copied(e.Change)
+	e.Change, e.Links = copied(e.Change), nil
 	m.journal = append(m.journal, memoryEntry{e, params})
+	m.link(e, state.Intent, state.IntentDigest(e, params))
+	if !e.Outcome.Closed.IsZero() {
+		m.link(e, state.Ending, state.OutcomeDigest(e.Outcome))
+	}
 	return e.Number, nil
 }
 
@@ -229,6 +234,7 @@ func (m *Memory) Close(ctx context.Context, n int64, o state.Outcome) error {
 	}
 	o.Closed = stored(o.Closed)
 	m.journal[n-1].Outcome = o
+	m.link(m.journal[n-1].Entry, state.Ending, state.OutcomeDigest(o))
 	return nil
 }
 
@@ -259,6 +265,9 @@ func (m *Memory) Journal(ctx context.Context, q state.Query) ([]state.Entry, err
 			return nil, err
 		}
 		e.Params, e.Change = params, copied(e.Change)
+		if q.Links {
+			e.Links = m.linksOf(e.Entry)
+		}
 		out = append(out, e.Entry)
 	}
 	return out, nil
