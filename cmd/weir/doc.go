@@ -33,6 +33,9 @@
 // Its tests (story_test.go, failure_test.go) are the best description of what
 // weir does when, in virtual time.
 //
+// import.go goes the other way, from what stands in an account to manifests: a
+// provider.Lister finds it, manifest.Draft writes it.
+//
 // This package is the outside: one file a command, build.go for turning a
 // configuration into parts, testdata/script for stories as users live them.
 package main

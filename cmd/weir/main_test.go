@@ -172,10 +172,14 @@ func remember(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
 }
 
-// patchClouds is somebody in the console: `clouds JSON`.
+// patchClouds is somebody in the console: `clouds JSON`, or `clouds FILE`.
 func patchClouds(ts *testscript.TestScript, _ bool, args []string) {
 	var w emulator.World
-	ts.Check(json.Unmarshal([]byte(args[0]), &w))
+	text := args[0]
+	if !strings.HasPrefix(text, "{") {
+		text = ts.ReadFile(text)
+	}
+	ts.Check(json.Unmarshal([]byte(text), &w))
 	ts.Check(ts.Value("clouds").(*emulator.Emulator).Patch(w))
 }
 

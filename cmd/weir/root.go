@@ -49,7 +49,8 @@ func (a *app) root() *cobra.Command {
 	cmd.SetErr(a.errs)
 	cmd.AddCommand(
 		a.demoCmd(), a.validateCmd(), a.diffCmd(), a.applyCmd(), a.runCmd(), a.statusCmd(), a.settleCmd(), a.acceptCmd(),
-		a.blameCmd(), a.bisectCmd(), a.emulatorCmd(), a.schemaCmd(), a.explainCmd(), a.versionCmd(),
+		a.blameCmd(), a.bisectCmd(), a.importCmd(),
+		a.emulatorCmd(), a.schemaCmd(), a.explainCmd(), a.versionCmd(),
 	)
 	return cmd
 }

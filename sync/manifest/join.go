@@ -18,7 +18,7 @@ type entry struct {
 
 // add enters a resource, or returns the one that is entered already.
 func (r register) add(res *resource.Resource, set int) (first entry, twice bool) {
-	folded := fold(res.ID)
+	folded := Fold(res.ID)
 	if first, twice = r[folded]; !twice {
 		r[folded] = entry{res, set}
 	}

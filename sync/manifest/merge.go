@@ -51,8 +51,9 @@ func newSet(list []resource.Resource, out *Result) resource.Set {
 	return set
 }
 
-// fold returns the identity under which two resources would collide.
-func fold(id resource.ID) resource.ID {
+// Fold returns the identity under which two resources would collide: hosts have
+// no case.
+func Fold(id resource.ID) resource.ID {
 	first, rest, more := strings.Cut(id.Key, "/")
 	lower := strings.ToLower(first)
 	switch {

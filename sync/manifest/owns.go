@@ -41,14 +41,14 @@ func form(pattern string) *regexp.Regexp {
 	return regexp.MustCompile(`(?s)\A` + b.String() + `\z`)
 }
 
-// foldPattern writes the part that stands for a host as fold does. Behind "**"
+// foldPattern writes the part that stands for a host as Fold does. Behind "**"
 // it cannot be told which part that is; then the pattern holds as written.
 func foldPattern(pattern string) string {
 	parts := strings.SplitN(pattern, "/", 3)
 	if len(parts) < 3 || strings.Contains(parts[0]+parts[1], "**") {
 		return pattern
 	}
-	id := fold(resource.ID{Account: parts[0], Kind: parts[1], Key: parts[2]})
+	id := Fold(resource.ID{Account: parts[0], Kind: parts[1], Key: parts[2]})
 	return id.String()
 }
 
@@ -57,7 +57,7 @@ func (o owner) owns(id resource.ID) bool {
 	if len(o.forms) == 0 {
 		return true
 	}
-	written, folded := id.String(), fold(id).String()
+	written, folded := id.String(), Fold(id).String()
 	for _, f := range o.forms {
 		if f.MatchString(folded) || f.MatchString(written) {
 			return true

@@ -48,6 +48,9 @@ type Found struct {
 	Notes []string      // what is to be known of it
 	// Obstacle says why it may not be declared as it stands, "" where it may.
 	Obstacle string
+	// Twins are other identities under which it may be declared already, where the
+	// cloud does not say which is right.
+	Twins []resource.ID
 }
 
 // Unread is a read that failed.

@@ -77,10 +77,11 @@ func (l *lister) fail(domain, kind string, err error) {
 
 // found writes down v, of a kind whose key has the parts given.
 func (l *lister) found(kind string, v any, obstacle string, parts ...string) {
-	f := provider.Found{
-		ID:       resource.ID{Account: l.search.Account, Kind: kind, Key: strings.Join(parts, "/")},
-		Obstacle: obstacle,
-	}
+	l.book.Find(l.find(kind, v, obstacle, parts...))
+}
+
+func (l *lister) find(kind string, v any, obstacle string, parts ...string) provider.Found {
+	f := provider.Found{ID: l.id(kind, parts...), Obstacle: obstacle}
 	spec, err := resource.NewSpec(v)
 	if err == nil {
 		f.Spec, err = l.kinds[kind].Normal(spec)
@@ -88,13 +89,17 @@ func (l *lister) found(kind string, v any, obstacle string, parts ...string) {
 	if err != nil && f.Obstacle == "" {
 		f.Obstacle = err.Error()
 	}
-	l.book.Find(f)
+	return f
+}
+
+func (l *lister) id(kind string, parts ...string) resource.ID {
+	return resource.ID{Account: l.search.Account, Kind: kind, Key: strings.Join(parts, "/")}
 }
 
 func (l *lister) listSwitch(ctx context.Context, r *realm) {
 	on, err := readPosition(ctx, l.caller, l.search.Account, r.main)
 	if e, ok := errors.AsType[*call.Error](err); ok && e.CloudCode == "CodeGetPushbackDomainError" {
-		on, err = false, nil // without an ingest domain it cannot be turned on
+		return // without an ingest domain there is no switch to declare
 	}
 	if err != nil {
 		l.fail(r.main, kindMultiStream, err)
@@ -117,23 +122,31 @@ func (l *lister) listBlocks(ctx context.Context, r *realm) {
 		return
 	}
 	for _, b := range list {
-		for i, domain := range r.places(b.domain) {
-			l.block(r, b.streamKey, domain, i > 0)
+		places := r.places(b.domain)
+		for _, domain := range places {
+			l.block(r, b.streamKey, domain, places)
 		}
-		if len(r.ingests) == 0 {
+		if len(places) == 0 {
 			l.found(kindIngest, ingest{Domain: r.main, App: b.app, Stream: b.stream},
 				"no ingest domain is mapped to "+r.main+", so where it is blocked is not known", r.main, b.app, b.stream)
 		}
 	}
 }
 
-func (l *lister) block(r *realm, k streamKey, domain string, twin bool) {
+// block writes down a block at one of the places where it may stand.
+func (l *lister) block(r *realm, k streamKey, domain string, places []string) {
 	obstacle := ""
-	if twin {
+	if domain != places[0] {
 		obstacle = fmt.Sprintf("the block list does not say at which ingest domain of %s the stream is blocked; "+
-			"it is declared at %s", r.main, r.ingests[0])
+			"it is declared at %s", r.main, places[0])
 	}
-	l.found(kindIngest, ingest{Domain: domain, App: k.app, Stream: k.stream}, obstacle, domain, k.app, k.stream)
+	f := l.find(kindIngest, ingest{Domain: domain, App: k.app, Stream: k.stream}, obstacle, domain, k.app, k.stream)
+	for _, other := range places {
+		if other != domain {
+			f.Twins = append(f.Twins, l.id(kindIngest, other, k.app, k.stream))
+		}
+	}
+	l.book.Find(f)
 }
 
 func (l *lister) listOnline(ctx context.Context, r *realm) {
