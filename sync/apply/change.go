@@ -203,7 +203,7 @@ func (o *one) read() (resource.Observation, bool) {
 func (o *one) write(confirmed bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.ctx), settleTime)
 	defer cancel()
-	if o.c.Action == plan.Delete {
+	if o.c.Action == plan.Delete || o.c.Disown {
 		if err := o.opts.Store.Forget(ctx, o.c.ID); err != nil {
 			return fmt.Errorf("forget: %w", err)
 		}

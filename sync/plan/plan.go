@@ -90,6 +90,9 @@ type Change struct {
 	// Fight says that somebody undoes every heal, so that weir has stopped; nil
 	// for none.
 	Fight *Fight
+	// Disown says that the resource is not weir's once the change is made: it is
+	// as it was before weir first changed it.
+	Disown bool
 	// Unread says that a read failed, so that nothing is known.
 	Unread bool
 	// Unmade says that it was declared and never applied, and that nothing is

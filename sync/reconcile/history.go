@@ -38,7 +38,7 @@ func (r *Reconciler) traceFeed(ctx context.Context, h source.History, f *feed, p
 	var places []source.Place
 	for i, c := range p.Changes {
 		unknown := c.Adopt && c.Origin.Commit == ""
-		if c.Origin.Source != f.Name || c.Origin.File == "" || c.Action == plan.None && !unknown {
+		if c.Origin.Source != f.Name || c.Origin.File == "" || c.Origin.Line == 0 || c.Action == plan.None && !unknown {
 			continue
 		}
 		place := source.Place{File: c.Origin.File, Line: c.Origin.Line}

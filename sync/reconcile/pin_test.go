@@ -196,10 +196,10 @@ func TestOneShotRefusesAPinnedRevision(t *testing.T) {
 		h.build(loose, follow)
 		h.commit("a.yaml", multiOn)
 		h.put("here", state.Pinned, h.source.current.Revision)
-		if _, err := h.rec.Fetch(t.Context()); err != nil {
+		if _, err := h.rec.Fetch(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		p, err := h.rec.Plan(t.Context())
+		p, err := h.rec.Plan(context.Background())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,15 +211,15 @@ func TestOneShotRefusesAPinnedRevision(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.Held = nil
-		if _, err := h.rec.Apply(t.Context(), p); err == nil || !strings.Contains(err.Error(), "weir rollback --unpin") {
+		if _, err := h.rec.Apply(context.Background(), p); err == nil || !strings.Contains(err.Error(), "weir rollback --unpin") {
 			t.Errorf("applied: %v", err)
 		}
 		doc.Held = nil
-		saved, _, err := h.rec.Restore(t.Context(), doc)
+		saved, _, err := h.rec.Restore(context.Background(), doc)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := h.rec.Apply(t.Context(), saved); err == nil {
+		if _, err := h.rec.Apply(context.Background(), saved); err == nil {
 			t.Error("a saved plan was applied")
 		}
 		h.expectWrites()

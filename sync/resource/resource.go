@@ -72,10 +72,11 @@ type Origin struct {
 	Author string `json:"author"`
 }
 
-// String returns "file:line", or "" for an unknown origin.
+// String returns "file:line", or "" for an unknown origin. What is no document
+// has no line.
 func (o Origin) String() string {
-	if o.File == "" {
-		return ""
+	if o.File == "" || o.Line == 0 {
+		return o.File
 	}
 	return fmt.Sprintf("%s:%d", o.File, o.Line)
 }

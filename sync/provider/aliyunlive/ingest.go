@@ -88,6 +88,9 @@ func judgeIngestRemoval(c plan.Case) plan.Verdict {
 	if v.Action == plan.Delete && (last.Allowed || passed(last, c.Now)) {
 		v.Before, v.Note = "", nothingToUndo
 	}
+	if v.Action == plan.Delete && v.Before != "" && !last.Allowed {
+		v.Before = with(v.Before, func(s *ingest) { s.Until = last.Until }) // what a rollback blocks again
+	}
 	return v
 }
 
