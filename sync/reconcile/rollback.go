@@ -289,7 +289,7 @@ func (u *undoing) finish(p *plan.Plan) {
 		}
 		if c.Action != plan.None {
 			c.Reason = plan.RolledBack
-			c.Withheld = u.opts.Policy.Withholds(c.Action, c.Reason)
+			c.Heals, c.Fight, c.Record, c.Withheld = nil, nil, nil, u.opts.Policy.Withholds(c)
 		}
 		if d.change.Reason == string(plan.Restart) {
 			c.Note = strings.TrimPrefix(c.Note+"; a restart cannot be taken back", "; ")
