@@ -58,7 +58,7 @@ var rooms = map[string][]string{
 	"sync/apply":     {"sync/plan", "sync/provider", "sync/call", "sync/state", "sync/resource"},
 	"sync/reconcile": belowReconcile,
 
-	"sync/daemon":         {"sync/reconcile", "sync/plan", "sync/resource", "sync/daemon/webhook"},
+	"sync/daemon":         {"sync/reconcile", "sync/state", "sync/plan", "sync/resource", "sync/daemon/webhook"},
 	"sync/daemon/web":     {"sync/reconcile", "sync/plan", "sync/resource"},
 	"sync/daemon/webhook": {"sync/secret"},
 }

@@ -93,6 +93,9 @@ func printStatus(w io.Writer, ans statusAnswer, s style) {
 	}
 	fmt.Fprintf(w, "weir %s is %s; mode %s, %d passes, last %s\n",
 		ans.Version, ready, st.Mode, st.Passes, since(st.LastPass.Started))
+	if st.ReadOnly != "" {
+		fmt.Fprintf(w, "%s\n", s.paint(red, st.ReadOnly))
+	}
 	for _, src := range st.Sources {
 		fmt.Fprintf(w, "source %s: %s in force, %d documents, last success %s\n",
 			src.Name, cmp.Or(src.InForce, "nothing"), src.Documents, since(src.LastSuccess))

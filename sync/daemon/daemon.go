@@ -18,6 +18,7 @@ import (
 
 	"weir/sync/daemon/webhook"
 	"weir/sync/reconcile"
+	"weir/sync/state"
 )
 
 // The limits of the HTTP server. What comes in is small, so it has little time;
@@ -55,6 +56,7 @@ type Daemon struct {
 	server   *http.Server
 	counted  *webhook.Metrics
 	webhooks atomic.Pointer[webhook.Handler] // of current; a sender need not wait for a reload
+	starts   *starts
 
 	mu      sync.Mutex // guards what a reload replaces
 	current *loop
@@ -65,6 +67,9 @@ type Daemon struct {
 type loop struct {
 	*reconcile.Reconciler
 	webhooks *webhook.Handler
+	starts   *starts
+	store    state.Store
+	dryRun   bool
 	close    func() error
 	stop     context.CancelFunc
 	ended    chan struct{}
@@ -88,7 +93,7 @@ func New(ctx context.Context, opts Options) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Daemon{opts: opts, counted: counted}
+	d := &Daemon{opts: opts, counted: counted, starts: &starts{log: opts.Logger}}
 	next, err := d.load(ctx)
 	if err != nil {
 		return nil, err
@@ -96,6 +101,9 @@ func New(ctx context.Context, opts Options) (*Daemon, error) {
 	d.take(next)
 	if d.listener, err = net.Listen("tcp", opts.Listen); err != nil {
 		return nil, errors.Join(fmt.Errorf("listen: %w", err), next.closeAll())
+	}
+	if !next.dryRun {
+		d.starts.begin(ctx, next.store)
 	}
 	d.server = &http.Server{
 		Handler: d.routes(), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
@@ -125,7 +133,11 @@ func (d *Daemon) load(ctx context.Context) (*loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &loop{close: setup.Close, stop: func() {}, ended: make(chan struct{})}
+	setup.Reconcile.ReadOnly = d.starts.readOnly
+	l := &loop{
+		store: setup.Reconcile.Store, dryRun: setup.Reconcile.DryRun, starts: d.starts,
+		close: setup.Close, stop: func() {}, ended: make(chan struct{}),
+	}
 	close(l.ended) // until it is started
 	if l.Reconciler, err = reconcile.New(setup.Reconcile); err != nil {
 		return nil, errors.Join(err, l.closeAll())
@@ -156,7 +168,16 @@ func (l *loop) start() {
 	l.stop, l.ended = cancel, make(chan struct{})
 	go func() {
 		defer close(l.ended)
-		_ = l.Run(ctx) // ends only with ctx
+		var settling sync.WaitGroup
+		settling.Go(func() {
+			if l.starts.settle(ctx, l.store) {
+				l.MarkFull()
+			}
+		})
+		if l.starts.wait(ctx) {
+			_ = l.Run(ctx) // ends only with ctx
+		}
+		settling.Wait()
 	}()
 }
 
@@ -164,10 +185,14 @@ func (l *loop) start() {
 // delivery that comes meanwhile pokes nothing: what follows begins with a look
 // at its sources.
 func (l *loop) end() error {
+	l.halt()
+	return l.closeAll()
+}
+
+func (l *loop) halt() {
 	l.webhooks.Close()
 	l.stop()
 	<-l.ended
-	return l.closeAll()
 }
 
 // Start begins to serve and to reconcile.
@@ -207,7 +232,9 @@ func (d *Daemon) Reload(ctx context.Context) error {
 func (d *Daemon) Stop(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	err := d.current.end()
+	d.current.halt()
+	d.starts.forget(d.current.store)
+	err := d.current.closeAll()
 	if serr := d.server.Shutdown(ctx); serr != nil {
 		err = errors.Join(err, d.server.Close())
 	}

@@ -31,5 +31,6 @@ const (
 	CodeMoreProblems      = "more-problems"
 	CodeDriftRule         = "drift-rule"
 	CodeDriftPath         = "drift-path"
+	CodePoisonedRevision  = "poisoned-revision"
 	CodePlainCredentials  = "plain-credentials" //nolint:gosec // names a fault, is none
 )

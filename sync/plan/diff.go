@@ -26,6 +26,7 @@ const (
 // Policy is what the operator chose.
 type Policy struct {
 	Mode       Mode
+	ReadOnly   string // why nothing is done for now, whatever the mode; "" where it is
 	HealDrift  bool // false: drift is reported and left alone
 	DriftRules []DriftRule
 	MaxRemoved int // removals in one plan beyond which it is held
@@ -117,9 +118,10 @@ func changeOf(p Policy, c Case, v Verdict) Change {
 		ch.Fields = resource.Fields(v.Before, v.After)
 		ch.Withheld = p.Withholds(ch)
 	}
-	ch.Adopt = v.State == InSync && p.Mode != Observe && stale(c)
+	acts := p.Mode != Observe && p.ReadOnly == ""
+	ch.Adopt = v.State == InSync && acts && stale(c)
 	ch.recall(c)
-	if p.Mode == Observe {
+	if !acts {
 		ch.Record = nil
 	}
 	return ch
@@ -153,6 +155,8 @@ func moved(was, is resource.Origin) bool {
 // Withholds says why p keeps a change from being made, "" where it does not.
 func (p Policy) Withholds(c Change) string {
 	switch {
+	case p.ReadOnly != "":
+		return p.ReadOnly
 	case p.Mode == Observe:
 		return "mode observe never calls"
 	case p.Mode == CreateOnly && c.Action != Create:

@@ -60,7 +60,7 @@ func (r *Reconciler) load(ctx context.Context, tell func(f *feed, accepted bool)
 	fresh := false
 	for _, f := range r.feeds {
 		if f.latest != nil && f.latest != f.loaded {
-			accepted := r.loadFeed(f)
+			accepted := r.loadFeed(ctx, f)
 			tell(f, accepted)
 			fresh = accepted || fresh
 		}
@@ -80,16 +80,21 @@ func (r *Reconciler) superseded() bool {
 }
 
 // loadFeed loads the newest revision of f and reports whether it is accepted.
-func (r *Reconciler) loadFeed(f *feed) bool {
+func (r *Reconciler) loadFeed(ctx context.Context, f *feed) bool {
 	f.loaded = f.latest
-	res := f.Loader.Load(f.latest)
+	if f.problems = r.poisoned(ctx, f); f.problems != nil {
+		f.documents = 0
+		return false
+	}
+	defer r.survived(ctx, f)
+	res := f.Loader.Load(f.loaded)
 	normals, odd := r.normalAll(res.Set)
 	res.Problems = append(res.Problems, odd...)
 	f.problems, f.documents = res.Problems, res.Documents
 	if manifest.Failed(res.Problems) {
 		return false
 	}
-	f.accepted = edition{f.latest.Revision, res.Set, normals}
+	f.accepted = edition{f.loaded.Revision, res.Set, normals}
 	return true
 }
 

@@ -19,6 +19,7 @@ const (
 // Run watches the feeds and runs passes until ctx ends. Feeds, time, leases
 // and MarkDirty only leave a token; this loop alone decides to run.
 func (r *Reconciler) Run(ctx context.Context) error {
+	r.resides = true
 	if r.opts.Metrics != nil {
 		r.opts.Metrics.lastSource.set(r.checkedAt)
 	}

@@ -20,6 +20,7 @@ type Metrics struct {
 	documents    *prometheus.GaugeVec
 	problems     *prometheus.GaugeVec
 	pinned       *prometheus.GaugeVec
+	readOnly     prometheus.Gauge
 	duration     prometheus.Histogram
 	success      prometheus.Gauge
 	attempt      prometheus.Gauge
@@ -49,6 +50,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		documents:    gauge("weir_manifest_documents", "Documents in the newest revision.", "source"),
 		problems:     gauge("weir_manifest_problems", "Problems in the newest revision.", "source"),
 		pinned:       gauge("weir_source_pinned", "1 while the newest revision of a source is not applied because it was rolled back.", "source"),
+		readOnly:     gauge("weir_read_only", "1 while nothing is applied because weir crashed again and again.").WithLabelValues(),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "weir_reconcile_duration_seconds", Help: "How long passes took.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 12),
@@ -97,6 +99,7 @@ func (r *Reconciler) meter(p *plan.Plan, rep *apply.Report, t passTimes, counts 
 	if m == nil {
 		return
 	}
+	m.readOnly.Set(oneIf(r.opts.ReadOnly() != ""))
 	m.duration.Observe(time.Since(t.began).Seconds())
 	m.attempt.SetToCurrentTime()
 	if err == nil && (rep == nil || !rep.Failed()) {

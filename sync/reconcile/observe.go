@@ -139,9 +139,11 @@ func (r *Reconciler) reading(done, total int) {
 
 // decide makes the plan from what is known and lets the guards look at it.
 func (r *Reconciler) decide(m memory, now time.Time) *plan.Plan {
+	policy := r.opts.Policy
+	policy.ReadOnly = r.opts.ReadOnly()
 	p := plan.Diff(plan.Input{
 		Revision: r.desired.revision, Desired: r.desired.set, Last: m.last, Seen: r.seen, Acts: m.acts,
-		Now: now, Policy: r.opts.Policy, Judge: r.judge, Partial: r.opts.Selector != nil,
+		Now: now, Policy: policy, Judge: r.judge, Partial: r.opts.Selector != nil,
 	})
 	p.Held = guard.Check(guard.Facts{
 		Plan: p, Policy: r.opts.Policy, Declared: r.desired.set.Len(), Owned: r.owned(m),

@@ -89,7 +89,7 @@ func (r *Reconciler) holdBack(ctx context.Context, f *feed, tell func(*feed, boo
 	case f.loaded == nil || was == nil && now == nil:
 		return false
 	case now == nil:
-		return r.release(f, tell)
+		return r.release(ctx, f, tell)
 	case f.accepted.revision == f.loaded.Revision && f.loaded.Revision != now.Revision:
 		f.pin = nil // mark removes it, once what is accepted is in force
 		r.opts.Logger.Info("another revision ends the pin", "source", f.Name, "pinned", now.Revision)
@@ -106,14 +106,14 @@ func (r *Reconciler) holdBack(ctx context.Context, f *feed, tell func(*feed, boo
 
 // release lets the newest revision of f come into force again: somebody has
 // removed its pin.
-func (r *Reconciler) release(f *feed, tell func(*feed, bool)) bool {
+func (r *Reconciler) release(ctx context.Context, f *feed, tell func(*feed, bool)) bool {
 	pinned := f.pin.Revision
 	f.pin, f.markedAs = nil, ""
 	r.opts.Logger.Info("the pin was removed", "source", f.Name, "revision", pinned)
 	if f.loaded.Revision != pinned {
 		return false
 	}
-	accepted := r.loadFeed(f)
+	accepted := r.loadFeed(ctx, f)
 	tell(f, accepted)
 	return accepted
 }

@@ -45,6 +45,9 @@ type Options struct {
 	Windows  func(account, operation string) []call.Window
 	Interval time.Duration // between full passes, 0 for DefaultInterval
 	DryRun   bool          // observe and plan, apply nothing
+	// ReadOnly says why nothing may be applied for now, "" where it may; it is asked
+	// at each pass. May be nil.
+	ReadOnly func() string
 	// Selector keeps the resources that carry all of these labels; what it
 	// leaves out has not left the source.
 	Selector map[string]string
@@ -83,6 +86,7 @@ type Reconciler struct {
 	scan     scan
 	counted  []Count // of the last pass, as metered
 	unmarked bool    // the marks of former feeds are removed
+	resides  bool    // Run has begun: a crash would come again at the next start
 	// unreadTold is what was last logged of resources nothing is known of.
 	unreadTold Unread
 
@@ -103,6 +107,9 @@ func New(opts Options) (*Reconciler, error) {
 	}
 	if opts.Interval == 0 {
 		opts.Interval = DefaultInterval
+	}
+	if opts.ReadOnly == nil {
+		opts.ReadOnly = func() string { return "" }
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)

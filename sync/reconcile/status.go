@@ -21,6 +21,7 @@ type Status struct {
 	Ready    bool           `json:"ready"` // a full pass was completed, source and store can be used
 	Mode     plan.Mode      `json:"mode"`
 	DryRun   bool           `json:"dryRun"`
+	ReadOnly string         `json:"readOnly,omitempty"` // why nothing is applied for now
 	Revision string         `json:"revision"`
 	Sources  []SourceStatus `json:"sources"`
 	Passes   int            `json:"passes"`
@@ -91,6 +92,7 @@ func (r *Reconciler) Status() Status {
 	defer r.mu.Unlock()
 	s := r.state
 	s.Mode, s.DryRun, s.Sources = r.opts.Policy.Mode, r.opts.DryRun, r.sources()
+	s.ReadOnly = r.opts.ReadOnly()
 	for _, src := range s.Sources {
 		if src.Error != "" {
 			s.Ready = false
