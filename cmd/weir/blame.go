@@ -100,6 +100,7 @@ func stateText(a blame.Answer) string {
 		blame.NotApplied: "declared, not applied yet",
 		blame.Leaving:    "applied, and not declared any more",
 		blame.Removed:    "removed",
+		blame.Unasked:    "not known whether it is declared",
 	}[a.State]
 	if o := originText(a.Origin); o != "" {
 		text += "  " + o
@@ -188,6 +189,9 @@ func callLine(c *blame.Call) string {
 	}
 	if c.Reason != "" {
 		text += " (" + visible(c.Reason, 20, "") + ")"
+	}
+	if c.Lost {
+		text += " (its answer was lost)"
 	}
 	return text
 }

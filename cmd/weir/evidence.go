@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 
 	"weir/schema"
 	"weir/sync/apply"
@@ -90,14 +91,14 @@ func (q *inquiry) evidence(ctx context.Context, whole bool) (blame.Evidence, err
 			e.Declared = d
 		}
 	}
+	if err := errors.Join(errs...); err != nil {
+		e.Unasked = strings.ReplaceAll(err.Error(), "\n", "; ")
+	}
 	if err := q.remembered(ctx, &e); err != nil {
 		return e, err
 	}
 	if !e.Known() {
 		return e, errors.Join(append(errs, q.unheard())...)
-	}
-	for _, err := range errs {
-		q.log.Warn("a source cannot be asked", "error", err)
 	}
 	return e, nil
 }

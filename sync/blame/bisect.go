@@ -81,7 +81,7 @@ func (q question) has(s resource.Spec) bool {
 // null is a field that is not there.
 func Bisect(e Evidence, path, value string) Finding {
 	q := question{e, path, want(value)}
-	f := Finding{ID: e.ID.String(), Field: path, Note: e.Declared.note()}
+	f := Finding{ID: e.ID.String(), Field: path, Note: e.note()}
 	q.declared(&f)
 	q.called(&f)
 	q.outside(&f)
@@ -181,13 +181,13 @@ func some(h source.Versions, v source.Version, is func(source.Version) bool) boo
 
 // called finds the last call that made it so, and the one that ended that.
 func (q question) called(f *Finding) {
-	n := turned(q.Calls, q.has)
+	n := q.turned(q.has)
 	if n < 0 {
 		return
 	}
 	f.Call = callOf(q.Calls[q.closest(n, q.want.value)])
-	for _, c := range q.Calls[:n] {
-		if succeeded(c) && !q.has(c.Change.After) {
+	for i, c := range q.Calls[:n] {
+		if q.took(i) && !q.has(c.Change.After) {
 			f.Undid = callOf(c) // and on to the oldest that did
 		}
 	}
@@ -198,7 +198,7 @@ func (q question) called(f *Finding) {
 func (q question) outside(f *Finding) {
 	if q.seenNow() {
 		f.Outside = &Outside{Before: q.Seen.At, Still: true}
-		f.Outside.After = q.lastOther(q.Calls, q.Seen.At)
+		f.Outside.After = q.lastOther(0, q.Seen.At)
 		return
 	}
 	for i, c := range q.Calls {
@@ -235,26 +235,25 @@ func (q question) own(f *Finding, c state.Entry) bool {
 // have seen it: the first of them says when it was there at the latest.
 func (q question) foreign(f *Finding, n int) {
 	o := &Outside{Before: q.Calls[n].Opened.UTC()}
-	if succeeded(q.Calls[n]) {
+	if q.took(n) {
 		o.Call = callOf(q.Calls[n])
 	}
-	older := q.Calls[n+1:]
-	for i, c := range older {
-		if c.Change == nil || succeeded(c) || !q.has(c.Change.Before) {
-			older = older[i:]
+	for n++; n < len(q.Calls); n++ {
+		c := q.Calls[n]
+		if c.Change == nil || q.took(n) || !q.has(c.Change.Before) {
 			break
 		}
 		o.Before = c.Opened.UTC()
 	}
-	o.After = q.lastOther(older, o.Before)
+	o.After = q.lastOther(n, o.Before)
 	f.Outside = o
 }
 
 // lastOther returns when weir last made the field something else before a time,
-// or took it over as such; zero for never.
-func (q question) lastOther(calls []state.Entry, before time.Time) time.Time {
-	for _, c := range calls {
-		if succeeded(c) && c.Opened.Before(before) && !q.has(c.Change.After) {
+// by call n or an older one, or took it over as such; zero for never.
+func (q question) lastOther(n int, before time.Time) time.Time {
+	for ; n < len(q.Calls); n++ {
+		if c := q.Calls[n]; q.took(n) && c.Opened.Before(before) && !q.has(c.Change.After) {
 			return c.Opened.UTC()
 		}
 	}

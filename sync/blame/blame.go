@@ -25,6 +25,9 @@ type Evidence struct {
 	Journal  time.Time     // when the oldest entry of the journal was opened, zero for none
 	Pruned   bool          // there were older ones
 	Seen     *resource.Observation
+	// Unasked says why a source could not be asked, and so whether the resource
+	// is declared is not known; "" where it is.
+	Unasked string
 }
 
 // Declaration is what a source says of a resource, now and before.
@@ -71,6 +74,8 @@ type Call struct {
 	Reason    string    `json:"reason,omitempty"`
 	Process   string    `json:"process,omitempty"`
 	Commit    string    `json:"commit,omitempty"` // that asked for it, as was known then
+	// Lost says that its answer never came, and what was found later told.
+	Lost bool `json:"lost,omitempty"`
 }
 
 // Field is what is known of one field.
@@ -118,12 +123,15 @@ const (
 	Leaving    State = "leaving"     // it was applied and is not declared any more
 	Removed    State = "removed"     // neither declared nor applied, but once was
 	Unheard    State = "unheard"     // never was
+	Unasked    State = "unknown"     // a source could not be asked
 )
 
 // state returns how far the resource is what is declared.
 func (e Evidence) state() State {
 	declared := e.Declared.Spec != ""
 	switch {
+	case !declared && e.Unasked != "" && (e.Applied != nil || len(e.Calls) > 0):
+		return Unasked
 	case declared && e.Applied == nil:
 		return NotApplied
 	case declared && e.Applied.Spec.Equal(e.Declared.Spec):
@@ -145,7 +153,7 @@ func (e Evidence) Known() bool { return e.state() != Unheard }
 // it tells what it was last.
 func Blame(e Evidence) Answer {
 	a := Answer{
-		ID: e.ID.String(), State: e.state(), Origin: e.Declared.Origin, Note: e.Declared.note(), Fields: []Field{},
+		ID: e.ID.String(), State: e.state(), Origin: e.Declared.Origin, Note: e.note(), Fields: []Field{},
 		Observed: e.observed(),
 	}
 	if e.Applied != nil {
@@ -272,9 +280,12 @@ func (d Declaration) head() int {
 }
 
 // note says what is not known of the history, "" for nothing.
-func (d Declaration) note() string {
-	if d.History.Cut {
+func (e Evidence) note() string {
+	switch {
+	case e.Unasked != "" && e.Declared.Spec == "":
+		return "whether it is declared, and by whom, is not known: " + e.Unasked
+	case e.Declared.History.Cut:
 		return "the history was not followed to its beginning: what is told of it may have been so before"
 	}
-	return d.NoHistory
+	return e.Declared.NoHistory
 }

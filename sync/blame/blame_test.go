@@ -126,6 +126,24 @@ func TestBlame(t *testing.T) {
 			}, "not-applied: a c1 (in doubt: how Update at 2026-05-01T10:00:09Z ended is not known); " +
 				"b c1 (in doubt: how Update at 2026-05-01T10:00:09Z ended is not known)",
 		},
+		"read back after a lost answer": {
+			blame.Evidence{
+				Declared: declared(two, version(2, two, 1), version(1, one)), Applied: applied(9, two),
+				Calls: []state.Entry{ended(wrote(9, "edited", one, two), "unknown"), wrote(8, "new", "", one)},
+			}, "applied: a c2 r9; b c1 r8",
+		},
+		"found later after a lost answer": {
+			blame.Evidence{
+				Declared: declared(three, version(2, three)), Applied: applied(9, three),
+				Calls: []state.Entry{wrote(9, "edited", two, three), ended(wrote(8, "edited", one, two), "unknown"), wrote(7, "new", "", one)},
+			}, "applied: a c2 r8; b c2 r9",
+		},
+		"without effect after a lost answer": {
+			blame.Evidence{
+				Declared: declared(three, version(2, three)), Applied: applied(9, three),
+				Calls: []state.Entry{wrote(9, "edited", one, three), ended(wrote(8, "edited", one, two), "unknown"), wrote(7, "new", "", one)},
+			}, "applied: a c2 r9; b c2 r9",
+		},
 		"refused": {
 			blame.Evidence{
 				Declared: declared(two, version(2, two, 1), version(1, one)), Applied: applied(8, one),

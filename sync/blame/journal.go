@@ -19,7 +19,7 @@ func (e Evidence) made(path string, value any) (*Call, string) {
 		return nil, e.unmade(path, value)
 	}
 	has := func(s resource.Spec) bool { return holds(s, path, value) }
-	if n := turned(e.Calls, has); n >= 0 {
+	if n := e.turned(has); n >= 0 {
 		return callOf(e.Calls[e.closest(n, value)]), ""
 	}
 	return nil, e.found(has)
@@ -27,9 +27,9 @@ func (e Evidence) made(path string, value any) (*Call, string) {
 
 // turned returns the newest call after which a resource had what it had not
 // before, -1 for none.
-func turned(calls []state.Entry, has func(resource.Spec) bool) int {
-	for i, c := range calls {
-		if succeeded(c) && has(c.Change.After) && !has(c.Change.Before) {
+func (e Evidence) turned(has func(resource.Spec) bool) int {
+	for i, c := range e.Calls {
+		if e.took(i) && has(c.Change.After) && !has(c.Change.Before) {
 			return i
 		}
 	}
@@ -51,6 +51,24 @@ func succeeded(e state.Entry) bool {
 	}
 }
 
+// took reports whether call i had its effect: by its answer or, where that was
+// lost, by what was found afterwards.
+func (e Evidence) took(i int) bool {
+	c := e.Calls[i]
+	if !doubtful(c) {
+		return succeeded(c)
+	}
+	for n := i - 1; n >= 0; n-- {
+		if next := e.Calls[n].Change; next != nil && *next != *c.Change {
+			return next.Before.Equal(c.Change.After)
+		}
+	}
+	if e.Applied == nil {
+		return c.Change.After == "" && e.Declared.Spec == ""
+	}
+	return !e.Applied.At.Before(c.Opened) && e.Applied.Spec.Equal(c.Change.After)
+}
+
 // doubtful reports whether nobody knows if a call had its effect.
 func doubtful(e state.Entry) bool {
 	return e.Change != nil && (e.Outcome.Closed.IsZero() || e.Outcome.Code == string(call.Unknown))
@@ -64,7 +82,7 @@ func (e Evidence) closest(n int, value any) int {
 		if c.Plan != e.Calls[n].Plan || c.Change == nil || *c.Change != *e.Calls[n].Change {
 			break
 		}
-		if succeeded(c) && within(c.Params, value) {
+		if e.took(i) && within(c.Params, value) {
 			return i
 		}
 	}
@@ -100,6 +118,7 @@ func callOf(e state.Entry) *Call {
 	if e.Change != nil {
 		c.Action, c.Reason = e.Change.Action, e.Change.Reason
 	}
+	c.Lost = doubtful(e)
 	return c
 }
 
@@ -143,8 +162,8 @@ func (e Evidence) found(has func(resource.Spec) bool) string {
 
 // removal returns the call that took the resource away, nil for none.
 func (e Evidence) removal() *Call {
-	for _, c := range e.Calls {
-		if succeeded(c) && c.Change.After == "" {
+	for i, c := range e.Calls {
+		if e.took(i) && c.Change.After == "" {
 			return callOf(c)
 		}
 	}

@@ -113,3 +113,35 @@ func TestFindAsLoad(t *testing.T) {
 		}
 	}
 }
+
+// FuzzFind holds of any text that what Load takes from it Find finds, at the
+// same place, and that each place is in the text.
+func FuzzFind(f *testing.F) {
+	f.Add(twoRelays)
+	f.Add("---\n---\n" + twoRelays + "---\n")
+	f.Add(strings.ReplaceAll(twoRelays, "\n", "\r\n"))
+	f.Add("%YAML 1.2\n---\n" + twoRelays)
+	f.Add(strings.ReplaceAll(twoRelays, "---\n", "...\n---\n"))
+	f.Add(strings.ReplaceAll(twoRelays, "protocol: rtmp", "protocol: |-\n---\n  rtmp"))
+	f.Fuzz(func(t *testing.T, text string) {
+		file := source.File{Path: "a.yaml", Data: []byte(text)}
+		loader := New(Options{})
+		res := loader.Load(&source.Snapshot{Files: []source.File{file}})
+		if res.Errors > 0 {
+			loader.Find(file, relay)
+			return
+		}
+		lines := strings.Count(text, "\n") + 1
+		for want := range res.Set.All() {
+			got, ok := loader.Find(file, want.ID)
+			if !ok || !reflect.DeepEqual(got.Resource, want) {
+				t.Fatalf("%s: found %+v, %v, want %+v", want.ID, got.Resource, ok, want)
+			}
+			for path, at := range got.Fields() {
+				if at.Line < want.Origin.Line || at.Line > lines {
+					t.Errorf("%s is at %v", path, at)
+				}
+			}
+		}
+	})
+}
