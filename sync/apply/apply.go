@@ -22,6 +22,10 @@ import (
 // enough to fill 50 calls a second at a round trip of two seconds.
 const DefaultParallel = 128
 
+// removalParallel is the number of removals of one account and kind in flight:
+// one, so that a halt, or news that supersede the plan, is seen before the next.
+const removalParallel = 1
+
 // Target is one account: its cloud, and the way to it with every wrapper on.
 type Target struct {
 	Provider provider.Provider
@@ -164,9 +168,9 @@ func (r *run) account(ctx context.Context, changes []plan.Change) {
 			first = append(first, c)
 		}
 	}
-	r.wave(ctx, first)
+	r.wave(ctx, first, r.opts.Parallel)
 	if len(last) > 0 {
-		r.wave(ctx, r.keepOld(changes, last))
+		r.wave(ctx, r.keepOld(changes, last), removalParallel)
 	}
 }
 
@@ -207,22 +211,22 @@ func (r *run) undone() map[resource.ID]bool {
 
 // wave runs the kinds side by side, each with its own places in flight, so
 // that a slow operation does not hold up another.
-func (r *run) wave(ctx context.Context, changes []plan.Change) {
+func (r *run) wave(ctx context.Context, changes []plan.Change, parallel int) {
 	kinds := map[string][]plan.Change{}
 	for _, c := range changes {
 		kinds[c.ID.Kind] = append(kinds[c.ID.Kind], c)
 	}
 	var wg sync.WaitGroup
 	for _, list := range kinds {
-		wg.Go(func() { r.kind(ctx, list) })
+		wg.Go(func() { r.kind(ctx, list, parallel) })
 	}
 	wg.Wait()
 }
 
 // kind begins a change where there is a place for it, so that many changes are
 // not as many goroutines.
-func (r *run) kind(ctx context.Context, changes []plan.Change) {
-	places := make(chan struct{}, r.opts.Parallel)
+func (r *run) kind(ctx context.Context, changes []plan.Change, parallel int) {
+	places := make(chan struct{}, parallel)
 	var wg sync.WaitGroup
 	for _, c := range changes {
 		places <- struct{}{}
