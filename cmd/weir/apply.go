@@ -55,6 +55,9 @@ func (a *app) apply(ctx context.Context, f applyFlags) error {
 		return err
 	}
 	defer one.close()
+	if err := one.consent(ctx, f.consent); err != nil {
+		return err
+	}
 	refused, err := a.planFor(ctx, one, f.file)
 	if err != nil {
 		return err
@@ -68,7 +71,7 @@ func (a *app) apply(ctx context.Context, f applyFlags) error {
 			return err
 		}
 	}
-	if err := a.permit(one.plan, f); err != nil {
+	if err := a.permit(ctx, one, f); err != nil {
 		return err
 	}
 	rep, err := a.carryOut(ctx, one, doc)
@@ -105,15 +108,17 @@ func (a *app) planFor(ctx context.Context, one *oneShot, file string) (refused [
 }
 
 // permit asks whoever is there, and lets a held plan through only on its hash.
-func (a *app) permit(p *plan.Plan, f applyFlags) error {
+func (a *app) permit(ctx context.Context, one *oneShot, f applyFlags) error {
+	p := one.plan
 	switch {
 	case f.consent != "" && f.consent != p.Hash:
-		return fmt.Errorf("consent is for plan %s, but the plan is now %s; look at it again", f.consent, p.Hash)
+		return one.otherPlan(ctx, f.consent)
 	case len(p.Held) > 0 && f.consent == "":
 		return fmt.Errorf("the plan is held by guard %s: %s; to let it through: weir apply --consent %s",
 			p.Held[0].Guard, p.Held[0].Message, p.Hash)
+	case len(p.Held) > 0:
+		return one.release(ctx)
 	case f.consent != "":
-		p.Held = nil
 		return nil
 	case f.yes || !hasDue(p):
 		return nil

@@ -19,6 +19,7 @@ import (
 	"weir/sync/plan"
 	"weir/sync/reconcile"
 	"weir/sync/resource"
+	"weir/sync/state"
 )
 
 type diffFlags struct {
@@ -148,6 +149,7 @@ func savePlan(path string, doc reconcile.PlanDocument) error {
 // oneShot is a configuration made ready for one plan.
 type oneShot struct {
 	rec   *reconcile.Reconciler
+	store state.Store
 	cfg   *config.Config
 	plan  *plan.Plan
 	done  func(apply.Result) // told of each finished change; may be set late
@@ -219,7 +221,7 @@ func (a *app) ready(ctx context.Context, cfg *config.Config, o openOptions, at m
 	if err != nil {
 		return nil, err
 	}
-	one.close = func() { _ = setup.Close() }
+	one.close, one.store = func() { _ = setup.Close() }, setup.Reconcile.Store
 	if one.rec, err = reconcile.New(setup.Reconcile); err != nil {
 		one.close()
 		return nil, err

@@ -226,6 +226,7 @@ func (r *run) wave(ctx context.Context, changes []plan.Change, parallel int) {
 // kind begins a change where there is a place for it, so that many changes are
 // not as many goroutines.
 func (r *run) kind(ctx context.Context, changes []plan.Change, parallel int) {
+	changes = r.canary(ctx, changes)
 	places := make(chan struct{}, parallel)
 	var wg sync.WaitGroup
 	for _, c := range changes {

@@ -150,7 +150,7 @@ func (o *one) address(req *call.Request) {
 
 func (o *one) send(req *call.Request) error {
 	began := time.Now()
-	resp, err := o.target.Caller.Call(o.ctx, req)
+	resp, err := o.target.Caller.Call(o.ctx, o.offAir(req))
 	o.res.Calls = append(o.res.Calls, note(req, resp, err, time.Since(began)))
 	return err
 }

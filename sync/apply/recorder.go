@@ -20,12 +20,15 @@ type Recorder struct {
 var _ call.Recorder = (*Recorder)(nil)
 
 // NewRecorder returns the recorder of this process.
-func NewRecorder(store state.Store) *Recorder {
+func NewRecorder(store state.Store) *Recorder { return &Recorder{store: store, process: Process()} }
+
+// Process names this process to others that use the store: "host:pid".
+func Process() string {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
-	return &Recorder{store: store, process: fmt.Sprintf("%s:%d", host, os.Getpid())}
+	return fmt.Sprintf("%s:%d", host, os.Getpid())
 }
 
 // Open writes that req is about to be sent.

@@ -31,6 +31,9 @@ type shelf struct {
 
 	repeatable bool // its calls may be made twice
 	blind      bool // its things cannot be read
+	dull       bool // what is written does not show
+
+	airing map[string]string // what of each thing is on air
 }
 
 // failing is a journal on a disk that is full.
@@ -46,8 +49,19 @@ var _ provider.Provider = (*shelf)(nil)
 func (s *shelf) Limits() map[string][]call.Window { return nil }
 func (s *shelf) Reads() []string                  { return nil }
 
+func (s *shelf) OnAir(_ context.Context, _ call.Caller, changes []plan.Change) []string {
+	out := make([]string, len(changes))
+	for i, c := range changes {
+		out[i] = s.airing[c.ID.Key]
+	}
+	return out
+}
+
 func (s *shelf) Kinds() map[string]provider.Kind {
 	k := provider.Kind{Judge: plan.Compare, Calls: s.requests, Independent: s.acts, Readable: !s.blind}
+	if s.airing != nil {
+		k.Interrupts = func(c plan.Change) bool { return c.Action == plan.Delete }
+	}
 	if s.repair {
 		k.Repair = func(c plan.Change, _ resource.Observation) []*call.Request {
 			return []*call.Request{{Operation: "Repair", Params: map[string]any{"Key": c.ID.Key, "Spec": c.After}, Write: true}}
@@ -85,6 +99,9 @@ func (s *shelf) Observe(_ context.Context, _ call.Caller, want []resource.Resour
 	var out []resource.Observation
 	for _, w := range want {
 		spec, ok := s.things[w.ID.Key]
+		if s.dull {
+			spec = `{"v":0}`
+		}
 		out = append(out, resource.Observation{ID: w.ID, At: time.Now(), Spec: spec, Exists: ok})
 	}
 	return out, nil

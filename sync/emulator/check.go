@@ -22,7 +22,7 @@ func (w *World) Check() error {
 	}
 	for i, s := range w.Streams {
 		c.place("streams", i)
-		c.key(s.Domain, s.App, s.Stream)
+		c.stream(s)
 	}
 	for i, b := range w.Blocked {
 		c.place("blocked", i)
@@ -61,6 +61,16 @@ func (c *checker) key(domain, app, stream string) {
 	c.need("domain", domain)
 	c.need("app", app)
 	c.need("stream", stream)
+}
+
+func (c *checker) stream(s Stream) {
+	if s.Vhost == "" {
+		c.key(s.Domain, s.App, s.Stream)
+		c.oneOf("source", s.Source, "")
+		return
+	}
+	c.key(s.Vhost, s.App, s.Stream)
+	c.oneOf("source", s.Source, "", "relay", "push")
 }
 
 func (c *checker) oneOf(field, value string, allowed ...string) {
@@ -157,7 +167,17 @@ func (h *held) refers(w *World) error {
 			c.report("domain", fmt.Sprintf("%.100q is not among the domains", name))
 		}
 	}
+	vhost := func(list string, i int, name string) {
+		c.place(list, i)
+		if _, held := h.vhosts[name]; !held && !known[name+"/"] && !h.accepted(name) {
+			c.report("vhost", fmt.Sprintf("%.100q is not among the vhosts", name))
+		}
+	}
 	for i, s := range w.Streams {
+		if s.Vhost != "" {
+			vhost("streams", i, s.Vhost)
+			continue
+		}
 		domain("streams", i, s.Domain)
 	}
 	for i, b := range w.Blocked {
@@ -167,10 +187,7 @@ func (h *held) refers(w *World) error {
 		domain("recordings", i, r.Domain)
 	}
 	for i, r := range w.RelaySources {
-		c.place("relaySources", i)
-		if _, held := h.vhosts[r.Vhost]; !held && !known[r.Vhost+"/"] && !h.accepted(r.Vhost) {
-			c.report("vhost", fmt.Sprintf("%.100q is not among the vhosts", r.Vhost))
-		}
+		vhost("relaySources", i, r.Vhost)
 	}
 	return errors.Join(c.problems...)
 }

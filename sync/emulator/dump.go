@@ -77,7 +77,15 @@ func (h *held) worldStreams(m moment) []Stream {
 			})
 		}
 	}
-	by(all, func(s Stream) string { return place(s.Domain, s.App, s.Stream) })
+	for vhost, table := range h.played {
+		for key, p := range table.each(m.at) {
+			all = append(all, Stream{
+				Domain: p.domain, Vhost: vhost, App: key.app, Stream: key.stream, Online: true, Source: p.source,
+				PublishTime: p.since.UTC(),
+			})
+		}
+	}
+	by(all, func(s Stream) string { return place(s.Domain, s.Vhost, s.App, s.Stream) })
 	return all
 }
 

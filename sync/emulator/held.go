@@ -14,6 +14,7 @@ type held struct {
 	streams    shelf[string, streamKey, push]
 	blocks     shelf[string, streamKey, block]
 	relays     shelf[string, string, relayEntry] // vhost → app
+	played     shelf[string, streamKey, played]  // by vhost
 	recordings map[streamRef]*recording
 	files      []File
 	prefetches map[prefetchKey]Prefetch
@@ -45,7 +46,7 @@ func newHeld() *held {
 	return &held{
 		keys: map[keyRef]Credential{}, domains: map[string]Domain{}, vhosts: map[string]Vhost{},
 		streams: shelf[string, streamKey, push]{}, blocks: shelf[string, streamKey, block]{},
-		relays:     shelf[string, string, relayEntry]{},
+		relays: shelf[string, string, relayEntry]{}, played: shelf[string, streamKey, played]{},
 		recordings: map[streamRef]*recording{}, prefetches: map[prefetchKey]Prefetch{},
 	}
 }
@@ -68,6 +69,10 @@ func (h *held) merge(w World, from time.Time, now time.Time) {
 		h.mergeRelay(r, m)
 	}
 	for _, s := range w.Streams {
+		if s.Vhost != "" {
+			h.setPlayed(s, m)
+			continue
+		}
 		h.setStream(s, m)
 	}
 	for _, b := range w.Blocked {

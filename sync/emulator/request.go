@@ -50,7 +50,7 @@ type apiCall struct {
 	cloud     string
 	operation string
 	op        operation
-	params    url.Values // ApsaraVideo: query and form
+	params    url.Values // ApsaraVideo: query and form; Volcengine: the query of a GET
 	body      []byte     // Volcengine: JSON
 	host      string
 	asXML     bool   // ApsaraVideo

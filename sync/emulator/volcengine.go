@@ -22,6 +22,8 @@ func volcengineOperations() map[string]operation {
 		"DescribeRelaySourceV3": {Volcengine, "POST", true, limit, describeRelay},
 		"DeleteRelaySourceV3":   {Volcengine, "POST", false, limit, deleteRelay},
 		"ListDomainDetail":      {Volcengine, "POST", true, limit, listDomainDetail},
+
+		"DescribeLiveStreamInfoByPage": {Volcengine, "GET", true, limit, describeLiveStreams},
 	}
 }
 
@@ -34,6 +36,9 @@ func volcengineCloud() *cloud {
 	}
 	c.read = func(m *message, ops map[string]operation) (*apiCall, *failure) {
 		call := &apiCall{cloud: Volcengine, operation: m.query.Get("Action"), body: m.body, region: "cn-north-1"}
+		if m.Method == http.MethodGet {
+			call.params = m.query
+		}
 		return call, c.acceptVolcengine(call, m, ops)
 	}
 	return c

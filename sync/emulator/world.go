@@ -79,9 +79,16 @@ type Vhost struct {
 	Deleted bool     `yaml:"-" json:"deleted,omitempty"`
 }
 
-// Stream is what an encoder pushes. Its key is domain, app and stream.
+// Stream is what an encoder pushes, or, with a vhost, a live stream at
+// Volcengine. Its key is domain or vhost, app and stream.
 type Stream struct {
 	Domain string `yaml:"domain" json:"domain"` // of any type; held by its main streaming domain
+	// Vhost makes it a stream at Volcengine; Domain is then the one that it is
+	// played from, the vhost's name by default.
+	Vhost string `yaml:"vhost" json:"vhost,omitempty"`
+	// Source of a stream at Volcengine: relay (default), which is pulled from a
+	// relay source, or push.
+	Source string `yaml:"source" json:"source,omitempty"`
 	App    string `yaml:"app" json:"app"`
 	Stream string `yaml:"stream" json:"stream"`
 	Online bool   `yaml:"online" json:"online"`

@@ -32,6 +32,19 @@ type Policy struct {
 	MaxRemoved int // removals in one plan beyond which it is held
 	MaxRemovedPercent,
 	MaxUpdatedPercent int
+	MaxUpdated int // updates in one plan beyond which it is held, 0 for DefaultMaxUpdated
+}
+
+// DefaultMaxUpdated is the number of updates that need no consent where the
+// policy says nothing.
+const DefaultMaxUpdated = 50
+
+// MostUpdated returns the number of updates that one plan may make.
+func (p Policy) MostUpdated() int {
+	if p.MaxUpdated == 0 {
+		return DefaultMaxUpdated
+	}
+	return p.MaxUpdated
 }
 
 // Input is all that Diff looks at.
@@ -187,12 +200,19 @@ func Fingerprint(o *resource.Observation) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// Digest identifies what p would do: its revision and every due change.
+// Digest identifies what p would do: its revision and every due change, with
+// whether that interrupts something, what holds it, and which consent came last.
 func (p *Plan) Digest() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\n", p.Revision)
+	fmt.Fprintf(h, "%s\n%s\n", p.Revision, p.Consented.UTC().Format(time.RFC3339Nano))
+	if len(p.Declared) > 0 {
+		fmt.Fprintf(h, "declared %v\n", p.Declared) // maps print in key order
+	}
+	for _, held := range p.Held {
+		fmt.Fprintf(h, "held by %s\n", held.Guard)
+	}
 	for c := range p.Due() {
-		line, _ := json.Marshal([]any{c.ID, c.Action, c.Reason, c.Before, c.After, c.Acts})
+		line, _ := json.Marshal([]any{c.ID, c.Action, c.Reason, c.Before, c.After, c.Acts, c.OnAir != ""})
 		h.Write(append(line, '\n'))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])

@@ -100,6 +100,14 @@ type Change struct {
 	Unmade      bool
 	Fingerprint string    // of what was observed
 	Next        time.Time // when time alone changes this verdict, zero for never
+	// OnAir says what is on air now and would be interrupted, "" for nothing. What
+	// cannot be read counts as on air. Aired is when that was asked.
+	OnAir string
+	Aired time.Time
+	// Wide says what it takes in beyond its own resource, "" for nothing.
+	Wide string
+	// Resting says that it failed a moment ago and is not tried again yet.
+	Resting bool
 }
 
 // Due reports whether the change leads to something being done now.
@@ -115,10 +123,17 @@ type Hold struct {
 // those that wait, and resources with nothing to do.
 type Plan struct {
 	Revision string
-	Hash     string // over the revision and every due change
+	Hash     string // over the revision, every due change, and what holds it
 	Changes  []Change
 	Held     []Hold
 	Next     time.Time // when time alone makes something due, zero for never
+	// Consented is when the last consent was used, zero for never: the same
+	// changes coming again are another plan, and need another consent.
+	Consented time.Time
+	// Declared counts the resources that were declared by source.
+	Declared map[string]int
+	// ID names a saved plan, which is carried out once; "" for others.
+	ID string
 }
 
 // Case is all that is known of one resource.

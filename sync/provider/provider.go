@@ -28,6 +28,10 @@ type Provider interface {
 	// could not be read says why. It fails only when ctx ends, and then
 	// returns what it has.
 	Observe(ctx context.Context, c call.Caller, want []resource.Resource) ([]resource.Observation, error)
+	// OnAir says of each of the changes, which are of one account and interrupt
+	// something (see Kind), what of it is on air now, "" for nothing. Of what
+	// cannot be read it says why: that counts as on air.
+	OnAir(ctx context.Context, c call.Caller, changes []plan.Change) []string
 }
 
 // Kind is one kind of a cloud: an entry in its table plus these functions, all
@@ -47,6 +51,12 @@ type Kind struct {
 	// Repair returns the calls still needed to make a change true when seen was
 	// read after its calls, nil for none; nil for kinds that never need any.
 	Repair func(c plan.Change, seen resource.Observation) []*call.Request
+	// Interrupts reports whether a change that is due takes something away that
+	// may be on air, so that OnAir is asked before; nil where none does.
+	Interrupts func(plan.Change) bool
+	// Wide says what a change takes in beyond its own resource, "" for nothing;
+	// nil where none does.
+	Wide func(plan.Change) string
 	// Independent says that the calls of one change do not build on each
 	// other, so that the rest go on after one has failed.
 	Independent bool

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"weir/sync/apply"
 	"weir/sync/call"
@@ -28,6 +29,12 @@ type PlanDocument struct {
 	Cost     call.Bill        `json:"cost"`
 	// Unreadable holds what nothing is known of because a read failed.
 	Unreadable []Unread `json:"unreadable"`
+	// ID is a saved plan's, which is carried out once.
+	ID string `json:"id,omitempty"`
+	// Declared counts the resources declared by source, and Consented is when the
+	// last consent was used: the guards compare with the one, the hash has both.
+	Declared  map[string]int `json:"declared,omitempty"`
+	Consented time.Time      `json:"consented,omitzero"`
 }
 
 // ChangeDocument is one change of a PlanDocument.
@@ -43,6 +50,8 @@ type ChangeDocument struct {
 	Withheld    string           `json:"withheld,omitempty"`
 	Note        string           `json:"note,omitempty"`
 	Fight       *plan.Fight      `json:"fight,omitempty"` // somebody undoes what weir puts back
+	OnAir       string           `json:"onAir,omitempty"` // what it would interrupt
+	Wide        string           `json:"wide,omitempty"`  // what it takes in beyond its own resource
 	// What follows lets a saved plan be applied without its source.
 	Before resource.Spec     `json:"before"`
 	After  resource.Spec     `json:"after"`
@@ -63,6 +72,7 @@ func (r *Reconciler) Document(p *plan.Plan, all bool) (PlanDocument, error) {
 	doc := PlanDocument{
 		Format: PlanFormat, Revision: p.Revision, Hash: p.Hash, Summary: p.Summary(),
 		Held: append([]plan.Hold{}, p.Held...), Changes: []ChangeDocument{}, Unreadable: []Unread{},
+		ID: p.ID, Declared: p.Declared, Consented: p.Consented,
 	}
 	var priced []*call.Request
 	for _, c := range p.Changes {
@@ -107,7 +117,7 @@ func changeDocument(c plan.Change, reqs, verify []*call.Request) ChangeDocument 
 		ID: c.ID.String(), Action: c.Action, Reason: c.Reason, State: c.State, Origin: c.Origin,
 		Fields: append([]resource.Field{}, c.Fields...), Calls: []CallDocument{},
 		Fingerprint: c.Fingerprint, Withheld: c.Withheld, Note: c.Note, Fight: c.Fight,
-		Before: c.Before, After: c.After, Acts: c.Acts, Epoch: c.Epoch, Labels: c.Labels,
+		Before: c.Before, After: c.After, Acts: c.Acts, Epoch: c.Epoch, Labels: c.Labels, OnAir: c.OnAir, Wide: c.Wide,
 	}
 	for _, req := range reqs {
 		doc.Calls = append(doc.Calls, CallDocument{Operation: req.Operation, Params: req.Params})

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -9,6 +10,7 @@ import (
 
 	"weir/sync/apply"
 	"weir/sync/plan"
+	"weir/sync/plan/guard"
 	"weir/sync/resource"
 )
 
@@ -28,6 +30,7 @@ type Metrics struct {
 	changes      *prometheus.GaugeVec
 	drift        *prometheus.CounterVec
 	refused      prometheus.Counter
+	held         *prometheus.GaugeVec
 	age          *ages
 }
 
@@ -59,6 +62,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		attempt:   gauge("weir_reconcile_last_attempt_timestamp_seconds", "When a pass last ended.").WithLabelValues(),
 		resources: gauge("weir_resources", "Resources by state.", "account", "kind", "state"),
 		changes:   gauge("weir_plan_changes", "Changes in the newest plan by action.", "action"),
+		held:      gauge("weir_plan_held", "Whether a guard holds the newest plan: 1, else 0.", "guard"),
 		drift:     counter("weir_drift_detected_total", "Resources found changed behind weir's back.", "account", "kind"),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "weir_removals_refused_total", Help: "Removals that a guard or the policy did not let happen.",
@@ -87,6 +91,9 @@ func (r *Reconciler) preset() {
 			}
 		}
 	}
+	for _, g := range guard.Rules() {
+		m.held.WithLabelValues(g.Name)
+	}
 	for _, a := range []plan.Action{plan.Create, plan.Update, plan.Delete} {
 		m.changes.WithLabelValues(string(a))
 	}
@@ -108,6 +115,7 @@ func (r *Reconciler) meter(p *plan.Plan, rep *apply.Report, t passTimes, counts 
 	r.preset()
 	r.meterCounts(counts)
 	r.meterChanges(p)
+	m.meterHeld(p)
 	for _, c := range drifted {
 		m.drift.WithLabelValues(c.ID.Account, c.ID.Kind).Inc()
 	}
@@ -147,6 +155,14 @@ func (r *Reconciler) meterChanges(p *plan.Plan) {
 	}
 	for action, n := range s {
 		r.opts.Metrics.changes.WithLabelValues(string(action)).Set(float64(n))
+	}
+}
+
+// meterHeld says of every guard whether it holds p.
+func (m *Metrics) meterHeld(p *plan.Plan) {
+	for _, r := range guard.Rules() {
+		holds := slices.ContainsFunc(p.Held, func(h plan.Hold) bool { return h.Guard == r.Name })
+		m.held.WithLabelValues(r.Name).Set(map[bool]float64{true: 1}[holds])
 	}
 }
 

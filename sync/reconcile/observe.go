@@ -4,14 +4,12 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"weir/sync/plan"
-	"weir/sync/plan/guard"
 	"weir/sync/resource"
 )
 
@@ -22,6 +20,7 @@ const fresh = 10 * time.Second
 type memory struct {
 	last map[resource.ID]resource.Applied
 	acts map[resource.ID][]resource.Act
+	told
 }
 
 func (r *Reconciler) remember(ctx context.Context) (memory, error) {
@@ -42,7 +41,8 @@ func (r *Reconciler) remember(ctx context.Context) (memory, error) {
 	for _, a := range acts {
 		m.acts[a.ID] = append(m.acts[a.ID], a)
 	}
-	return m, nil
+	m.told, err = r.whatWasTold(ctx)
+	return m, err
 }
 
 // everything returns all that is declared, and what was applied and has left
@@ -137,29 +137,14 @@ func (r *Reconciler) reading(done, total int) {
 	}
 }
 
-// decide makes the plan from what is known and lets the guards look at it.
+// decide makes the plan from what is known. The guards have not seen it.
 func (r *Reconciler) decide(m memory, now time.Time) *plan.Plan {
 	policy := r.opts.Policy
 	policy.ReadOnly = r.opts.ReadOnly()
-	p := plan.Diff(plan.Input{
+	return plan.Diff(plan.Input{
 		Revision: r.desired.revision, Desired: r.desired.set, Last: m.last, Seen: r.seen, Acts: m.acts,
 		Now: now, Policy: policy, Judge: r.judge, Partial: r.opts.Selector != nil,
 	})
-	p.Held = guard.Check(guard.Facts{
-		Plan: p, Policy: r.opts.Policy, Declared: r.desired.set.Len(), Owned: r.owned(m),
-		Sources: r.desired.sources, Pinned: r.pinnedInForce(),
-	})
-	return p
-}
-
-func (r *Reconciler) owned(m memory) int {
-	n := 0
-	for id := range maps.Keys(m.last) {
-		if r.judge(id) != nil {
-			n++
-		}
-	}
-	return n
 }
 
 // staleDue returns the resources that p would change on an observation too old

@@ -70,6 +70,11 @@ func (r *Reconciler) step(ctx context.Context, full bool) error {
 		p = r.decide(m, time.Now())
 	}
 	r.trace(ctx, p, m)
+	if err := r.guard(ctx, p, m); err != nil {
+		return err
+	}
+	r.letThrough(ctx, p, m)
+	r.markMode(ctx, p, m)
 	rep, err := r.carryOut(ctx, p)
 	r.settle(p, rep, began)
 	r.finish(p, rep, m, passTimes{began: began, full: full && !interrupted}, errors.Join(err, r.unwritten()))
@@ -163,7 +168,7 @@ func (r *Reconciler) carryOut(ctx context.Context, p *plan.Plan) (*apply.Report,
 	trimmed.Changes = make([]plan.Change, 0, len(p.Changes))
 	for _, c := range p.Changes {
 		if r.resting(c, now) {
-			c.Withheld = "failed a moment ago; tried again at " + r.failures[c.ID].until.UTC().Format(time.TimeOnly)
+			c.Resting, c.Withheld = true, "failed a moment ago; tried again at "+r.failures[c.ID].until.UTC().Format(time.TimeOnly)
 		}
 		trimmed.Changes = append(trimmed.Changes, c)
 	}
@@ -223,6 +228,7 @@ func (r *Reconciler) settle(p *plan.Plan, rep *apply.Report, began time.Time) {
 	}
 	r.wakeUnreadable(time.Now())
 	r.wakeUnsure(p)
+	r.wakeOnAir(p)
 	if rep == nil {
 		return
 	}
@@ -285,6 +291,7 @@ func (r *Reconciler) forget(p *plan.Plan) {
 	maps.DeleteFunc(r.failures, func(id resource.ID, _ failure) bool { return gone(id) })
 	maps.DeleteFunc(r.drifted, func(id resource.ID, _ bool) bool { return gone(id) })
 	maps.DeleteFunc(r.refused, func(id resource.ID, _ bool) bool { return gone(id) })
+	maps.DeleteFunc(r.aired, func(id resource.ID, _ airing) bool { return gone(id) })
 }
 
 func (r *Reconciler) settleResult(res apply.Result, c plan.Change, now time.Time) {

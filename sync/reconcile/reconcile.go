@@ -57,6 +57,9 @@ type Options struct {
 	Applied func(apply.Result)
 	// Verdict is told what became of each revision; may be nil. It must not block.
 	Verdict func(Verdict)
+	// Held is told of each plan that a guard holds, once; may be nil. It must not
+	// block.
+	Held func(HeldPlan)
 	// Reading is told how many of how many resources have been read; may be nil.
 	Reading func(done, total int)
 }
@@ -84,9 +87,12 @@ type Reconciler struct {
 	refused  map[resource.ID]bool      // removals that a guard or the policy did not let happen
 	unsure   map[resource.ID]time.Time // removed, or written without an answer, no longer ago than a lag
 	scan     scan
-	counted  []Count // of the last pass, as metered
-	unmarked bool    // the marks of former feeds are removed
-	resides  bool    // Run has begun: a crash would come again at the next start
+	aired    map[resource.ID]airing
+	held     map[string]bool // hashes of plans that were told to be held
+	lifted   string          // hash of the plan that a consent let through
+	counted  []Count         // of the last pass, as metered
+	unmarked bool            // the marks of former feeds are removed
+	resides  bool            // Run has begun: a crash would come again at the next start
 	// unreadTold is what was last logged of resources nothing is known of.
 	unreadTold Unread
 
@@ -118,7 +124,9 @@ func New(opts Options) (*Reconciler, error) {
 		opts: opts, dirty: make(chan struct{}, 1), kinds: map[string]map[string]provider.Kind{},
 		seen: map[resource.ID]resource.Observation{}, wake: map[resource.ID]time.Time{},
 		failures: map[resource.ID]failure{}, drifted: map[resource.ID]bool{},
-		refused: map[resource.ID]bool{}, unsure: map[resource.ID]time.Time{},
+		refused: map[resource.ID]bool{},
+		aired:   map[resource.ID]airing{}, held: map[string]bool{},
+		unsure: map[resource.ID]time.Time{},
 	}
 	for name, a := range opts.Accounts {
 		r.kinds[name] = a.Provider.Kinds()
@@ -194,15 +202,26 @@ func (r *Reconciler) Plan(ctx context.Context) (*plan.Plan, error) {
 	}
 	p := r.decide(memory, time.Now())
 	r.trace(ctx, p, memory)
-	return p, nil
+	return p, r.guard(ctx, p, memory)
 }
 
 // Apply carries out p, a plan made by Plan or Restore. What Fetch put in force is
-// marked as such first: a process that begins later must not fall back behind it.
+// marked as such first, where p is of it: a process that begins later must not
+// fall back behind it. A saved plan is carried out once.
 func (r *Reconciler) Apply(ctx context.Context, p *plan.Plan) (*apply.Report, error) {
 	if why := r.revocation(p.Revision); why != "" {
 		return nil, errors.New(why)
 	}
-	r.mark(ctx)
+	if err := r.claim(ctx, p); err != nil {
+		return nil, err
+	}
+	if r.desired.ready && p.Revision == r.desired.revision {
+		r.mark(ctx)
+		m, err := r.remember(ctx)
+		if err != nil {
+			return nil, err
+		}
+		r.markMode(ctx, p, m)
+	}
 	return r.applier.Apply(ctx, p)
 }

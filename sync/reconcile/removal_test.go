@@ -40,6 +40,9 @@ func TestRemovalsUndoWhatWasApplied(t *testing.T) {
 		h.writes()
 		h.commit("other.yaml", strings.ReplaceAll(multiOff, "live.example.com", "live.other.example.com"))
 		h.wait(3 * time.Second)
+		h.expectWrites()
+		h.consent("anna")
+		h.wait(time.Minute)
 		h.expectWrites("SetLiveDomainMultiStreamConfig off", "ResumeLiveStream bad", "RealTimeRecordCommand stop",
 			"DeleteRelaySourceV3")
 		h.expectStates(map[string]string{"MultiStream live.other.example.com": "in-sync"})

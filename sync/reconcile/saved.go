@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"weir/sync/apply"
 	"weir/sync/plan"
@@ -14,12 +15,15 @@ import (
 // Restore turns a saved plan back into one that can be applied, exactly as it
 // was saved, under the policy of now. Each change is held against a fresh
 // observation: where its resource has moved since, or its calls would be others
-// now, it is refused alone and stands among the results.
+// now, it is refused alone and stands among the results. What held the plan when
+// it was saved holds it still, and so does what holds it now.
 func (r *Reconciler) Restore(ctx context.Context, doc PlanDocument) (*plan.Plan, []apply.Result, error) {
 	if doc.Format != PlanFormat {
 		return nil, nil, fmt.Errorf("format %q: want %q", doc.Format, PlanFormat)
 	}
-	p := &plan.Plan{Revision: doc.Revision, Hash: doc.Hash, Held: doc.Held}
+	p := &plan.Plan{
+		Revision: doc.Revision, Hash: doc.Hash, Held: doc.Held, ID: doc.ID, Declared: doc.Declared, Consented: doc.Consented,
+	}
 	var saved []ChangeDocument
 	var want []resource.Resource
 	for _, c := range doc.Changes {
@@ -43,7 +47,45 @@ func (r *Reconciler) Restore(ctx context.Context, doc PlanDocument) (*plan.Plan,
 	if err := r.observe(ctx, want); err != nil {
 		return nil, nil, err
 	}
-	return p, r.refuseMoved(p, saved, m), nil
+	refused := r.refuseMoved(p, saved, m)
+	aired, err := r.holdAgain(ctx, p, m)
+	return p, append(refused, aired...), err
+}
+
+// holdAgain lets the guards look at a restored plan as it is now. What has gone
+// on air since is refused alone: nobody has seen that it would be interrupted.
+func (r *Reconciler) holdAgain(ctx context.Context, p *plan.Plan, m memory) ([]apply.Result, error) {
+	then := map[resource.ID]string{}
+	for _, c := range p.Changes {
+		then[c.ID] = c.OnAir
+	}
+	saved := slices.Clip(p.Held)
+	held, err := r.check(ctx, p, m)
+	var refused []apply.Result
+	p.Changes = slices.DeleteFunc(p.Changes, func(c plan.Change) bool {
+		news := c.OnAir != "" && then[c.ID] == ""
+		if news {
+			refused = append(refused, refusal(c, "it would interrupt what has gone on air since the plan was made: "+c.OnAir))
+		}
+		return news
+	})
+	if len(refused) > 0 {
+		held, err = r.check(ctx, p, m)
+	}
+	p.Held = saved
+	for _, h := range held {
+		if !slices.ContainsFunc(saved, func(s plan.Hold) bool { return s.Guard == h.Guard }) {
+			p.Held = append(p.Held, h)
+		}
+	}
+	if len(p.Held) > len(saved) {
+		p.Hash = p.Digest()
+	}
+	return refused, err
+}
+
+func refusal(c plan.Change, why string) apply.Result {
+	return apply.Result{ID: c.ID, Action: c.Action, Outcome: apply.Refused, Calls: []apply.Call{}, Error: why}
 }
 
 func orSpec(a, b resource.Spec) resource.Spec {
@@ -64,6 +106,7 @@ func (r *Reconciler) restoreChange(c ChangeDocument) (plan.Change, error) {
 	return plan.Change{
 		ID: id, Action: c.Action, Reason: c.Reason, State: c.State, Before: c.Before, After: c.After, Fields: c.Fields,
 		Acts: c.Acts, Epoch: c.Epoch, Origin: c.Origin, Labels: c.Labels, Withheld: c.Withheld, Note: c.Note, Fingerprint: c.Fingerprint,
+		OnAir: c.OnAir, Wide: c.Wide,
 	}, nil
 }
 
@@ -81,9 +124,7 @@ func (r *Reconciler) refuseMoved(p *plan.Plan, saved []ChangeDocument, m memory)
 			c.Last = &last
 		}
 		if err := r.fits(c, saved[i], m); err != nil {
-			refused = append(refused, apply.Result{
-				ID: c.ID, Action: c.Action, Outcome: apply.Refused, Calls: []apply.Call{}, Error: err.Error(),
-			})
+			refused = append(refused, refusal(c, err.Error()))
 			continue
 		}
 		fit = append(fit, c)

@@ -42,9 +42,8 @@ func (r *Reconciler) Since(ctx context.Context, base Declared) *plan.Plan {
 	}
 	slices.SortFunc(p.Changes, func(a, b plan.Change) int { return resource.Compare(a.ID, b.ID) })
 	r.trace(ctx, p, m)
-	p.Held = guard.Check(guard.Facts{
-		Plan: p, Policy: r.opts.Policy, Declared: r.desired.set.Len(), Owned: base.Set.Len(), Sources: r.desired.sources,
-	})
+	p.Declared = r.desired.sources
+	p.Held = guard.Check(r.facts(p, m))
 	p.Hash = p.Digest()
 	return p
 }
@@ -65,5 +64,6 @@ func (r *Reconciler) edit(id resource.ID, before, after resource.Spec, origin re
 		c.Note = unreadableNote
 	}
 	c.Withheld = r.opts.Policy.Withholds(c)
+	c.Wide = r.wide(c)
 	return c
 }

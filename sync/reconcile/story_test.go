@@ -48,7 +48,9 @@ func TestEditIsAppliedAlone(t *testing.T) {
 		for _, c := range h.clouds.Journal() {
 			operations = append(operations, c.Operation)
 		}
-		want := []string{"SetLiveDomainMultiStreamConfig"} // seen three seconds ago: fresh enough to write by
+		// The switch was seen three seconds ago: fresh enough to write by. Turning it
+		// off asks who is on air.
+		want := []string{"DescribeLiveStreamsOnlineList", "SetLiveDomainMultiStreamConfig"}
 		if !slices.Equal(operations, want) {
 			t.Errorf("calls %v, want %v", operations, want)
 		}

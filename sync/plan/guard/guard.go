@@ -5,27 +5,27 @@
 package guard
 
 import (
-	"fmt"
-
 	"weir/sync/plan"
-	"weir/sync/resource"
 )
-
-// updatesFloor is the number of resources up to which updates are not counted
-// in percent: among ten, one edit is ten percent.
-const updatesFloor = 10
 
 // Facts is what the rules look at.
 type Facts struct {
 	Plan     *plan.Plan
 	Policy   plan.Policy
-	Declared int // resources in the source
+	Declared int // resources in the sources
 	Owned    int // resources with a record of having been applied
-	// Sources counts the resources by source, with a zero for one that
-	// declares nothing.
+	// Sources counts the declared resources by source, with a zero for one that
+	// declares nothing; OwnedBy those that were applied, by the source that they
+	// came from.
 	Sources map[string]int
 	// Pinned says of each revision in force that was rolled back when and by what.
-	Pinned []string
+	Pinned  []string
+	OwnedBy map[string]int
+	// Recent counts by source what was removed within the last day, without
+	// anybody's consent, and has not come back.
+	Recent map[string]int
+	// Former is the mode of the last plans, where it was another one.
+	Former plan.Mode
 }
 
 // Rule is one guard.
@@ -41,9 +41,13 @@ func Rules() []Rule {
 	return []Rule{
 		{RolledBack, explainRolledBack, rolledBack},
 		{"empty-source", explainEmpty, emptySource},
+		{"policy-to-sync", explainPolicy, policyToSync},
+		{"on-air", explainOnAir, onAir},
 		{"removals", explainRemovals, removals},
 		{"removals-percent", explainRemovals, removalsPercent},
+		{"updates", explainUpdates, updates},
 		{"updates-percent", explainUpdates, updatesPercent},
+		{"wildcard-app", explainWildcard, wildcardApp},
 	}
 }
 
@@ -51,10 +55,23 @@ const (
 	explainEmpty = "A source declares nothing, or is not in the configuration any more, yet resources that it declared\n" +
 		"exist. That is nearly always a wrong path, a wrong branch, a lost mount or a slip in weir.yaml, so nothing is\n" +
 		"removed. Consent with `weir apply --consent HASH`."
+	explainPolicy = "policy.mode is sync now and was another mode before, which may have left much to remove: the first\n" +
+		"plan that removes something is held whole. Look at `weir diff`, then consent to exactly this plan with\n" +
+		"`weir apply --consent HASH`."
+	explainOnAir = "The plan takes something away that is on air now: it removes a relay source from which streams are\n" +
+		"pulled, ends a recording, or turns the dual-stream switch off while streams are pushed. The list of live streams\n" +
+		"is read at most ten seconds before; where it cannot be read, everything counts as on air. Wait until it is off\n" +
+		"air, or consent to exactly this plan with `weir apply --consent HASH`."
 	explainRemovals = "The plan removes more than policy.maxRemovals resources, or more than policy.maxRemovalsPercent of\n" +
-		"those weir applied. Look at `weir diff`, then consent to exactly this plan with `weir apply --consent HASH`."
-	explainUpdates = "The plan changes more than policy.maxUpdatesPercent of more than ten resources, as a slip in a\n" +
-		"template would. Look at `weir diff`, then consent to exactly this plan with `weir apply --consent HASH`."
+		"those weir applied, in all or of one source. What was removed within the last 24 hours without consent, and has\n" +
+		"not come back, counts too. Look at `weir diff`, then consent to exactly this plan with\n" +
+		"`weir apply --consent HASH`."
+	explainUpdates = "The plan changes more than policy.maxUpdates resources, or more than policy.maxUpdatesPercent of\n" +
+		"more than ten, in all or of one source, as a slip in a template would. Look at `weir diff`, then consent to\n" +
+		"exactly this plan with `weir apply --consent HASH`."
+	explainWildcard = "The plan lets a stream in again in every app of a domain at once (app: \"*\"), whoever had forbidden\n" +
+		"it there. That is done without a question only where weir did it before. Consent to exactly this plan with\n" +
+		"`weir apply --consent HASH`."
 )
 
 // Check applies every rule.
@@ -67,70 +84,3 @@ func Check(f Facts) []plan.Hold {
 	}
 	return out
 }
-
-func emptySource(f Facts) string {
-	n := 0
-	for c := range f.Plan.Due() {
-		gone := len(f.Sources) > 0 && f.Sources[c.Origin.Source] == 0
-		if removes(c) && (f.Declared == 0 || gone) {
-			n++
-		}
-	}
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprintf("the source declares nothing, and %d applied resources would be removed", n)
-}
-
-func removals(f Facts) string {
-	n := countRemovals(f)
-	if n <= f.Policy.MaxRemoved {
-		return ""
-	}
-	return fmt.Sprintf("%d removals, policy.maxRemovals is %d", n, f.Policy.MaxRemoved)
-}
-
-func removalsPercent(f Facts) string {
-	n := countRemovals(f)
-	if n*100 <= f.Policy.MaxRemovedPercent*f.Owned {
-		return ""
-	}
-	return fmt.Sprintf("%d of %d applied resources would be removed, policy.maxRemovalsPercent is %d",
-		n, f.Owned, f.Policy.MaxRemovedPercent)
-}
-
-func updatesPercent(f Facts) string {
-	n := 0
-	for c := range f.Plan.Due() {
-		if c.Action == plan.Update && c.Reason != plan.Expired && c.Reason != plan.Restart {
-			n++
-		}
-	}
-	if f.Declared <= updatesFloor || n*100 <= f.Policy.MaxUpdatedPercent*f.Declared {
-		return ""
-	}
-	return fmt.Sprintf("%d of %d resources would be updated, policy.maxUpdatesPercent is %d",
-		n, f.Declared, f.Policy.MaxUpdatedPercent)
-}
-
-// countRemovals counts removals that take something out of a cloud; a resource
-// that is only forgotten is none. Where there is one, those that wait for a
-// read count as well: a source that lost many would otherwise be removed in
-// portions, each below the limit.
-func countRemovals(f Facts) int {
-	due, waiting := 0, 0
-	for _, c := range f.Plan.Changes {
-		switch {
-		case c.Due() && removes(c):
-			due++
-		case c.Reason == plan.Removed && c.Action == plan.None && c.State == plan.Unknown:
-			waiting++
-		}
-	}
-	if due == 0 || f.Policy.Withholds(plan.Change{Action: plan.Delete, Reason: plan.Removed}) != "" {
-		return due
-	}
-	return due + waiting
-}
-
-func removes(c plan.Change) bool { return c.Action == plan.Delete && c.Before != resource.Spec("") }

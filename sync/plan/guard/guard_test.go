@@ -63,6 +63,7 @@ func TestCheck(t *testing.T) {
 			for _, h := range Check(Facts{
 				Plan: &plan.Plan{Changes: tc.changes}, Policy: policy, Declared: tc.declared, Owned: tc.owned,
 				Sources: map[string]int{"live": tc.declared, "empty": 0},
+				OwnedBy: map[string]int{"live": tc.owned, "empty": tc.owned, "former": tc.owned},
 			}) {
 				names = append(names, h.Guard)
 				if h.Message == "" {
@@ -75,6 +76,150 @@ func TestCheck(t *testing.T) {
 		})
 	}
 }
+
+// of returns n changes like c of a source.
+func of(source string, n int, c plan.Change) []plan.Change {
+	out := changes(n, c)
+	for i := range out {
+		out[i].ID.Key = fmt.Sprint(source, i)
+		out[i].Origin.Source = source
+	}
+	return out
+}
+
+func names(holds []plan.Hold) string {
+	var out []string
+	for _, h := range holds {
+		out = append(out, h.Guard)
+	}
+	return strings.Join(out, " ")
+}
+
+// TestFailure_D04_CountsAreOfEachSourceToo: one team's source that loses much of
+// what it declared is held, however small a part of everything that is.
+func TestFailure_D04_CountsAreOfEachSourceToo(t *testing.T) {
+	removal := plan.Change{Action: plan.Delete, Reason: plan.Removed, Before: `{"on":true}`}
+	update := plan.Change{Action: plan.Update, Reason: plan.Edited, Before: `{}`, After: `{"a":1}`}
+	tests := map[string]struct {
+		changes []plan.Change
+		want    string
+	}{
+		"two of a team's twelve removed":       {of("team", 2, removal), "removals-percent"},
+		"two of the others' thousand":          {of("others", 2, removal), ""},
+		"one of a small source's four (D02)":   {of("small", 1, removal), "removals-percent"},
+		"four of a team's twelve updated":      {of("team", 4, update), "updates-percent"},
+		"four of the others' thousand updated": {of("others", 4, update), ""},
+		"all of a small source updated":        {of("small", 4, update), ""},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			sizes := map[string]int{"team": 12, "others": 1000, "small": 4}
+			got := names(Check(Facts{
+				Plan: &plan.Plan{Changes: tc.changes}, Declared: 1016, Owned: 1016, Sources: sizes, OwnedBy: sizes,
+				Policy: plan.Policy{Mode: plan.Sync, MaxRemoved: 5, MaxRemovedPercent: 10, MaxUpdatedPercent: 30},
+			}))
+			if got != tc.want {
+				t.Errorf("held by %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// TestFailure_D02_RemovalsInPortions: what went within the last day counts as
+// part of what goes now.
+func TestFailure_D02_RemovalsInPortions(t *testing.T) {
+	removal := plan.Change{Action: plan.Delete, Reason: plan.Removed, Before: `{"on":true}`}
+	tests := map[string]struct {
+		removed int
+		recent  map[string]int
+		want    string
+	}{
+		"three, and two before":      {3, map[string]int{"live": 2}, ""},
+		"three, and three before":    {3, map[string]int{"live": 3}, "removals"},
+		"nothing, and much before":   {0, map[string]int{"live": 90}, ""},
+		"one, and three of a source": {1, map[string]int{"small": 3}, "removals-percent"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			source := "live"
+			if tc.recent["small"] > 0 {
+				source = "small"
+			}
+			sizes := map[string]int{"live": 1000, "small": 12}
+			got := names(Check(Facts{
+				Plan: &plan.Plan{Changes: of(source, tc.removed, removal)}, Declared: 1012, Owned: 1012,
+				Sources: sizes, OwnedBy: sizes, Recent: tc.recent,
+				Policy: plan.Policy{Mode: plan.Sync, MaxRemoved: 5, MaxRemovedPercent: 10, MaxUpdatedPercent: 30},
+			}))
+			if got != tc.want {
+				t.Errorf("held by %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// TestFailure_D03_ManyUpdates: more than fifty updates need consent, however
+// small a part of everything they are.
+func TestFailure_D03_ManyUpdates(t *testing.T) {
+	update := plan.Change{Action: plan.Update, Reason: plan.Edited, Before: `{}`, After: `{"a":1}`}
+	for n, want := range map[int]string{50: "", 51: "updates"} {
+		sizes := map[string]int{"live": 1000}
+		got := names(Check(Facts{
+			Plan: &plan.Plan{Changes: of("live", n, update)}, Declared: 1000, Owned: 1000, Sources: sizes, OwnedBy: sizes,
+			Policy: plan.Policy{Mode: plan.Sync, MaxRemoved: 5, MaxRemovedPercent: 10, MaxUpdatedPercent: 30},
+		}))
+		if got != want {
+			t.Errorf("%d updates: held by %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestRulesOfOneChange(t *testing.T) {
+	removal := plan.Change{Action: plan.Delete, Reason: plan.Removed, Before: `{"on":true}`}
+	unread := plan.Change{Action: plan.None, Reason: plan.Removed, State: plan.Unknown, Before: `{"on":true}`}
+	onAir, wide := removal, plan.Change{Action: plan.Create, Reason: plan.New, After: `{}`, Wide: "lets everything in"}
+	onAir.OnAir = "two streams are on air"
+	again, withheld := wide, onAir
+	again.Reason, withheld.Withheld = plan.Drifted, "mode upsert never removes"
+	tests := map[string]struct {
+		change plan.Change
+		former plan.Mode
+		want   string
+	}{
+		"a removal":                    {removal, plan.Sync, ""},
+		"of something on air":          {onAir, plan.Sync, "on-air"},
+		"that is withheld":             {withheld, plan.Sync, ""},
+		"a wildcard":                   {wide, plan.Sync, "wildcard-app"},
+		"a wildcard, done again":       {again, plan.Sync, ""},
+		"after upsert (D13)":           {removal, plan.Upsert, "policy-to-sync"},
+		"after nothing that is known":  {removal, "", ""},
+		"not read yet, after upsert":   {unread, plan.Upsert, ""},
+		"a wildcard, after observe":    {wide, plan.Observe, "wildcard-app"},
+		"on air, and after an observe": {onAir, plan.Observe, "policy-to-sync on-air"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			sizes := map[string]int{"live": 100}
+			got := Check(Facts{
+				Plan: &plan.Plan{Changes: of("live", 1, tc.change)}, Declared: 100, Owned: 100, Sources: sizes, OwnedBy: sizes,
+				Former: tc.former, Policy: plan.Policy{Mode: plan.Sync, MaxRemoved: 5, MaxRemovedPercent: 10},
+			})
+			if names(got) != tc.want {
+				t.Errorf("held by %+v, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestMessagesNameTheFirst(t *testing.T) {
+	onAir := plan.Change{Action: plan.Delete, Reason: plan.Removed, Before: `{"on":true}`, OnAir: "on air"}
+	got := onAirOf(of("live", 5, onAir))
+	if want := "a/K/live0: on air; a/K/live1: on air; a/K/live2: on air; and 2 more"; got != want {
+		t.Errorf("message %q, want %q", got, want)
+	}
+}
+
+func onAirOf(changes []plan.Change) string { return onAir(Facts{Plan: &plan.Plan{Changes: changes}}) }
 
 func TestEveryRuleIsExplained(t *testing.T) {
 	for _, r := range Rules() {

@@ -74,6 +74,7 @@ func kinds() map[string]provider.Kind {
 			Judge:      judgeMultiStream,
 			Calls:      ifDue(multiStreamCalls),
 			Verify:     noReads,
+			Interrupts: turnsOff,
 			Readable:   true,
 		},
 		kindIngest: {
@@ -82,6 +83,7 @@ func kinds() map[string]provider.Kind {
 			Judge:      judgeIngest,
 			Calls:      ifDue(ingestCalls),
 			Verify:     noReads,
+			Wide:       everyApp,
 			Readable:   true,
 		},
 		kindRecording: {
@@ -90,6 +92,7 @@ func kinds() map[string]provider.Kind {
 			Judge:      judgeRecording,
 			Calls:      ifDue(recordingCalls),
 			Verify:     noReads,
+			Interrupts: endsRecording,
 		},
 		kindPrefetch: {
 			APIVersion:  apiName,

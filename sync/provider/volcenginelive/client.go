@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"weir/sync/call"
@@ -82,6 +83,9 @@ func (c *Client) Call(ctx context.Context, req *call.Request) (*call.Response, e
 		return nil, err
 	}
 	a, fail := c.wire.Do(ctx, req.Operation, func(s wire.Stamp) (*http.Request, error) {
+		if req.Operation == opOnline {
+			return c.query(req, s)
+		}
 		return c.request(req.Operation, body, s)
 	})
 	if fail != nil {
@@ -128,6 +132,24 @@ func (c *Client) request(operation string, body []byte, s wire.Stamp) (*http.Req
 	}
 	req.Header.Set("Content-Type", "application/json")
 	sign(req, body, s.Now, c.opt.Region, s.Key)
+	return req, nil
+}
+
+// query returns the one operation that is asked with GET, its parameters in the
+// query (page 1126841).
+func (c *Client) query(r *call.Request, s wire.Stamp) (*http.Request, error) {
+	q := url.Values{"Action": {r.Operation}, "Version": {version}}
+	for name, value := range r.Params {
+		q.Set(name, fmt.Sprint(value))
+	}
+	u := url.URL{Scheme: c.endpoint.Scheme, Host: c.endpoint.Host, Path: "/"}
+	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20")
+	req, err := http.NewRequest(http.MethodGet, u.String(), http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	sign(req, nil, s.Now, c.opt.Region, s.Key)
 	return req, nil
 }
 

@@ -17,6 +17,7 @@ func kinds() map[string]provider.Kind {
 			Calls:      calls,
 			Verify:     verify,
 			Repair:     repair,
+			Interrupts: removesSource,
 			Readable:   true,
 		},
 	}

@@ -21,6 +21,7 @@ const (
 	opUpdate   = "UpdateRelaySourceV3"
 	opDelete   = "DeleteRelaySourceV3"
 	opDomains  = "ListDomainDetail"
+	opOnline   = "DescribeLiveStreamInfoByPage"
 )
 
 // Provider is Volcengine Live. It holds nothing and may be used by several
@@ -39,4 +40,4 @@ func (*Provider) Kinds() map[string]provider.Kind { return kinds() }
 func (*Provider) Limits() map[string][]call.Window { return limits() }
 
 // Reads names the operations without an effect.
-func (*Provider) Reads() []string { return []string{opDescribe, opDomains} }
+func (*Provider) Reads() []string { return []string{opDescribe, opDomains, opOnline} }
