@@ -225,7 +225,7 @@ func (r *Reconciler) wakeOnAir(p *plan.Plan) {
 // of one to which nobody has.
 func (r *Reconciler) letThrough(ctx context.Context, p *plan.Plan, m memory) {
 	if len(p.Held) == 0 {
-		clear(r.held)
+		clear(r.heldTold)
 		return
 	}
 	if r.opts.DryRun {
@@ -265,13 +265,13 @@ func (r *Reconciler) Release(ctx context.Context, p *plan.Plan) error {
 const heldMost = 1000
 
 func (r *Reconciler) tellHeld(p *plan.Plan) {
-	if r.opts.Held == nil || r.held[p.Hash] {
+	if r.opts.Held == nil || r.heldTold[p.Hash] {
 		return
 	}
-	if len(r.held) >= heldMost {
-		clear(r.held)
+	if len(r.heldTold) >= heldMost {
+		clear(r.heldTold)
 	}
-	r.held[p.Hash] = true
+	r.heldTold[p.Hash] = true
 	r.opts.Held(HeldPlan{p.Hash, p.Revision, p.Held, p.Summary()})
 }
 

@@ -88,7 +88,7 @@ type Reconciler struct {
 	unsure   map[resource.ID]time.Time // removed, or written without an answer, no longer ago than a lag
 	scan     scan
 	aired    map[resource.ID]airing
-	held     map[string]bool // hashes of plans that were told to be held
+	heldTold map[string]bool // hashes of plans that were told to be held
 	lifted   string          // hash of the plan that a consent let through
 	counted  []Count         // of the last pass, as metered
 	unmarked bool            // the marks of former feeds are removed
@@ -125,7 +125,7 @@ func New(opts Options) (*Reconciler, error) {
 		seen: map[resource.ID]resource.Observation{}, wake: map[resource.ID]time.Time{},
 		failures: map[resource.ID]failure{}, drifted: map[resource.ID]bool{},
 		refused: map[resource.ID]bool{},
-		aired:   map[resource.ID]airing{}, held: map[string]bool{},
+		aired:   map[resource.ID]airing{}, heldTold: map[string]bool{},
 		unsure: map[resource.ID]time.Time{},
 	}
 	for name, a := range opts.Accounts {

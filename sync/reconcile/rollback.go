@@ -11,7 +11,6 @@ import (
 
 	"weir/sync/apply"
 	"weir/sync/plan"
-	"weir/sync/plan/guard"
 	"weir/sync/resource"
 	"weir/sync/state"
 )
@@ -163,7 +162,7 @@ func (u *undoing) make(ctx context.Context) (err error) {
 		}
 	}
 	slices.SortFunc(u.Left, func(a, b apply.Result) int { return resource.Compare(a.ID, b.ID) })
-	return u.diff()
+	return u.diff(ctx)
 }
 
 // leaveLater leaves what a later plan has changed to something else.
@@ -220,7 +219,7 @@ func (u *undoing) shows(id resource.ID, spec resource.Spec) bool {
 }
 
 // diff makes the plan.
-func (u *undoing) diff() error {
+func (u *undoing) diff(ctx context.Context) error {
 	last := map[resource.ID]resource.Applied{}
 	var back []resource.Resource
 	for id, d := range u.deeds {
@@ -245,12 +244,24 @@ func (u *undoing) diff() error {
 	})
 	u.Undo.Plan = p
 	u.finish(p)
-	p.Held = guard.Check(guard.Facts{
-		Plan: p, Policy: u.opts.Policy, Declared: len(u.m.last), Owned: u.owned(u.m),
-	})
-	u.held = p.Held
+	p.Declared, p.Consented = u.declared(), u.m.used()
+	p.Held, err = u.check(ctx, p, u.m)
+	u.Undo.held = p.Held
 	p.Hash = p.Digest()
-	return nil
+	return err
+}
+
+// declared is what the guards compare with: what was applied stands for what is
+// declared, and a source of which nothing is left is not an empty one.
+func (u *undoing) declared() map[string]int {
+	n := map[string]int{}
+	for _, last := range u.m.last {
+		n[last.Origin.Source]++
+	}
+	for _, d := range u.deeds {
+		n[d.origin.Source] = max(n[d.origin.Source], 1)
+	}
+	return n
 }
 
 // before returns what d is set back to, "" where it is removed: what a plan
@@ -336,6 +347,8 @@ func (r *Reconciler) afresh(ctx context.Context, u *Undo, settled func(context.C
 	if err != nil {
 		return nil, err
 	}
+	again.Plan.Consented = u.Plan.Consented // the consent to u has been used since
+	again.Plan.Hash = again.Plan.Digest()
 	if again.Plan.Hash != u.Plan.Hash {
 		return nil, errors.New("something has changed since the plan was shown; look at it again")
 	}

@@ -110,6 +110,10 @@ func TestRollbackOfEachKind(t *testing.T) {
 				was, world := h.records(), held(h.clouds.World())
 				h.commit("a.yaml", keep, "b.yaml", tc.after)
 				h.wait(2 * time.Minute)
+				if len(h.rec.Status().Plan.Held) > 0 { // it interrupts what is on air
+					h.consent("jane")
+					h.wait(2 * time.Minute)
+				}
 				h.writes()
 				u, rep := h.rollback("", loose, directory)
 				got := h.writes()
