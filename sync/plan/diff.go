@@ -27,7 +27,7 @@ const (
 type Policy struct {
 	Mode       Mode
 	ReadOnly   string // why nothing is done for now, whatever the mode; "" where it is
-	HealDrift  bool // false: drift is reported and left alone
+	HealDrift  bool   // false: drift is reported and left alone
 	DriftRules []DriftRule
 	MaxRemoved int // removals in one plan beyond which it is held
 	MaxRemovedPercent,
