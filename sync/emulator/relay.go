@@ -138,11 +138,23 @@ func updateRelay(h *held, c *apiCall) (any, *failure) {
 		return nil, f
 	}
 	table, groups := h.relays.in(req.Vhost), req.GroupDetails
+	if h.settings.RelayIgnoresParams {
+		dropParams(groups)
+	}
 	if old, held := table.get(req.App, c.at); held && h.settings.RelayUpdate == "merge" {
 		groups = mergeGroups(old.groups, groups)
 	}
 	table.put(req.App, newRelayEntry(req.Vhost, req.App, groups), c.at)
 	return nil, nil
+}
+
+// dropParams takes the parameters from all servers of groups just read.
+func dropParams(groups []relayGroup) {
+	for _, g := range groups {
+		for i := range g.Servers {
+			g.Servers[i].RelaySourceParams = nil
+		}
+	}
 }
 
 // mergeGroups puts groups in the places of the old ones of the same name and

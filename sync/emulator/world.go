@@ -176,6 +176,9 @@ type Settings struct {
 	// RelayUpdate says what UpdateRelaySourceV3 does to the groups that it does
 	// not name: replace (default) removes them, merge keeps them.
 	RelayUpdate string `yaml:"relayUpdate" json:"relayUpdate"`
+	// RelayIgnoresParams lets UpdateRelaySourceV3 accept RelaySourceParams and drop
+	// them: an API that silently ignores a field.
+	RelayIgnoresParams bool `yaml:"relayIgnoresParams" json:"relayIgnoresParams"`
 	// RelayEmpty is what DescribeRelaySourceV3 answers of nothing: list
 	// (default, an empty one), omitted (no Result) or notFound (404).
 	RelayEmpty string `yaml:"relayEmpty" json:"relayEmpty"`

@@ -32,6 +32,9 @@ func Compare(c Case) Verdict {
 		return v
 	}
 	v.Reason, v.State = whyDiffers(c)
+	if v.Reason == Drifted && !c.Last.Confirmed {
+		v.Note = "not effective: applied at " + c.Last.At.UTC().Format(time.RFC3339) + ", and no read has shown it since"
+	}
 	v.Action = Update
 	if !c.Seen.Exists {
 		v.Action = Create
@@ -94,6 +97,12 @@ func whyDiffers(c Case) (Reason, State) {
 	default:
 		return Conflict, Pending
 	}
+}
+
+// Ineffective reports whether c differs because what weir wrote was never seen:
+// the cloud accepted it and ignores it, or somebody undid it at once.
+func (c Change) Ineffective() bool {
+	return c.Reason == Drifted && c.Last != nil && !c.Last.Confirmed
 }
 
 // Shows reports whether seen, read at now after calls of c, shows what c was to

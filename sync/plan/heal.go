@@ -26,8 +26,12 @@ const (
 	fightGap    = 24 * time.Hour
 )
 
-// Fight says that somebody undoes what weir puts back.
+// Fight says that somebody undoes what weir puts back, or that it never came
+// true.
 type Fight struct {
+	// Unseen says that no read has shown what weir wrote: the cloud accepts it and
+	// ignores it, or somebody undoes it at once.
+	Unseen  bool      `json:"unseen,omitempty"`
 	Times   int       `json:"times"`   // how often weir has put it back
 	PutBack time.Time `json:"putBack"` // when it did last
 	Found   time.Time `json:"found"`   // when it was found changed again
@@ -35,6 +39,10 @@ type Fight struct {
 
 // String says what happened and what ends it.
 func (f Fight) String() string {
+	if f.Unseen {
+		return fmt.Sprintf("not effective: written again %d times, last at %s, and no read has ever shown it; weir has stopped",
+			f.Times, f.PutBack.UTC().Format(time.RFC3339))
+	}
 	return fmt.Sprintf("fight: put back %d times, last at %s, and found changed again at %s; weir has stopped",
 		f.Times, f.PutBack.UTC().Format(time.RFC3339), f.Found.UTC().Format(time.RFC3339))
 }
@@ -81,7 +89,7 @@ func (ch *Change) face(c Case) {
 	last := back[len(back)-1].At
 	if n := rounds(back, foundMark(ch.Before)); n >= fightRounds {
 		ch.Heals = left(ch.Heals, c.Seen.At)
-		ch.Fight = &Fight{Times: n, PutBack: last, Found: ch.Heals[len(ch.Heals)-1].At}
+		ch.Fight = &Fight{Unseen: !c.Last.Confirmed, Times: n, PutBack: last, Found: ch.Heals[len(ch.Heals)-1].At}
 		ch.Withheld = fmt.Sprintf("%s; edit the declaration, or say `weir settle %s again`", ch.Fight, ch.ID)
 		return
 	}

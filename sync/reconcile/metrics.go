@@ -190,7 +190,11 @@ func (r *Reconciler) newlyDrifted(p *plan.Plan) []plan.Change {
 	var out []plan.Change
 	for _, c := range p.Changes {
 		is := c.Reason == plan.Drifted || c.Reason == plan.Conflict
-		if is && !r.drifted[c.ID] {
+		switch {
+		case !is || r.drifted[c.ID]:
+		case c.Ineffective():
+			r.opts.Logger.Warn("not effective: what was applied was never seen", "resource", c.ID.String(), "fields", paths(c.Fields))
+		default:
 			out = append(out, c)
 			r.opts.Logger.Warn("drift: changed behind weir's back", "resource", c.ID.String(),
 				"reason", string(c.Reason), "fields", paths(c.Fields))

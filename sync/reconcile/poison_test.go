@@ -48,7 +48,10 @@ func TestFailure_P08_PoisonedRevision(t *testing.T) {
 		bad := b.turn(h, "a.yaml", multiOff, "b.yaml", forbid)
 		for range crashesToPoison {
 			// That it goes on to apply is not of interest: a dead process would not.
-			run(func(h *house, o *Options) { o.Store, o.DryRun = &dying{Store: h.store, revision: bad}, false; o.ReadOnly = always("dead") })
+			run(func(h *house, o *Options) {
+				o.Store, o.DryRun = &dying{Store: h.store, revision: bad}, false
+				o.ReadOnly = saying("dead")
+			})
 			h.stop()
 			h.expectWrites()
 		}
@@ -92,7 +95,7 @@ func TestFailure_P08_OneCrashIsNone(t *testing.T) {
 		follow := func(_ *house, o *Options) { o.Feeds[0].Follows = "live: directory /live" }
 		for range 3 {
 			h.build(follow, func(h *house, o *Options) {
-				o.Store, o.ReadOnly = &dying{Store: h.store, revision: h.source.current.Revision}, always("dead")
+				o.Store, o.ReadOnly = &dying{Store: h.store, revision: h.source.current.Revision}, saying("dead")
 			})
 			h.start()
 			h.wait(time.Second)
@@ -140,7 +143,7 @@ func TestFailure_P09_ReadOnly(t *testing.T) {
 	})
 }
 
-func always(why string) func() string { return func() string { return why } }
+func saying(why string) func() string { return func() string { return why } }
 
 // gauge returns the value of a metric without labels.
 func (h *house) gauge(name string) float64 {
