@@ -86,6 +86,9 @@ func Bisect(e Evidence, path, value string) Finding {
 	q.called(&f)
 	q.outside(&f)
 	f.Found = f.Set != nil || f.Call != nil || f.Outside != nil
+	if e.Seen != nil && e.Seen.Unreadable != "" && !f.Found {
+		f.Note = "what the account holds now is not known: " + e.Seen.Unreadable
+	}
 	f.Now = e.Declared.Spec != "" && q.has(e.Declared.Spec)
 	if !q.want.null {
 		if f.Value = q.want.value; q.asText() || f.Value == nil {
