@@ -62,7 +62,8 @@ func normalOf(cfg *config.Config, id resource.ID) (func(resource.Spec) (resource
 		kinds := clouds()[acc.Provider].provider.Kinds()
 		kind, ok := kinds[id.Kind]
 		if !ok {
-			return nil, unknown(fmt.Sprintf("account %s has no kind %q", acc.Name, id.Kind), id.Kind, slices.Sorted(maps.Keys(kinds)))
+			what := fmt.Sprintf("account %s has no kind %q", acc.Name, id.Kind)
+			return nil, unknown(what, id.Kind, slices.Sorted(maps.Keys(kinds)))
 		}
 		return kind.Normal, nil
 	}

@@ -59,7 +59,7 @@ func (q *inquiry) directory(ctx context.Context, p *past) error {
 	p.without = "a directory has no history"
 	root, below, err := within(p.Directory)
 	if err != nil {
-		return nil //nolint:nilerr // then there is no history
+		return nil
 	}
 	opt := gitsource.LocalOptions{Name: p.Name, Dir: root, Revision: "HEAD", Path: below, Limits: gitLimits(q.cfg)}
 	local, err := gitsource.Local(ctx, opt)
