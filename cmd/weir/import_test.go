@@ -125,7 +125,11 @@ func surveyAll(t *rapid.T, with map[string]call.Caller, f importFlags) []surveye
 	var out []surveyed
 	for _, acc := range importConfig().Accounts {
 		p := clouds()[acc.Provider].provider
-		l, err := p.(provider.Lister).List(t.Context(), with[acc.Name], provider.Search{Account: acc.Name, Defaults: f.all})
+		lister, ok := p.(provider.Lister)
+		if !ok {
+			t.Fatalf("%s: no Lister", acc.Provider)
+		}
+		l, err := lister.List(t.Context(), with[acc.Name], provider.Search{Account: acc.Name, Defaults: f.all})
 		if err != nil || len(l.Unread) > 0 {
 			t.Fatalf("%s: %v, unread %+v", acc.Name, err, l.Unread)
 		}

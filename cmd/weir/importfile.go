@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -48,7 +47,7 @@ func filesOf(
 	var files []*importFile
 	loader := loaderFor(cfg, out)
 	for _, s := range all {
-		for part := range slices.Values(byKind(s.Found)) {
+		for _, part := range byKind(s.Found) {
 			w := &importWriter{
 				survey: s, kind: part[0].ID.Kind, out: out, loader: loader, declared: declared,
 				named: len(manifestOptions(cfg, nil).Accounts[clouds()[s.account.Provider].apiVersion]) > 1,

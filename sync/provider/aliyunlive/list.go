@@ -203,17 +203,20 @@ func (l *lister) realms(ctx context.Context) []*realm {
 	}
 	out := make([]*realm, 0, len(all))
 	for _, name := range sortedKeys(all) {
-		r := all[name]
-		slices.SortFunc(r.ingests, func(a, b string) int {
-			if (a == r.main) != (b == r.main) {
-				return map[bool]int{true: 1, false: -1}[a == r.main]
-			}
-			return strings.Compare(a, b)
-		})
-		r.ingests = slices.Compact(r.ingests)
-		out = append(out, r)
+		all[name].order()
+		out = append(out, all[name])
 	}
 	return out
+}
+
+// order puts the ingest domains in order, each once, the one of the realm's own
+// name last.
+func (r *realm) order() {
+	slices.Sort(r.ingests)
+	r.ingests = slices.Compact(r.ingests)
+	if i := slices.Index(r.ingests, r.main); i >= 0 {
+		r.ingests = append(slices.Delete(r.ingests, i, i+1), r.main)
+	}
 }
 
 // place asks to which realm a domain belongs, and puts the domains of that

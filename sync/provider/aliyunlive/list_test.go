@@ -188,3 +188,21 @@ func TestListGoesOnWithoutTheListOfDomains(t *testing.T) {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
 }
+
+// FuzzList holds that no answer breaks a listing, and that what it finds free
+// has a normal form.
+func FuzzList(f *testing.F) {
+	f.Add(`{"TotalCount":1,"Domains":{"PageData":[{"DomainName":"p.test","LiveDomainType":"liveEdge"}]}}`,
+		`{"LiveDomainModels":{"LiveDomainModel":[{"Type":"vhost","DomainName":"l.test"},{"Type":"publish","DomainName":"p.test"}]}}`,
+		`{"TotalNum":1,"StreamUrls":{"StreamUrl":["l.test/a/s"]},"OnlineInfo":{"LiveStreamOnlineInfo":[{"AppName":"a","StreamName":"s"}]}}`)
+	f.Add(`{"TotalCount":"1"}`, `[]`, `{}`)
+	f.Fuzz(func(t *testing.T, domains, mapping, lists string) {
+		c := answers{opUserDomains: domains, opMapping: mapping, opBlockList: lists, opOnlineList: lists, opReadMultiStream: `{"Switch":"on"}`}
+		for _, one := range list(t, c, provider.Search{}).Found {
+			normal, err := New().Kinds()[one.ID.Kind].Normal(one.Spec)
+			if one.Obstacle == "" && (err != nil || normal != one.Spec) {
+				t.Errorf("%s: %s is %s in normal form, %v", one.ID, one.Spec, normal, err)
+			}
+		}
+	})
+}

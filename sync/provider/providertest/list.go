@@ -17,7 +17,7 @@ import (
 // list checks a provider that is a provider.Lister: all that stands in the
 // cloud is found, and what was found, once declared, is in sync.
 func (s Suite) list(t *testing.T) {
-	if _, ok := s.New().(provider.Lister); !ok {
+	if s.lister() == nil {
 		t.Skip("the provider is no Lister")
 	}
 	for name, check := range map[string]func(*testing.T){
@@ -28,13 +28,19 @@ func (s Suite) list(t *testing.T) {
 	}
 }
 
+// lister returns a fresh provider, nil where it is no Lister.
+func (s Suite) lister() provider.Lister {
+	l, _ := s.New().(provider.Lister)
+	return l
+}
+
 // lists returns what a List finds, its requests checked.
 func (s Suite) lists(t *testing.T, c call.Caller, search provider.Search) provider.Listing {
 	t.Helper()
 	p := s.New()
 	search.Account = s.Account
 	rec := &recorder{next: call.Withhold(c, p.Reads())}
-	found, err := p.(provider.Lister).List(t.Context(), rec, search)
+	found, err := s.lister().List(t.Context(), rec, search)
 	if err != nil {
 		t.Fatalf("List: %v", err)
 	}
@@ -118,7 +124,7 @@ func (s Suite) listNothing(t *testing.T) {
 	}
 	rec := &recorder{next: s.caller(t, s.Cloud())}
 	search := provider.Search{Account: s.Account, Kinds: []string{"NoSuchKind"}}
-	found, err := s.New().(provider.Lister).List(t.Context(), rec, search)
+	found, err := s.lister().List(t.Context(), rec, search)
 	if err != nil || len(found.Found) > 0 || len(rec.requests()) > 0 {
 		t.Errorf("no kind asked for: %+v, %v after %s", found, err, encode(rec.requests()))
 	}
@@ -153,7 +159,7 @@ func (s Suite) listDown(t *testing.T) {
 func (s Suite) listCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := s.New().(provider.Lister).List(ctx, s.caller(t, s.Cloud()), provider.Search{Account: s.Account})
+	_, err := s.lister().List(ctx, s.caller(t, s.Cloud()), provider.Search{Account: s.Account})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want it canceled", err)
 	}
