@@ -114,8 +114,8 @@ func (a *app) permit(ctx context.Context, one *oneShot, f applyFlags) error {
 	case f.consent != "" && f.consent != p.Hash:
 		return one.otherPlan(ctx, f.consent)
 	case len(p.Held) > 0 && f.consent == "":
-		return fmt.Errorf("the plan is held by guard %s: %s; to let it through: weir apply --consent %s",
-			p.Held[0].Guard, p.Held[0].Message, p.Hash)
+		return fmt.Errorf("the plan is held by guard %s: %s; to let it through: %s",
+			p.Held[0].Guard, p.Held[0].Message, letThrough(p.Held, p.Revision, p.Hash))
 	case len(p.Held) > 0:
 		return one.release(ctx)
 	case f.consent != "":

@@ -142,7 +142,7 @@ func printSummary(w io.Writer, doc reconcile.PlanDocument, s style) {
 		fmt.Fprintf(w, "%s %s [%s]\n", s.paint(red, "Held:"), h.Message, h.Guard)
 	}
 	if len(doc.Held) > 0 {
-		fmt.Fprintf(w, "Nothing of it is applied until someone says: weir apply --consent %s\n", doc.Hash)
+		fmt.Fprintf(w, "Nothing of it is applied until someone says: %s\n", letThrough(doc.Held, doc.Revision, doc.Hash))
 	}
 }
 

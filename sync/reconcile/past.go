@@ -24,9 +24,9 @@ const (
 // leastDigits is how much of a plan's hash must be given.
 const leastDigits = 6
 
-// rollbackOf begins the revision of a plan that undoes another, whose hash
+// RollbackOf begins the revision of a plan that undoes another, whose hash
 // follows.
-const rollbackOf = "rollback:"
+const RollbackOf = "rollback:"
 
 // Past is a plan that was carried out, at least in part.
 type Past struct {
@@ -78,7 +78,7 @@ func (r *Reconciler) plans(ctx context.Context, q state.Query, most int) ([]Past
 
 func newPast(e state.Entry) *Past {
 	p := &Past{Plan: e.Plan, Revision: e.Revision, At: e.Opened, Upkeep: true, ids: map[string]bool{}}
-	if undone, is := strings.CutPrefix(e.Revision, rollbackOf); is {
+	if undone, is := strings.CutPrefix(e.Revision, RollbackOf); is {
 		p.Undoes = undone
 	}
 	return p
@@ -242,7 +242,7 @@ func (r *Reconciler) rootOf(ctx context.Context, p Past) (root, error) {
 			return out, fmt.Errorf("plan %s is a rollback of itself", short(hash))
 		}
 		seen[hash] = true
-		undone, is := strings.CutPrefix(revision, rollbackOf)
+		undone, is := strings.CutPrefix(revision, RollbackOf)
 		if !is {
 			list, err := r.deeds(ctx, hash)
 			out.revision, out.deeds = revision, map[resource.ID]deed{}

@@ -239,7 +239,7 @@ func (u *undoing) diff(ctx context.Context) error {
 		return err
 	}
 	p := plan.Diff(plan.Input{
-		Revision: rollbackOf + u.Of.Plan, Desired: set, Last: last, Seen: u.seen, Acts: u.m.acts,
+		Revision: RollbackOf + u.Of.Plan, Desired: set, Last: last, Seen: u.seen, Acts: u.m.acts,
 		Now: u.now, Policy: u.opts.Policy, Judge: u.judge,
 	})
 	u.Undo.Plan = p
