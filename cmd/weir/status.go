@@ -125,6 +125,9 @@ func printStatus(w io.Writer, ans statusAnswer, s style) {
 	for _, u := range st.Unread {
 		fmt.Fprintf(w, "%s %s: %s\n", s.paint(yellow, "unreadable"), u.ID, u.Why)
 	}
+	if st.Journal.Writes.Seq > 0 {
+		fmt.Fprintf(w, "journal: head of writes %s (link %d)\n", st.Journal.Writes.Hash, st.Journal.Writes.Seq)
+	}
 	if st.Error != "" {
 		fmt.Fprintf(w, "%s\n", s.paint(red, st.Error))
 	}

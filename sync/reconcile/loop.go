@@ -46,6 +46,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 // first, so that an edit never waits for a scan.
 func (r *Reconciler) turn(ctx context.Context) time.Duration {
 	full := r.fullDue(time.Now())
+	defer r.noteHeads(ctx, time.Now())
 	err := r.step(ctx, false)
 	if full && err == nil {
 		err = r.step(ctx, true)

@@ -95,6 +95,7 @@ type Reconciler struct {
 	resides  bool            // Run has begun: a crash would come again at the next start
 	// unreadTold is what was last logged of resources nothing is known of.
 	unreadTold Unread
+	headsTold  time.Time // when the journal's heads were last logged
 
 	revoked revoked
 }

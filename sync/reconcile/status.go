@@ -11,6 +11,7 @@ import (
 	"weir/sync/manifest"
 	"weir/sync/plan"
 	"weir/sync/resource"
+	"weir/sync/state"
 )
 
 // failuresShown bounds the failures a Status lists.
@@ -32,6 +33,7 @@ type Status struct {
 	Failures []Failure      `json:"failures"`
 	Unread   []Unread       `json:"unreadable"`      // could be read, but were not
 	Error    string         `json:"error,omitempty"` // why the last pass could not be made
+	Journal  state.Heads    `json:"journal"`         // ends of its chains, to be noted elsewhere
 }
 
 // SourceStatus is what is in force of a source, and what stands against its

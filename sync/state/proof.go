@@ -15,6 +15,7 @@ type Proof struct {
 	Entries   int64     `json:"entries"`   // that are as their links say
 	Unchained int64     `json:"unchained"` // without a link by right: from before the chain, or left of what was pruned
 	Pruned    int64     `json:"pruned"`    // links of entries that were pruned
+	Gaps      int64     `json:"gaps"`      // links between those of an exported file that are not in it
 	First     int64     `json:"first"`     // number of the first entry that was compared, 0 for none
 	Last      int64     `json:"last"`
 	Since     time.Time `json:"since,omitzero"` // when the first was opened

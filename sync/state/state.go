@@ -135,10 +135,10 @@ var (
 // gives times back in UTC and numbers in Params as json.Number.
 type Entry struct {
 	Number    int64           `json:"number"` // given by Open
-	Opened    time.Time       `json:"opened"`
+	Opened    time.Time       `json:"opened,omitzero"`
 	Account   string          `json:"account"`
 	Operation string          `json:"operation"`
-	Params    map[string]any  `json:"params,omitempty"`
+	Params    map[string]any  `json:"params,omitzero"`
 	Write     bool            `json:"write"`
 	Resource  string          `json:"resource,omitempty"`
 	Origin    resource.Origin `json:"origin"`
@@ -172,7 +172,7 @@ func (c *Change) Fields() []resource.Field {
 
 // Outcome is how a call ended; a zero Closed means that nobody wrote it down.
 type Outcome struct {
-	Closed    time.Time `json:"closed"`
+	Closed    time.Time `json:"closed,omitzero"`
 	Code      string    `json:"code"` // call.Code
 	CloudCode string    `json:"cloudCode,omitempty"`
 	Status    int       `json:"status,omitempty"`
@@ -187,7 +187,8 @@ type Query struct {
 	Resource  string
 	Plan      string    // hash
 	Commit    string    // of the origin; the first digits are enough
-	Code      string    // of the outcome; CodeOpen for those that nobody closed
+	RequestID string    // the cloud's
+	Code      string    // of the outcome, CodeOpen or CodeFailed
 	Since     time.Time // opened then or later
 	Until     time.Time // opened before
 	Above     int64     // only entries with a greater number, 0 for all
@@ -198,5 +199,11 @@ type Query struct {
 	Limit     int       // at most this many, 0 for 1,000
 }
 
-// CodeOpen is the Code in a Query of entries whose outcome nobody wrote down.
-const CodeOpen = "open"
+// The words that stand for a Code in a Query.
+const (
+	CodeOpen   = "open"   // entries whose outcome nobody wrote down
+	CodeFailed = "failed" // those whose outcome is another than CodeOK
+)
+
+// CodeOK is the Code of an outcome that is as it was meant to be, call.OK.
+const CodeOK = "ok"

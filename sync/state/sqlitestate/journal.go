@@ -147,8 +147,16 @@ func conditions(q state.Query) (string, []any) {
 	add(q.Resource != "", "resource = ?", q.Resource)
 	add(q.Plan != "", "plan = ?", q.Plan)
 	add(q.Commit != "", "commit_hash >= ? AND commit_hash < ?", q.Commit, q.Commit+"\U0010ffff")
-	add(q.Code == state.CodeOpen, "closed IS NULL")
-	add(q.Code != "" && q.Code != state.CodeOpen, "code = ? AND closed IS NOT NULL", q.Code)
+	add(q.RequestID != "", "request_id = ?", q.RequestID)
+	switch q.Code {
+	case "":
+	case state.CodeOpen:
+		add(true, "closed IS NULL")
+	case state.CodeFailed:
+		add(true, "code <> ? AND closed IS NOT NULL", state.CodeOK)
+	default:
+		add(true, "code = ? AND closed IS NOT NULL", q.Code)
+	}
 	add(!q.Since.IsZero(), "opened >= ?", nanos(q.Since))
 	add(!q.Until.IsZero(), "opened < ?", nanos(q.Until))
 	add(q.Above > 0, "number > ?", q.Above)

@@ -16,6 +16,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -55,6 +56,9 @@ type Options struct {
 	// MaxBytes bounds the file; a write beyond it fails with state.Full. 0 for
 	// no bound but the disk's.
 	MaxBytes int64
+	// Existing refuses to make a store where there is none, with an error that
+	// is fs.ErrNotExist.
+	Existing bool
 }
 
 // complete fills in the defaults and refuses what makes no sense.
@@ -102,6 +106,9 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	path, err = filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("state file: %w", err)
+	}
+	if _, err := os.Stat(path); o.Existing && errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no state at %s: nothing was applied yet: %w", path, fs.ErrNotExist)
 	}
 	s := &Store{path: path, options: o, cleanup: func() error { return nil }}
 	if err := s.open(ctx); err != nil {

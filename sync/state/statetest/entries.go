@@ -77,7 +77,7 @@ func journalQueries(t *testing.T, s state.Store) {
 		func(e *state.Entry) { e.Opened = time.Time{} },
 		func(e *state.Entry) { e.Opened, e.Plan, e.Origin.Commit = time.Time{}, "0b1e", "c0ffee11" },
 		func(e *state.Entry) {
-			e.Opened, e.Outcome = time.Time{}, state.Outcome{Closed: epoch(), Code: "throttled"}
+			e.Opened, e.Outcome = time.Time{}, state.Outcome{Closed: epoch(), Code: "throttled", RequestID: "4A5C"}
 		},
 	} {
 		e := entry("Op" + string(rune('0'+i)))
@@ -105,6 +105,9 @@ func journalQueries(t *testing.T, s state.Store) {
 		"commit in short": {state.Query{Commit: "c0ff", Limit: 2}, pick(8, 7)},
 		"commit unknown":  {state.Query{Commit: "c0ffee12"}, nil},
 		"code":            {state.Query{Code: "throttled"}, pick(8)},
+		"code failed":     {state.Query{Code: state.CodeFailed}, pick(8)},
+		"request":         {state.Query{RequestID: "4A5C"}, pick(8)},
+		"request unknown": {state.Query{RequestID: "4A5"}, nil},
 		"code open":       {state.Query{Code: state.CodeOpen, Limit: 2}, pick(7, 6)},
 		"since is within": {state.Query{Since: epoch()}, pick(5, 3, 2, 1, 0)},
 		"since another zone": {

@@ -287,6 +287,7 @@ func matches(q state.Query, e state.Entry) bool {
 		(q.Resource == "" || q.Resource == e.Resource) &&
 		(q.Plan == "" || q.Plan == e.Plan) &&
 		strings.HasPrefix(e.Origin.Commit, q.Commit) &&
+		(q.RequestID == "" || q.RequestID == e.Outcome.RequestID) &&
 		ended(q.Code, e.Outcome) &&
 		(q.Since.IsZero() || !e.Opened.Before(q.Since)) &&
 		(q.Until.IsZero() || (!e.Opened.IsZero() && e.Opened.Before(q.Until))) &&
@@ -300,6 +301,8 @@ func ended(code string, o state.Outcome) bool {
 		return true
 	case state.CodeOpen:
 		return o.Closed.IsZero()
+	case state.CodeFailed:
+		return o.Code != state.CodeOK && !o.Closed.IsZero()
 	}
 	return o.Code == code && !o.Closed.IsZero()
 }
