@@ -52,7 +52,7 @@ func TestScripts(t *testing.T) {
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"writes": checkWrites, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll, "faults": setFaults, "calm": checkCalm,
-			"githost": startGitHost, "host": useGitHost, "sshd": startSSH, "remember": remember, "commit": commitAll,
+			"fought": fought, "githost": startGitHost, "host": useGitHost, "sshd": startSSH, "remember": remember, "commit": commitAll,
 		},
 		Condition: func(name string) (bool, error) {
 			if name != "sshd" {

@@ -16,9 +16,11 @@ import (
 func (a *app) settleCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "settle ID done|again",
-		Short: "Say how an act ended whose outcome weir cannot know",
+		Short: "Say how an act ended whose outcome weir cannot know, or end a fight",
 		Long: "An act that must not happen twice (a prefetch, a restart) and whose answer was lost is left alone until\n" +
-			"a person has looked: `done` says that it happened, `again` that it did not and may be done.",
+			"a person has looked: `done` says that it happened, `again` that it did not and may be done.\n" +
+			"A resource that somebody changed back each time weir had put it back is left alone as well: `again` has\n" +
+			"weir put it back once more, and forget how often it did.",
 		Args:      cobra.ExactArgs(2),
 		ValidArgs: []string{"done", "again"},
 		RunE:      func(cmd *cobra.Command, args []string) error { return a.settle(cmd.Context(), args[0], args[1]) },
@@ -60,10 +62,35 @@ func (a *app) settle(ctx context.Context, name, how string) error {
 		settled++
 		fmt.Fprintf(a.out, "%s: %s is settled as %s\n", id, act.Name, how)
 	}
+	if how == "again" {
+		calmed, err := a.calm(ctx, store, id)
+		if err != nil || calmed {
+			return err
+		}
+	}
 	if settled == 0 {
-		return fmt.Errorf("%s has no act in doubt", id)
+		return fmt.Errorf("%s has no act in doubt, and weir has not stopped putting it back", id)
 	}
 	return nil
+}
+
+// calm forgets how often weir has put a resource back, and reports whether it
+// ever did.
+func (a *app) calm(ctx context.Context, store state.Store, id resource.ID) (bool, error) {
+	records, err := store.Applied(ctx)
+	if err != nil {
+		return false, err
+	}
+	i := slices.IndexFunc(records, func(r resource.Applied) bool { return r.ID == id && len(r.Heals) > 0 })
+	if i < 0 {
+		return false, nil
+	}
+	records[i].Heals = nil
+	if err := store.Save(ctx, records[i]); err != nil {
+		return false, err
+	}
+	fmt.Fprintf(a.out, "%s: what is changed there is put back again\n", id)
+	return true, nil
 }
 
 // underWay reports whether the call of an act may not have ended yet: what is

@@ -66,8 +66,9 @@ type Input struct {
 
 // Diff decides about every resource that is declared or was applied.
 func Diff(in Input) *Plan {
-	p := &Plan{Revision: in.Revision}
-	for _, id := range subjects(in) {
+	ids := subjects(in)
+	p := &Plan{Revision: in.Revision, Changes: make([]Change, 0, len(ids))}
+	for _, id := range ids {
 		judge := in.Judge(id)
 		if judge == nil {
 			continue

@@ -1,6 +1,10 @@
 package plan
 
-import "weir/sync/resource"
+import (
+	"slices"
+
+	"weir/sync/resource"
+)
 
 // Drift is what is done about a change made behind weir's back.
 type Drift string
@@ -50,9 +54,14 @@ func (p Policy) ignores(r *resource.Resource) []Path {
 	}
 	var out []Path
 	for _, rule := range p.DriftRules {
-		if len(rule.Ignore) > 0 && rule.matches(r.ID, r.Labels) {
-			out = append(out, rule.Ignore...)
+		if len(rule.Ignore) == 0 || !rule.matches(r.ID, r.Labels) {
+			continue
 		}
+		if out == nil {
+			out = slices.Clip(rule.Ignore)
+			continue
+		}
+		out = append(out, rule.Ignore...)
 	}
 	return out
 }

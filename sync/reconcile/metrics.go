@@ -29,6 +29,7 @@ type Metrics struct {
 	resources    *prometheus.GaugeVec
 	changes      *prometheus.GaugeVec
 	drift        *prometheus.CounterVec
+	fights       *prometheus.GaugeVec
 	refused      prometheus.Counter
 	held         *prometheus.GaugeVec
 	age          *ages
@@ -64,6 +65,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		changes:   gauge("weir_plan_changes", "Changes in the newest plan by action.", "action"),
 		held:      gauge("weir_plan_held", "Whether a guard holds the newest plan: 1, else 0.", "guard"),
 		drift:     counter("weir_drift_detected_total", "Resources found changed behind weir's back.", "account", "kind"),
+		fights:    gauge("weir_fights", "Resources that somebody changes back each time, so that weir has stopped.", "account", "kind"),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "weir_removals_refused_total", Help: "Removals that a guard or the policy did not let happen.",
 		}),
@@ -86,6 +88,7 @@ func (r *Reconciler) preset() {
 	for name, a := range r.opts.Accounts {
 		for kind := range a.Provider.Kinds() {
 			m.drift.WithLabelValues(name, kind)
+			m.fights.WithLabelValues(name, kind)
 			for _, s := range plan.States() {
 				m.resources.WithLabelValues(name, kind, string(s))
 			}
@@ -119,6 +122,7 @@ func (r *Reconciler) meter(p *plan.Plan, rep *apply.Report, t passTimes, counts 
 	for _, c := range drifted {
 		m.drift.WithLabelValues(c.ID.Account, c.ID.Kind).Inc()
 	}
+	r.meterFights(p)
 	m.refused.Add(float64(r.newlyRefused(p)))
 	r.meterSources()
 	r.meterAges(p)

@@ -60,6 +60,9 @@ type Options struct {
 	// Held is told of each plan that a guard holds, once; may be nil. It must not
 	// block.
 	Held func(HeldPlan)
+	// Fight is told once of each resource that weir stops putting back, since
+	// somebody undoes it each time; may be nil. It must not block.
+	Fight func(Fight)
 	// Reading is told how many of how many resources have been read; may be nil.
 	Reading func(done, total int)
 }
@@ -84,8 +87,9 @@ type Reconciler struct {
 	wake     map[resource.ID]time.Time // when to read and judge again
 	failures map[resource.ID]failure
 	drifted  map[resource.ID]bool
-	refused  map[resource.ID]bool      // removals that a guard or the policy did not let happen
-	unsure   map[resource.ID]time.Time // removed, or written without an answer, no longer ago than a lag
+	fights   map[resource.ID]plan.Fight // as told
+	refused  map[resource.ID]bool       // removals that a guard or the policy did not let happen
+	unsure   map[resource.ID]time.Time  // removed, or written without an answer, no longer ago than a lag
 	scan     scan
 	aired    map[resource.ID]airing
 	heldTold map[string]bool // hashes of plans that were told to be held
@@ -124,7 +128,7 @@ func New(opts Options) (*Reconciler, error) {
 	r := &Reconciler{
 		opts: opts, dirty: make(chan struct{}, 1), kinds: map[string]map[string]provider.Kind{},
 		seen: map[resource.ID]resource.Observation{}, wake: map[resource.ID]time.Time{},
-		failures: map[resource.ID]failure{}, drifted: map[resource.ID]bool{},
+		failures: map[resource.ID]failure{}, drifted: map[resource.ID]bool{}, fights: map[resource.ID]plan.Fight{},
 		refused: map[resource.ID]bool{},
 		aired:   map[resource.ID]airing{}, heldTold: map[string]bool{},
 		unsure: map[resource.ID]time.Time{},

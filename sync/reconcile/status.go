@@ -31,6 +31,7 @@ type Status struct {
 	Counts   []Count        `json:"resources"`
 	Plan     PlanStatus     `json:"plan"`
 	Failures []Failure      `json:"failures"`
+	Fights   []FightStatus  `json:"fights"`          // resources that weir has stopped putting back
 	Unread   []Unread       `json:"unreadable"`      // could be read, but were not
 	Error    string         `json:"error,omitempty"` // why the last pass could not be made
 	Journal  state.Heads    `json:"journal"`         // ends of its chains, to be noted elsewhere
@@ -146,6 +147,7 @@ type passTimes struct {
 func (r *Reconciler) finish(p *plan.Plan, rep *apply.Report, m memory, t passTimes, err error) {
 	counts, unread := r.count(p), r.unread(p, m)
 	r.logUnread(unread)
+	r.tellFights(p)
 	pass := PassStatus{Started: t.began, Seconds: time.Since(t.began).Seconds(), Full: t.full}
 	failures := r.failureList(rep)
 	if rep != nil {
@@ -158,6 +160,7 @@ func (r *Reconciler) finish(p *plan.Plan, rep *apply.Report, m memory, t passTim
 		if rep != nil {
 			s.Failures = failures
 		}
+		s.Fights = fightList(p)
 		s.Unread, s.Error = unread, ""
 		if err != nil {
 			s.Error = err.Error()

@@ -1,0 +1,81 @@
+package reconcile
+
+import (
+	"maps"
+
+	"weir/sync/plan"
+	"weir/sync/resource"
+)
+
+// Fight is a resource that somebody changes back each time weir has put it
+// back, so that weir has stopped.
+type Fight struct {
+	ID     resource.ID
+	Origin resource.Origin  // of the declaration
+	Fields []resource.Field // from what is found to what is declared
+	plan.Fight
+}
+
+// FightStatus is a Fight as a Status shows it.
+type FightStatus struct {
+	ID string `json:"id"`
+	plan.Fight
+}
+
+// tellFights logs each fight when it begins and when it is over, and hands it
+// to whoever is to be told.
+func (r *Reconciler) tellFights(p *plan.Plan) {
+	for _, c := range p.Changes {
+		told, known := r.fights[c.ID]
+		switch {
+		case c.Fight != nil && !(known && told.PutBack.Equal(c.Fight.PutBack)):
+			r.fights[c.ID] = *c.Fight
+			r.tellFight(c)
+		case c.Fight == nil && known && c.State != plan.Unknown:
+			delete(r.fights, c.ID)
+			r.opts.Logger.Info("fight is over", "resource", c.ID.String(), "state", string(c.State))
+		}
+	}
+	maps.DeleteFunc(r.fights, func(id resource.ID, _ plan.Fight) bool {
+		_, found := changeOf(p, id)
+		return !found
+	})
+}
+
+func (r *Reconciler) tellFight(c plan.Change) {
+	r.opts.Logger.Error("fight: somebody changes it back each time; weir has stopped putting it back",
+		"resource", c.ID.String(), "origin", c.Origin.String(), "fields", paths(c.Fields), "times", c.Fight.Times,
+		"put_back", c.Fight.PutBack.UTC(), "found_again", c.Fight.Found.UTC(), "remedy", "weir settle "+c.ID.String()+" again")
+	if r.opts.Fight != nil && !r.opts.DryRun {
+		r.opts.Fight(Fight{ID: c.ID, Origin: c.Origin, Fields: c.Fields, Fight: *c.Fight})
+	}
+}
+
+// fightList lists the first fights of p.
+func fightList(p *plan.Plan) []FightStatus {
+	out := []FightStatus{}
+	for _, c := range p.Changes {
+		if c.Fight != nil && len(out) < failuresShown {
+			out = append(out, FightStatus{c.ID.String(), *c.Fight})
+		}
+	}
+	return out
+}
+
+// meterFights counts the fights, also where there are none any more.
+func (r *Reconciler) meterFights(p *plan.Plan) {
+	n := map[accountKind]int{}
+	for account, kinds := range r.kinds {
+		for kind := range kinds {
+			n[accountKind{account, kind}] = 0
+		}
+	}
+	for _, c := range p.Changes {
+		if c.Fight != nil {
+			n[accountKind{c.ID.Account, c.ID.Kind}]++
+		}
+	}
+	for k, count := range n {
+		r.opts.Metrics.fights.WithLabelValues(k.account, k.kind).Set(float64(count))
+	}
+}
