@@ -34,7 +34,8 @@ type importLimit struct {
 
 func importOf(all []surveyed, files []*importFile) imported {
 	doc := imported{
-		Format: "weir.import/v1", Files: []*importFile{}, Found: []importFound{}, Unread: []importUnread{}, Limits: []importLimit{},
+		Format: "weir.import/v1",
+		Files:  []*importFile{}, Found: []importFound{}, Unread: []importUnread{}, Limits: []importLimit{},
 	}
 	for _, f := range files {
 		doc.Found = append(doc.Found, f.found...)

@@ -37,7 +37,8 @@ func ownWorld(w *emulator.World) {
 	}
 	w.Vhosts = []emulator.Vhost{
 		{Name: "v.example.org", Domains: []string{"push.v.example.org", "pull.v.example.org"}},
-		{Name: "a.example.org"}, {Name: "partner.example.org", Account: "partner"},
+		{Name: "a.example.org"},
+		{Name: "partner.example.org", Account: "partner"},
 	}
 }
 
@@ -71,7 +72,9 @@ func TestUserDomainsPages(t *testing.T) {
 		params  []string
 		entries int
 	}{
-		{nil, 20}, {[]string{"PageSize", "50"}, 50}, {[]string{"PageSize", "50", "PageNumber", "2"}, 3},
+		{nil, 20},
+		{[]string{"PageSize", "50"}, 50},
+		{[]string{"PageSize", "50", "PageNumber", "2"}, 3},
 		{[]string{"PageNumber", "100000"}, 0},
 	} {
 		list, total := c.ownDomains(t, tc.params...)

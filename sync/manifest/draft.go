@@ -88,16 +88,16 @@ func (d Draft) Text() []byte {
 // it takes to declare it.
 func (d Draft) write(b *bytes.Buffer) {
 	text, err := d.document()
+	obstacle, before := d.Obstacle, ""
 	if err != nil {
-		text, d.Spec, d.Obstacle = nil, "", err.Error()
+		text, obstacle = nil, err.Error()
 	}
-	before := ""
-	if !d.Counts() {
+	if obstacle != "" || d.Spec == "" {
 		before = "#"
 	}
 	b.WriteString("\n" + before + "---\n")
-	if d.Obstacle != "" {
-		remark(b, d.Obstacle)
+	if obstacle != "" {
+		remark(b, obstacle)
 	}
 	for _, note := range d.Notes {
 		remark(b, note)

@@ -263,7 +263,8 @@ func (m mapped) mainOf(d ownDomain) (main, why string) {
 	case len(m.mains) == 1:
 		return m.mains[0], ""
 	case len(m.mains) > 1:
-		return "", fmt.Sprintf("%s is mapped to %d main streaming domains %v: its blocks are not looked for", d.name, len(m.mains), m.mains)
+		return "", fmt.Sprintf("%s is mapped to %d main streaming domains %v: its blocks are not looked for",
+			d.name, len(m.mains), m.mains)
 	case d.edge || slices.Contains(m.ingests, d.name) || slices.Contains(m.plays, d.name):
 		return "", d.name + " is mapped to no main streaming domain: what is blocked there cannot be read"
 	}

@@ -61,8 +61,10 @@ func TestListBlocksOfSeveralIngestDomains(t *testing.T) {
 		w := emulator.DefaultWorld()
 		w.Settings.BlockListDomain = printed
 		w.Domains = []emulator.Domain{
-			{Name: "live.test", Type: "vhost", MultiStream: "on"}, {Name: "in2.test", Type: "publish", Main: "live.test"},
-			{Name: "in1.test", Type: "publish", Main: "live.test"}, {Name: "play.test", Type: "play", Main: "live.test"},
+			{Name: "live.test", Type: "vhost", MultiStream: "on"},
+			{Name: "in2.test", Type: "publish", Main: "live.test"},
+			{Name: "in1.test", Type: "publish", Main: "live.test"},
+			{Name: "play.test", Type: "play", Main: "live.test"},
 		}
 		w.Blocked = []emulator.Block{{Domain: "in2.test", App: "live", Stream: "s"}}
 		c := newCloud(t, w)
@@ -78,8 +80,10 @@ func TestListBlocksOfSeveralIngestDomains(t *testing.T) {
 func TestListKinds(t *testing.T) {
 	w := emulator.DefaultWorld()
 	w.Domains = []emulator.Domain{
-		{Name: "live.test", Type: "vhost", MultiStream: "on"}, {Name: "push.test", Type: "publish", Main: "live.test"},
-		{Name: "off.test", Type: "vhost"}, {Name: "push.off.test", Type: "publish", Main: "off.test"},
+		{Name: "live.test", Type: "vhost", MultiStream: "on"},
+		{Name: "push.test", Type: "publish", Main: "live.test"},
+		{Name: "off.test", Type: "vhost"},
+		{Name: "push.off.test", Type: "publish", Main: "off.test"},
 		{Name: "lonely.test", Type: "vhost"},
 	}
 	w.Streams = []emulator.Stream{{Domain: "push.test", App: "live", Stream: "s", Online: true}}
@@ -145,9 +149,11 @@ func TestListMappings(t *testing.T) {
 			"live.test": models("publish", "a.push.test"), "a.push.test": models("vhost", "live.test"),
 		}, block},
 		"up only": {map[string]string{"live.test": models(), "a.push.test": models("VHOST", "Live.Test")}, block},
-		"not mapped": {map[string]string{"live.test": models(), "a.push.test": models()},
+		"not mapped": {
+			map[string]string{"live.test": models(), "a.push.test": models()},
 			"# StreamIngest live.test/live/s: no ingest domain is mapped to live.test, so where it is blocked is not known\n" +
-				"* a.push.test is mapped to no main streaming domain: what is blocked there cannot be read"},
+				"* a.push.test is mapped to no main streaming domain: what is blocked there cannot be read",
+		},
 	} {
 		if got := told(list(t, mappingOf(tc.answers), provider.Search{Kinds: []string{kindIngest}})); got != tc.want {
 			t.Errorf("%s:\n%s\nwant\n%s", name, got, tc.want)

@@ -60,11 +60,14 @@ func TestList(t *testing.T) {
 		want    string
 	}{
 		"all vhosts": {
-			map[string][]any{"a": {listed(app("a", "2"), app("a", "1"))}, "b": {listed(app("B", "live"))}}, vhosts, provider.Search{},
+			map[string][]any{"a": {listed(app("a", "2"), app("a", "1"))}, "b": {listed(app("B", "live"))}},
+			vhosts,
+			provider.Search{},
 			"a/1\na/2\nb/live",
 		},
 		"what may not be declared": {
-			map[string][]any{"a": {listed(app("a", ""), app("a", "*"), strange, twice, empty, app("other", "x"), app("a", "on"))}}, "",
+			map[string][]any{"a": {listed(app("a", ""), app("a", "*"), strange, twice, empty, app("other", "x"), app("a", "on"))}},
+			"",
 			provider.Search{Domains: []string{"a"}},
 			"# a/: this is the entry of the whole vhost, which weir does not manage\n" +
 				"# a/*: this is the entry of the whole vhost, which weir does not manage\n" +
