@@ -61,7 +61,13 @@ func compareRemoved(c Case) Verdict {
 		return v
 	}
 	v := Verdict{Action: Delete, Reason: Removed, State: Pending, Before: c.Seen.Spec}
-	if !c.Seen.Exists {
+	switch {
+	case c.Seen.Exists:
+	case c.Last != nil && c.Now.Before(c.Last.At.Add(Lag)):
+		// Forgotten now, what weir wrote would stay when the cloud shows it. That
+		// a read has shown it does not help: the next may come from another copy.
+		v.Before, v.Note = c.Last.Spec, "seen as absent, but that may be from before it was written"
+	default:
 		v.Before, v.Note = "", "already gone from the cloud; only forgotten"
 	}
 	return v

@@ -92,6 +92,10 @@ func TestCompareKeepsBothSides(t *testing.T) {
 	if gone.Before != "" || gone.Note == "" {
 		t.Errorf("a resource that is gone is only forgotten: %+v", gone)
 	}
+	young := Compare(Case{Last: fresh(on, time.Second), Seen: &resource.Observation{At: now}, Now: now})
+	if young.Before != on {
+		t.Errorf("what was written a second ago is removed though the cloud does not show it yet: %+v", young)
+	}
 	lag := Compare(Case{Want: want(on), Last: fresh(on, time.Second), Seen: seen(off), Now: now})
 	if !lag.Next.Equal(now.Add(2 * time.Second)) {
 		t.Errorf("looks again at %v", lag.Next)

@@ -93,7 +93,7 @@ func (l *life) remove() {
 		l.Fatalf("removed: verdict %+v, want a delete", v)
 	}
 	l.carryOut(change(c, v))
-	time.Sleep(l.suite.Lag)
+	time.Sleep(l.suite.Lag + plan.Lag) // what was written a moment ago is not taken for gone
 	c = l.look(nil)
 	if !l.kind.Readable {
 		return
