@@ -58,6 +58,8 @@ var rooms = map[string][]string{
 	"sync/apply":     {"sync/plan", "sync/provider", "sync/call", "sync/state", "sync/resource"},
 	"sync/reconcile": belowReconcile,
 
+	"sync/simulation": {}, // tests only
+
 	"sync/daemon":         {"sync/reconcile", "sync/state", "sync/plan", "sync/resource", "sync/daemon/webhook"},
 	"sync/daemon/web":     {"sync/reconcile", "sync/plan", "sync/resource"},
 	"sync/daemon/webhook": {"sync/secret"},

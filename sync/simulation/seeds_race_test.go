@@ -1,0 +1,7 @@
+//go:build race
+
+package simulation
+
+// defaultSeeds is how many seeds run where nothing else is said: the race
+// detector makes them slow.
+const defaultSeeds = 60
