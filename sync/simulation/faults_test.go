@@ -46,7 +46,7 @@ func faultKinds() []faultKind {
 			return on(reading(), emulator.Fault{Kind: "error", Code: "ServiceUnavailable", Status: 503, Probability: one(d, 0.5, 1)})
 		}},
 		{name: "stream-not-found", of: "API", faults: func(*dice) []emulator.Fault {
-			return on([]string{"RealTimeRecordCommand"}, emulator.Fault{Kind: "error", Code: "StreamNotFound", Status: 409, Probability: 0.5})
+			return on([]string{"RealTimeRecordCommand"}, emulator.Fault{Kind: "error", Code: "StreamNotFound", Status: 409, Probability: 0.8})
 		}},
 		{name: "throttle", of: "API", faults: simple("throttle")},
 		{name: "garbage", of: "API", faults: simple("garbage")},

@@ -46,13 +46,19 @@ func (t *tally) String() string {
 	return b.String()
 }
 
-// expect fails the test where a kind of fault or an invariant was idle: of n
-// runs at least one in a hundred must have met each.
+// expectFrom is the number of runs from which on the counts say something.
+const expectFrom = 2000
+
+// expect fails the test where a kind of fault or an invariant was idle: among
+// two hundred runs at least one must have met it.
 func (t *tally) expect(tt *testing.T, n int) {
 	tt.Helper()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	least := n / 100
+	least := n / 200
+	if n < expectFrom {
+		return
+	}
 	for _, k := range faultKinds() {
 		if t.strikes[k.name] < least {
 			tt.Errorf("fault %s struck %d times in %d runs", k.name, t.strikes[k.name], n)
