@@ -46,9 +46,14 @@ listen: %[2]s
 
 // TestScripts runs the stories in testdata/script: each is weir as its users
 // call it, against clouds of its own.
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
+
+// TestFailure_P06_P21_SecondSignalAndBrokenConfig runs the stories of failures.
+func TestFailure_P06_P21_SecondSignalAndBrokenConfig(t *testing.T) { runScripts(t, "testdata/failure") }
+
+func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir:   "testdata/script",
+		Dir:   dir,
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"writes": checkWrites, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll, "faults": setFaults, "calm": checkCalm,

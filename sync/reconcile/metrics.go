@@ -30,6 +30,7 @@ type Metrics struct {
 	changes      *prometheus.GaugeVec
 	drift        *prometheus.CounterVec
 	fights       *prometheus.GaugeVec
+	unfamiliar   *prometheus.CounterVec
 	refused      prometheus.Counter
 	held         *prometheus.GaugeVec
 	age          *ages
@@ -66,6 +67,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		held:      gauge("weir_plan_held", "Whether a guard holds the newest plan: 1, else 0.", "guard"),
 		drift:     counter("weir_drift_detected_total", "Resources found changed behind weir's back.", "account", "kind"),
 		fights:    gauge("weir_fights", "Resources that somebody changes back each time, so that weir has stopped.", "account", "kind"),
+		unfamiliar: counter("weir_answers_unfamiliar_total",
+			"Resources found with settings or values this weir does not know; they are left alone.", "account", "kind"),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "weir_removals_refused_total", Help: "Removals that a guard or the policy did not let happen.",
 		}),
@@ -89,6 +92,7 @@ func (r *Reconciler) preset() {
 		for kind := range a.Provider.Kinds() {
 			m.drift.WithLabelValues(name, kind)
 			m.fights.WithLabelValues(name, kind)
+			m.unfamiliar.WithLabelValues(name, kind)
 			for _, s := range plan.States() {
 				m.resources.WithLabelValues(name, kind, string(s))
 			}
@@ -123,6 +127,9 @@ func (r *Reconciler) meter(p *plan.Plan, rep *apply.Report, t passTimes, counts 
 		m.drift.WithLabelValues(c.ID.Account, c.ID.Kind).Inc()
 	}
 	r.meterFights(p)
+	for _, id := range r.newlyUnfamiliar(p) {
+		m.unfamiliar.WithLabelValues(id.Account, id.Kind).Inc()
+	}
 	m.refused.Add(float64(r.newlyRefused(p)))
 	r.meterSources()
 	r.meterAges(p)
@@ -186,6 +193,22 @@ func (r *Reconciler) newlyRefused(p *plan.Plan) int {
 		}
 	}
 	return n
+}
+
+// newlyUnfamiliar returns what holds something that weir does not know, and did
+// not when it was last read.
+func (r *Reconciler) newlyUnfamiliar(p *plan.Plan) []resource.ID {
+	var out []resource.ID
+	for _, c := range p.Changes {
+		switch {
+		case !c.Unread:
+			delete(r.odd, c.ID)
+		case r.seen[c.ID].Unfamiliar && !r.odd[c.ID]:
+			out = append(out, c.ID)
+			r.odd[c.ID] = true
+		}
+	}
+	return out
 }
 
 // newlyDrifted returns the changes that are drift and were none at the last

@@ -290,6 +290,7 @@ func (r *Reconciler) forget(p *plan.Plan) {
 	maps.DeleteFunc(r.wake, func(id resource.ID, _ time.Time) bool { return gone(id) })
 	maps.DeleteFunc(r.failures, func(id resource.ID, _ failure) bool { return gone(id) })
 	maps.DeleteFunc(r.drifted, func(id resource.ID, _ bool) bool { return gone(id) })
+	maps.DeleteFunc(r.odd, func(id resource.ID, _ bool) bool { return gone(id) })
 	maps.DeleteFunc(r.refused, func(id resource.ID, _ bool) bool { return gone(id) })
 	maps.DeleteFunc(r.aired, func(id resource.ID, _ airing) bool { return gone(id) })
 }

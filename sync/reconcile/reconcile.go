@@ -90,6 +90,7 @@ type Reconciler struct {
 	fights   map[resource.ID]plan.Fight // as told
 	refused  map[resource.ID]bool       // removals that a guard or the policy did not let happen
 	unsure   map[resource.ID]time.Time  // removed, or written without an answer, no longer ago than a lag
+	odd      map[resource.ID]bool       // hold what weir does not know, as metered
 	scan     scan
 	aired    map[resource.ID]airing
 	heldTold map[string]bool // hashes of plans that were told to be held
@@ -132,6 +133,7 @@ func New(opts Options) (*Reconciler, error) {
 		refused: map[resource.ID]bool{},
 		aired:   map[resource.ID]airing{}, heldTold: map[string]bool{},
 		unsure: map[resource.ID]time.Time{},
+		odd:    map[resource.ID]bool{},
 	}
 	for name, a := range opts.Accounts {
 		r.kinds[name] = a.Provider.Kinds()

@@ -69,6 +69,9 @@ type Observation struct {
 	// Unreadable says why nothing is known, "" where the read succeeded. A
 	// resource that could not be read is never in sync and never removed.
 	Unreadable string `json:"unreadable,omitempty"`
+	// Unfamiliar says that it is unreadable because it holds what this weir does not
+	// know, which a write would lose: the resource is left alone.
+	Unfamiliar bool `json:"unfamiliar,omitempty"`
 	// Live and Epoch are the evidence for kinds that cannot be read back:
 	// whether the stream is on air, and since when (RFC 3339).
 	Live  bool   `json:"live,omitempty"`

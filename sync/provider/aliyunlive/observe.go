@@ -3,6 +3,7 @@ package aliyunlive
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -124,10 +125,17 @@ func (s *pass) mainDomains(ctx context.Context) []group {
 
 // fail makes everything that a read was about unreadable.
 func (s *pass) fail(g group, err error) {
+	_, odd := errors.AsType[unfamiliar](err)
 	for _, i := range g.places {
-		s.seen[i].Unreadable = err.Error()
+		s.seen[i].Unreadable, s.seen[i].Unfamiliar = err.Error(), odd
 	}
 }
+
+// unfamiliar says that an answer holds a value weir does not know.
+type unfamiliar string
+
+// Error returns what it holds.
+func (u unfamiliar) Error() string { return string(u) }
 
 // asked notes the time at which a group is asked about.
 func (s *pass) asked(g group) {
@@ -175,7 +183,7 @@ func readPosition(ctx context.Context, c call.Caller, account, domain string) (o
 	case "off":
 		return false, nil
 	}
-	return false, fmt.Errorf("%s: Switch is %q, neither on nor off", opReadMultiStream, answer.Switch)
+	return false, unfamiliar(fmt.Sprintf("%s: Switch is %q, neither on nor off", opReadMultiStream, answer.Switch))
 }
 
 // hold writes down what the cloud holds in one place.

@@ -10,6 +10,11 @@ import (
 	"weir/sync/resource"
 )
 
+// wouldDrop begins the reason why an app is left alone that holds what no call
+// of weir's could carry: settings that it does not know, or values of those it
+// does.
+const wouldDrop = "holds settings weir would drop: "
+
 // listing is what a DescribeRelaySourceV3 says, app by app.
 type listing struct {
 	entries map[string][]entry
@@ -91,14 +96,29 @@ func parseEntry(raw json.RawMessage) entry {
 	strict := json.NewDecoder(bytes.NewReader(raw))
 	strict.DisallowUnknownFields()
 	if strict.Decode(&e) == nil {
+		e.extra = e.protocols()
 		return e
 	}
 	e = entry{}
 	if err := json.Unmarshal(raw, &e); err != nil {
 		return entry{extra: []string{"something that cannot be read"}}
 	}
-	e.extra = unknownFields(raw, len(e.GroupDetails))
+	e.extra = append(unknownFields(raw, len(e.GroupDetails)), e.protocols()...)
 	return e
+}
+
+// protocols names the protocols of an entry that are none of the two documented.
+func (e entry) protocols() []string {
+	var out []string
+	for _, g := range e.GroupDetails {
+		for _, s := range g.Servers {
+			odd := "RelaySourceProtocol " + s.RelaySourceProtocol
+			if !slices.Contains([]string{"rtmp", "flv"}, strings.ToLower(s.RelaySourceProtocol)) && !slices.Contains(out, odd) {
+				out = append(out, odd)
+			}
+		}
+	}
+	return out
 }
 
 // of returns the spec of an app in normal form, "" where it is absent, and why
@@ -119,7 +139,7 @@ func (l listing) of(vhost, app string) (resource.Spec, string) {
 	case len(found) > 1:
 		return "", fmt.Sprintf("the list holds the app %d times", len(found))
 	case len(found[0].extra) > 0:
-		return "", "holds settings weir would drop: " + strings.Join(found[0].extra, ", ")
+		return "", wouldDrop + strings.Join(found[0].extra, ", ")
 	case len(found[0].GroupDetails) == 0:
 		return "", ""
 	}

@@ -3,6 +3,7 @@ package volcenginelive
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -122,7 +123,7 @@ func (o *observer) put(i int, at time.Time, l listing, err error) {
 		return
 	}
 	out.Spec, out.Unreadable = l.of(out.ID.Part(0), out.ID.Part(1))
-	out.Exists = out.Spec != ""
+	out.Exists, out.Unfamiliar = out.Spec != "", strings.HasPrefix(out.Unreadable, wouldDrop)
 }
 
 // wait reports whether d passed before the end of the context.
