@@ -83,9 +83,8 @@ func (d Draft) Text() []byte {
 	return b.Bytes()
 }
 
-// write appends a draft. The marks of a document that is a comment are
-// comments too, so that taking away one character in front of each line is all
-// it takes to declare it.
+// write appends a draft. One that does not count has a # more in front of each
+// line; taking that away is all it takes to declare it.
 func (d Draft) write(b *bytes.Buffer) {
 	text, err := d.document()
 	obstacle, before := d.Obstacle, ""
@@ -95,14 +94,15 @@ func (d Draft) write(b *bytes.Buffer) {
 	if obstacle != "" || d.Spec == "" {
 		before = "#"
 	}
-	b.WriteString("\n" + before + "---\n")
-	if obstacle != "" {
-		remark(b, obstacle)
+	whole := bytes.NewBufferString("---\n")
+	for _, note := range append([]string{obstacle}, d.Notes...) {
+		if note != "" {
+			remark(whole, note)
+		}
 	}
-	for _, note := range d.Notes {
-		remark(b, note)
-	}
-	for line := range bytes.Lines(text) {
+	whole.Write(text)
+	b.WriteString("\n")
+	for line := range bytes.Lines(whole.Bytes()) {
 		b.WriteString(before)
 		b.Write(line)
 	}

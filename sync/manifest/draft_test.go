@@ -159,7 +159,7 @@ spec:
   vhost: v.example.com
 
 #---
-# it is the entry\nof the whole vhost
+## it is the entry\nof the whole vhost
 #apiVersion: volcengine/v1
 #kind: RelaySource
 #spec:
@@ -174,11 +174,18 @@ spec:
 #  vhost: v.example.com
 
 #---
-# word word word word word word word word word word word word word word word word word word word
-# word word word word word word word word word word word
+## word word word word word word word word word word word word word word word word word word word
+## word word word word word word word word word word word
 `
 	if text != want {
 		t.Errorf("got\n%s\nwant\n%s", text, want)
+	}
+	var declared []byte
+	for line := range bytes.Lines(two.Text()) {
+		declared = append(declared, bytes.TrimPrefix(line, []byte("#"))...)
+	}
+	if d := New(Options{}).Load(&source.Snapshot{Files: []source.File{{Path: "a.yaml", Data: declared}}}); d.Errors > 0 || d.Set.Len() != 1 {
+		t.Errorf("with a # less in front of each line it is no document: %v\n%s", d.Problems, declared)
 	}
 	if bytes.Contains(Head("a\nb: c"), []byte("\nb")) {
 		t.Error("a line of the head ends it")
