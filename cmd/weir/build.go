@@ -87,7 +87,7 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 			err = errors.Join(err, closeAll())
 		}
 	}()
-	store, err := sqlitestate.Open(ctx, cfg.StatePath, sqlitestate.Options{})
+	store, err := sqlitestate.Open(ctx, cfg.StatePath, stateOptions(cfg))
 	if err != nil {
 		return setup, err
 	}
@@ -244,6 +244,11 @@ func (a *app) readConfig() (*config.Config, error) {
 	return cfg, nil
 }
 
+// stateOptions says how much is remembered.
+func stateOptions(cfg *config.Config) sqlitestate.Options {
+	return sqlitestate.Options{MaxEntries: cfg.Journal.MaxEntries, MaxAge: cfg.Journal.MaxAge}
+}
+
 // openState opens the state that the configuration names, for a command that
 // changes what is remembered.
 func (a *app) openState(ctx context.Context) (*config.Config, *sqlitestate.Store, error) {
@@ -251,7 +256,7 @@ func (a *app) openState(ctx context.Context) (*config.Config, *sqlitestate.Store
 	if err != nil {
 		return nil, nil, err
 	}
-	store, err := sqlitestate.Open(ctx, cfg.StatePath, sqlitestate.Options{})
+	store, err := sqlitestate.Open(ctx, cfg.StatePath, stateOptions(cfg))
 	return cfg, store, err
 }
 

@@ -5,8 +5,10 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"weir/schema"
+	"weir/sync/config"
 )
 
 // TestLimitsNameEveryOperation holds that the config's schema knows exactly
@@ -34,5 +36,13 @@ func TestLimitsNameEveryOperation(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("the schema has %q, the clouds %q", got, want)
+	}
+}
+
+// TestStateOptions: what weir.yaml says of the journal reaches the store.
+func TestStateOptions(t *testing.T) {
+	cfg := &config.Config{Journal: config.Journal{MaxAge: time.Hour, MaxEntries: 5000}}
+	if got := stateOptions(cfg); got.MaxAge != time.Hour || got.MaxEntries != 5000 {
+		t.Errorf("options %+v", got)
 	}
 }

@@ -24,6 +24,8 @@ const (
 	DefaultMaxRemovals       = 5
 	DefaultMaxRemovalsShare  = 10 // percent
 	DefaultMaxUpdatesPercent = 30
+	DefaultJournalAge        = 365 * 24 * time.Hour
+	DefaultJournalEntries    = 1_000_000
 )
 
 // maxBytes bounds the config file.
@@ -38,6 +40,7 @@ type Config struct {
 	Policy    plan.Policy
 	Interval  time.Duration
 	StatePath string
+	Journal   Journal
 	Listen    string
 	Insecure  bool // allows a Listen that others can reach, without TLS and authentication
 	Limits    Limits
@@ -60,6 +63,12 @@ type Account struct {
 	Keys     secret.KeyRef
 	Share    float64        // of each documented quota, above 0 and at most 1
 	Limits   map[string]int // calls a second by operation, instead of the documented ones
+}
+
+// Journal bounds the journal of calls.
+type Journal struct {
+	MaxAge     time.Duration
+	MaxEntries int64 // calls that have an effect
 }
 
 // Limits bound what is read from a source; 0 stands for the reader's default.

@@ -39,6 +39,7 @@ func TestDefaults(t *testing.T) {
 		Policy:    plan.Policy{Mode: plan.Upsert, HealDrift: true, MaxRemoved: 5, MaxRemovedPercent: 10, MaxUpdatedPercent: 30},
 		Interval:  5 * time.Minute,
 		StatePath: "/etc/weir/weir.db",
+		Journal:   Journal{MaxAge: 8760 * time.Hour, MaxEntries: 1_000_000},
 		Listen:    "127.0.0.1:8180",
 	}
 	if !reflect.DeepEqual(cfg, want) {
@@ -65,6 +66,7 @@ accounts:
 policy: {mode: sync, drift: report, maxRemovals: 0, maxRemovalsPercent: 100, maxUpdatesPercent: 0}
 interval: 30s
 state: {sqlite: {path: state/weir.db}}
+journal: {maxAge: 720h, maxEntries: 5000}
 listen: "0.0.0.0:80"
 insecure: true
 limits: {fileBytes: 1000, files: 20, totalBytes: 5000}
@@ -82,21 +84,22 @@ limits: {fileBytes: 1000, files: 20, totalBytes: 5000}
 	if want := (plan.Policy{Mode: plan.Sync, MaxRemoved: 0, MaxRemovedPercent: 100}); !reflect.DeepEqual(cfg.Policy, want) {
 		t.Errorf("policy %+v", cfg.Policy)
 	}
-	got := fmt.Sprintln(cfg.Sources[0].Directory, cfg.Sources[1].Directory, cfg.Interval, cfg.StatePath, cfg.Listen, cfg.Insecure, cfg.Limits)
-	if want := "one /srv/two 30s state/weir.db 0.0.0.0:80 true {1000 20 5000}\n"; got != want {
+	got := fmt.Sprintln(cfg.Sources[0].Directory, cfg.Sources[1].Directory, cfg.Interval, cfg.StatePath, cfg.Listen, cfg.Insecure, cfg.Limits, cfg.Journal)
+	if want := "one /srv/two 30s state/weir.db 0.0.0.0:80 true {1000 20 5000} {720h0m0s 5000}\n"; got != want {
 		t.Errorf("config %s, want %s", got, want)
 	}
 }
 
 func TestProblemsHaveTheirPlace(t *testing.T) {
 	tests := map[string]struct{ old, new, want string }{
-		"no mode":          {"policy: {mode: upsert}", "policy: {drift: heal}", "weir.yaml:9:"},
-		"unknown provider": {"provider: volcengine", "provider: volcano", "weir.yaml:7:15: accounts[0].provider"},
-		"misspelt key":     {"sources:", "source:", "weir.yaml:1:1: sources: required"},
-		"secret in file":   {"accessKeyIdEnv: AK", "accessKeyId: LTAI123", "weir.yaml:8:"},
-		"two names alike":  {"accounts:\n", "accounts:\n  - {name: volc-main, provider: aliyun, credentials: {accessKeyIdEnv: A, accessKeySecretEnv: B}}\n", "weir.yaml:7:"},
-		"not a duration":   {"policy:", "interval: soon\npolicy:", "weir.yaml:9:11: interval"},
-		"key twice":        {"kind: Config", "kind: Config\nkind: Config", "weir.yaml:3:1"},
+		"no mode":           {"policy: {mode: upsert}", "policy: {drift: heal}", "weir.yaml:9:"},
+		"unknown provider":  {"provider: volcengine", "provider: volcano", "weir.yaml:7:15: accounts[0].provider"},
+		"misspelt key":      {"sources:", "source:", "weir.yaml:1:1: sources: required"},
+		"secret in file":    {"accessKeyIdEnv: AK", "accessKeyId: LTAI123", "weir.yaml:8:"},
+		"two names alike":   {"accounts:\n", "accounts:\n  - {name: volc-main, provider: aliyun, credentials: {accessKeyIdEnv: A, accessKeySecretEnv: B}}\n", "weir.yaml:7:"},
+		"journal too short": {"policy:", "journal: {maxAge: 10m}\npolicy:", "weir.yaml:9:19: journal.maxAge"},
+		"not a duration":    {"policy:", "interval: soon\npolicy:", "weir.yaml:9:11: interval"},
+		"key twice":         {"kind: Config", "kind: Config\nkind: Config", "weir.yaml:3:1"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

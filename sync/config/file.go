@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"time"
 
 	"weir/sync/plan"
@@ -26,6 +27,10 @@ type file struct {
 			Path string `json:"path"`
 		} `json:"sqlite"`
 	} `json:"state"`
+	Journal struct {
+		MaxAge     string `json:"maxAge"`
+		MaxEntries int64  `json:"maxEntries"`
+	} `json:"journal"`
 	Listen   string `json:"listen"`
 	Insecure bool   `json:"insecure"`
 	Limits   Limits `json:"limits"`
@@ -64,6 +69,10 @@ func (f file) config(path string) *Config {
 		File: path, Listen: or(f.Listen, DefaultListen), Insecure: f.Insecure, Limits: f.Limits,
 		StatePath: below(path, or(f.State.SQLite.Path, DefaultState)),
 		Interval:  orTime(f.Interval, DefaultInterval),
+		Journal: Journal{
+			MaxAge:     orTime(f.Journal.MaxAge, DefaultJournalAge),
+			MaxEntries: cmp.Or(f.Journal.MaxEntries, DefaultJournalEntries),
+		},
 		Policy: plan.Policy{
 			Mode: f.Policy.Mode, HealDrift: f.Policy.Drift != plan.DriftReport,
 			MaxRemoved:        orInt(f.Policy.MaxRemovals, DefaultMaxRemovals),
