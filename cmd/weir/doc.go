@@ -30,7 +30,7 @@
 // what became of it.
 //
 // sync/reconcile puts the stages together: step is a pass, turn is the loop.
-// Undo in its rollback.go is the way back; pin.go keeps it from being undone.
+// Undo (undo.go) and Rollback are the way back; pin.go keeps it from being undone.
 // Its tests (story_test.go, failure_test.go) are the best description of what
 // weir does when, in virtual time.
 //

@@ -154,6 +154,7 @@ type undoDocument struct {
 		Of      reconcile.Past     `json:"of"`
 		Forward bool               `json:"forward"`
 		Left    []apply.Result     `json:"left"`
+		Others  []reconcile.Past   `json:"others"`
 		Pins    []reconcile.Pinned `json:"pins"`
 	} `json:"rollback"`
 }
@@ -169,6 +170,7 @@ func (a *app) printUndo(u *reconcile.Undo, doc reconcile.PlanDocument, only bool
 	out := undoDocument{PlanDocument: doc}
 	out.Rollback.Of, out.Rollback.Forward = u.Of, u.Forward
 	out.Rollback.Left, out.Rollback.Pins = append([]apply.Result{}, u.Left...), u.Pins
+	out.Rollback.Others = append([]reconcile.Past{}, u.Others...)
 	return a.printJSON(out)
 }
 
@@ -181,6 +183,9 @@ func printUndo(w io.Writer, u *reconcile.Undo, doc reconcile.PlanDocument, s sty
 	printPlan(w, doc, s)
 	for _, r := range u.Left {
 		fmt.Fprintf(w, "%s %s: %s\n", s.paint(yellow, "Left:"), r.ID, r.Error)
+	}
+	for _, p := range u.Others {
+		fmt.Fprintf(w, "%s for the same revision there was also plan %s\n", s.paint(yellow, "Beside:"), pastText(p))
 	}
 	for _, p := range u.Pins {
 		then := "is pinned until there is another"

@@ -190,10 +190,10 @@ func (h *house) commit(files ...string) {
 func (h *house) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	h.cancel, h.ended = cancel, make(chan struct{})
-	go func() {
-		defer close(h.ended)
-		_ = h.rec.Run(ctx)
-	}()
+	go func(rec *Reconciler, ended chan struct{}) {
+		defer close(ended)
+		_ = rec.Run(ctx)
+	}(h.rec, h.ended)
 }
 
 func (h *house) stop() {

@@ -76,6 +76,31 @@ func (r *Reconciler) plans(ctx context.Context, q state.Query, most int) ([]Past
 	return list, err
 }
 
+// beside returns the other plans that made the revision of p what it is, and not
+// only kept it so. It looks back to the first entry of another revision before p.
+func (r *Reconciler) beside(ctx context.Context, p Past, first int64) ([]Past, error) {
+	var out []*Past
+	at := map[string]*Past{}
+	err := r.effects(ctx, state.Query{}, func(e state.Entry) bool {
+		switch {
+		case e.Revision != p.Revision:
+			return e.Number > first
+		case e.Plan == p.Plan || upkeep(e.Change):
+			return true
+		case at[e.Plan] == nil:
+			at[e.Plan] = newPast(e)
+			out = append(out, at[e.Plan])
+		}
+		at[e.Plan].add(e)
+		return true
+	})
+	list := make([]Past, 0, len(out))
+	for _, other := range out {
+		list = append(list, *other)
+	}
+	return list, err
+}
+
 func newPast(e state.Entry) *Past {
 	p := &Past{Plan: e.Plan, Revision: e.Revision, At: e.Opened, Upkeep: true, ids: map[string]bool{}}
 	if undone, is := strings.CutPrefix(e.Revision, RollbackOf); is {

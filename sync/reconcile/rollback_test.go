@@ -475,3 +475,100 @@ func TestRollbackOfWhatALaterPlanChanged(t *testing.T) {
 		}
 	})
 }
+
+// TestRollbackPinsOnlyTheSourcesOfItsChanges: the other goes on with what is its
+// own, as does a fresh revision of it.
+func TestRollbackPinsOnlyTheSourcesOfItsChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		other := newTree()
+		two := func(_ *house, o *Options) {
+			o.Feeds[0].Follows = "dir"
+			o.Feeds = append(o.Feeds, Feed{Name: "other", Source: other, Loader: o.Feeds[0].Loader, Follows: "other"})
+		}
+		h.build(loose, two)
+		h.start()
+		defer func() { h.stop() }()
+		h.commit("a.yaml", multiOff)
+		say(other, "o1", relay)
+		h.wait(2 * time.Minute)
+		h.commit("a.yaml", multiOn)
+		h.wait(2 * time.Minute)
+		h.writes()
+		u, _ := h.rollback("", loose, two)
+		if len(u.Pins) != 1 || u.Pins[0].Source != "live" {
+			t.Errorf("pins %+v", u.Pins)
+		}
+		h.expectWrites("SetLiveDomainMultiStreamConfig off")
+		h.patch(emulator.World{RelaySources: []emulator.RelaySource{{Vhost: "push.example.com", App: "live", Deleted: true}}})
+		h.wait(10 * time.Minute)
+		h.expectWrites("UpdateRelaySourceV3") // healed: it is not what was rolled back
+		say(other, "o2", "# nothing\n"+forbid)
+		h.wait(2 * time.Minute)
+		h.expectWrites("ForbidLiveStream bad", "DeleteRelaySourceV3")
+		if s := h.rec.Status(); s.Sources[0].Pinned == nil || s.Sources[1].Pinned != nil || s.Sources[1].InForce != "o2" {
+			t.Errorf("sources %+v", s.Sources)
+		}
+	})
+}
+
+// TestRollbackAfterOneThatDidNotEnd: a rollback whose process died in between is
+// made again, and ends what it began.
+func TestRollbackAfterOneThatDidNotEnd(t *testing.T) {
+	inBook(t, []change{loose}, func(h *house, b *book, verdicts *[]Verdict) {
+		same := []change{loose, withBook(b, verdicts)}
+		first := b.turn(h, "a.yaml", multiOff)
+		h.wait(time.Minute)
+		b.turn(h, "a.yaml", multiOn, "b.yaml", relay)
+		h.wait(2 * time.Minute)
+		h.writes()
+		r := h.other(same...)
+		u, err := r.Undo(context.Background(), "", "jane")
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.faults(emulator.Fault{Operation: "DeleteRelaySourceV3", Kind: "error", Code: "InvalidParameter", Status: 400})
+		u.Plan.Held = nil
+		rep, err := r.Rollback(context.Background(), u, func(context.Context) error { h.rec.MarkFull(); time.Sleep(2 * time.Second); return nil })
+		if err != nil || !rep.Failed() {
+			t.Fatalf("report %+v, %v", rep, err)
+		}
+		h.faults()
+		h.wait(10 * time.Minute)
+		h.expectWrites("SetLiveDomainMultiStreamConfig off", "DeleteRelaySourceV3: InvalidParameter")
+		if s := h.rec.Status().Sources[0]; s.InForce != "" || !strings.Contains(s.Pinned.Text, "has not ended") {
+			t.Errorf("source %+v", s)
+		}
+		again, rep := h.rollback(u.Of.Plan, same...)
+		if rep.Failed() || len(again.Left) != 0 {
+			t.Errorf("again %+v, report %+v", again, rep)
+		}
+		h.wait(10 * time.Minute)
+		h.expectWrites("DeleteRelaySourceV3")
+		if s := h.rec.Status().Sources[0]; s.InForce != first || s.Pinned.Plan != u.Of.Plan {
+			t.Errorf("source %+v", s)
+		}
+	})
+}
+
+// TestRollbackNamesThePlansBeside: a revision that took two plans, since a call
+// failed at first, is undone plan by plan; each names the other.
+func TestRollbackNamesThePlansBeside(t *testing.T) {
+	inTime(t, []change{loose, directory}, func(h *house) {
+		h.commit("a.yaml", multiOff)
+		h.wait(time.Minute)
+		h.faults(emulator.Fault{Operation: "UpdateRelaySourceV3", Kind: "error", Code: "InvalidParameter", Status: 400, Count: 1})
+		h.commit("a.yaml", multiOn, "b.yaml", relay)
+		h.wait(2 * time.Minute)
+		h.writes()
+		u, _ := h.rollback("", loose, directory)
+		if len(u.Plan.Changes) != 1 || len(u.Others) != 1 || u.Others[0].Resources != 1 {
+			t.Fatalf("changes %+v, others %+v", u.Plan.Changes, u.Others)
+		}
+		h.expectWrites("DeleteRelaySourceV3")
+		h.rollback(u.Others[0].Plan, loose, directory)
+		h.expectWrites("SetLiveDomainMultiStreamConfig off")
+		h.wait(10 * time.Minute)
+		h.expectWrites()
+	})
+}
