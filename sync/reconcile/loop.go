@@ -27,6 +27,9 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	for _, f := range r.feeds {
 		wg.Go(func() { r.watch(ctx, f) })
 	}
+	if k, ok := r.opts.Store.(keeper); ok {
+		wg.Go(func() { r.keepCopies(ctx, k) })
+	}
 	defer wg.Wait()
 	timer := time.NewTimer(r.opts.Interval)
 	defer timer.Stop()

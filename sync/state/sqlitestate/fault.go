@@ -3,6 +3,7 @@ package sqlitestate
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -42,7 +43,20 @@ func (s *Store) fault(err error) error {
 		trouble = *known
 	}
 	trouble.Path, trouble.Advice = s.path, advice(trouble.Fault)
+	if trouble.Fault == state.Damaged {
+		trouble.Advice = s.wayBack() + trouble.Advice
+	}
 	return &trouble
+}
+
+// wayBack names the newest copy that can be put in the place of a damaged file.
+func (s *Store) wayBack() string {
+	copies := s.generations()
+	if len(copies) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the newest copy is %s (%d are kept): what was applied since it was made "+
+		"counts as not weir's until it is applied again, and acts since then are forgotten; ", copies[0], len(copies))
 }
 
 // faulty makes a *state.Error; fault completes it.
