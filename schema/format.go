@@ -16,6 +16,7 @@ func formats() map[string]func(string) bool {
 		"duration":   isDuration,
 		"address":    isAddress,
 		"endpoint":   isEndpoint,
+		"hook":       isHook,
 		"listen":     isListen,
 		"git-url":    isGitURL,
 		"ref":        isRef,
@@ -65,6 +66,16 @@ func isEndpoint(s string) bool {
 	}
 	bare := u.User == nil && u.RawQuery == "" && !u.ForceQuery && u.Fragment == ""
 	return bare && isAddress(u.Host)
+}
+
+// isHook accepts an endpoint that nobody on the way can read along.
+func isHook(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || !isEndpoint(s) {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Scheme == "https" || u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // splitPort cuts off the port; an IPv6 address with a port is in brackets.

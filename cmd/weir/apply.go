@@ -101,10 +101,25 @@ func (a *app) planFor(ctx context.Context, one *oneShot, file string) (refused [
 	if err := json.Unmarshal(b, &doc); err != nil {
 		return nil, fmt.Errorf("%s is no saved plan: %w", file, err)
 	}
+	a.fetchFor(ctx, one)
 	if one.plan, refused, err = one.rec.Restore(ctx, doc); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return refused, nil
+}
+
+// fetchTime bounds the reading of the sources for a saved plan, which can do
+// without.
+const fetchTime = 15 * time.Second
+
+// fetchFor reads what the sources are while a saved plan is applied: where it is
+// of what they are, that is in force from now on.
+func (a *app) fetchFor(ctx context.Context, one *oneShot) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTime)
+	defer cancel()
+	if _, err := one.rec.Fetch(ctx); err != nil {
+		fmt.Fprintf(a.errs, "the sources cannot be read, so nobody knows whether the plan is still of what they are: %v\n", err)
+	}
 }
 
 // permit asks whoever is there, and lets a held plan through only on its hash.

@@ -17,6 +17,7 @@ import (
 	"weir/sync/config"
 	"weir/sync/daemon"
 	"weir/sync/manifest"
+	"weir/sync/notify"
 	"weir/sync/provider"
 	"weir/sync/provider/aliyunlive"
 	"weir/sync/provider/volcenginelive"
@@ -42,6 +43,7 @@ type builder struct {
 	calls     *call.Metrics
 	loop      *reconcile.Metrics
 	statuses  *commitstatus.Metrics // nil: nothing is reported to git hosts
+	events    *notify.Metrics       // nil: nobody is told of held plans
 	transport http.RoundTripper     // nil for the network
 	selector  map[string]string
 	applied   func(apply.Result)
@@ -102,6 +104,11 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 	if err != nil {
 		return setup, err
 	}
+	tell, closeTell, err := b.teller(cfg)
+	closers = append(closers, closeTell)
+	if err != nil {
+		return setup, err
+	}
 	if b.mirrors {
 		if setup.Webhooks, err = hooks(cfg, feeds); err != nil {
 			return setup, err
@@ -115,7 +122,7 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 	setup.Reconcile = reconcile.Options{
 		Feeds: feeds, Accounts: targets, Store: store, Windows: b.limiters.Windows, Policy: cfg.Policy,
 		Interval: cfg.Interval, DryRun: b.dryRun, Selector: b.selector, Logger: b.log, Metrics: b.loop,
-		Applied: b.applied, Reading: b.reading, Verdict: told.tell,
+		Applied: b.applied, Reading: b.reading, Verdict: told.tell, Held: tell,
 	}
 	return setup, nil
 }

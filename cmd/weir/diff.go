@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -79,6 +80,7 @@ func (a *app) tellDiff(one *oneShot, f diffFlags) error {
 	if err != nil {
 		return err
 	}
+	doc.ID = rand.Text()
 	if f.out != "" {
 		if err := savePlan(f.out, doc); err != nil {
 			return err

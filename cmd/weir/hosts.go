@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"weir/sync/commitstatus"
@@ -78,7 +79,7 @@ func statusOf(v reconcile.Verdict) commitstatus.Status {
 	case reconcile.Rejected:
 		out.Text = commitstatus.Refused(v.Text, v.Problems)
 	case reconcile.Stopped:
-		out.State, out.Text = commitstatus.Held, sum.Held(v.By, v.Text)
+		out.State, out.Text = commitstatus.Held, sum.Held(strings.TrimSpace(v.By+" "+v.Plan), v.Text)
 		if v.By != "" && faulty(v.By) {
 			out.State, out.Text = commitstatus.Failure, commitstatus.Refused(v.Text, 1)
 		}

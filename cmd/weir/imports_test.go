@@ -27,7 +27,9 @@ var rooms = map[string][]string{
 	"sync/secret":   {},
 	"sync/call":     {},
 
-	"sync/commitstatus": {"sync/secret"},
+	"sync/commitstatus": {"sync/secret", "sync/delivery"},
+	"sync/notify":       {"sync/secret", "sync/delivery"},
+	"sync/delivery":     {"sync/secret"},
 
 	"sync/source":           {},
 	"sync/source/dirsource": {"sync/source"},
@@ -83,7 +85,7 @@ var homes = map[string][]string{
 	"github.com/fsnotify/fsnotify":           {"sync/source/dirsource"},
 	"github.com/go-git/":                     {"sync/source/gitsource"},
 	"github.com/hiddeco/sshsig":              {"sync/source/gitsource"},
-	"github.com/prometheus/client_golang":    {"cmd/weir", "sync/call", "sync/commitstatus", "sync/reconcile", "sync/daemon", "sync/daemon/webhook"},
+	"github.com/prometheus/client_golang":    {"cmd/weir", "sync/call", "sync/commitstatus", "sync/notify", "sync/reconcile", "sync/daemon", "sync/daemon/webhook"},
 	"github.com/prometheus/exporter-toolkit": {"cmd/weir", "sync/daemon"},
 	"github.com/santhosh-tekuri/jsonschema":  {"schema"},
 	"github.com/skeema/knownhosts":           {"sync/source/gitsource"},

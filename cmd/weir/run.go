@@ -17,6 +17,7 @@ import (
 	"weir/sync/commitstatus"
 	"weir/sync/config"
 	"weir/sync/daemon"
+	"weir/sync/notify"
 	"weir/sync/reconcile"
 )
 
@@ -97,9 +98,13 @@ func newBuilder(log *slog.Logger, dryRun bool) (*prometheus.Registry, *builder, 
 	if err != nil {
 		return nil, nil, err
 	}
+	events, err := notify.NewMetrics(registry)
+	if err != nil {
+		return nil, nil, err
+	}
 	b := &builder{
 		log: log, dryRun: dryRun, keeps: !dryRun, mirrors: true, limiters: call.Limiters{}, calls: calls,
-		loop: reconcile.NewMetrics(registry), statuses: statuses,
+		loop: reconcile.NewMetrics(registry), statuses: statuses, events: events,
 	}
 	return registry, b, nil
 }

@@ -38,6 +38,7 @@ import (
 	"sync"
 	"time"
 
+	"weir/sync/delivery"
 	"weir/sync/secret"
 )
 
@@ -161,7 +162,7 @@ func (r *Reporter) Report(s Status) {
 		r.opt.Metrics.count(r.opt.Source, failed)
 		return
 	}
-	s.Text = OneLine(s.Text, maxText) // the host's limit comes after the token is taken out
+	s.Text = delivery.OneLine(s.Text, maxText) // the host's limit comes after the token is taken out
 	if r.put(s) {
 		r.opt.Metrics.count(r.opt.Source, failed)
 		r.log.Debug("a commit status is dropped: too many wait, or weir stops")

@@ -17,6 +17,7 @@ import (
 	"github.com/drone/go-scm/scm/driver/github"
 	"github.com/drone/go-scm/scm/driver/gitlab"
 
+	"weir/sync/delivery"
 	"weir/sync/secret"
 )
 
@@ -73,7 +74,7 @@ func newHost(opt Options) (host, error) {
 	if opt.Token == (secret.Ref{}) {
 		return host{}, errors.New("token is required")
 	}
-	if opt.Name != OneLine(opt.Name, maxName) {
+	if opt.Name != delivery.OneLine(opt.Name, maxName) {
 		return host{}, fmt.Errorf("name must be one line of at most %d characters", maxName)
 	}
 	if err := checkTarget(opt.Target); err != nil {
@@ -152,7 +153,7 @@ func (h host) send(ctx context.Context, s Status) *fault {
 
 // clean takes the token out of a text, should a document's text hold it.
 func (h host) clean(text string, token secret.Secret) string {
-	return OneLine(redact(text, token), h.speaks.longest)
+	return delivery.OneLine(delivery.Redact(text, token), h.speaks.longest)
 }
 
 // status sends a commit status through the library.

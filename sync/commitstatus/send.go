@@ -4,18 +4,18 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"weir/sync/delivery"
 )
 
 // How long is tried, and how often.
 const (
-	firstPause    = 2 * time.Second // of a host that cannot answer; doubled each time
-	mostPause     = 2 * time.Minute
-	refusedPause  = time.Minute // of a token that is refused; doubled each time
-	refusedMost   = 5 * time.Minute
-	patience      = 15 * time.Minute // with a host that cannot answer
-	longPatience  = 2 * time.Hour    // with a token that is refused
-	jitterPart    = 4                // a pause is longer by up to this part of it
-	longestDouble = 16               // shifts beyond would overflow
+	firstPause   = 2 * time.Second // of a host that cannot answer; doubled each time
+	mostPause    = 2 * time.Minute
+	refusedPause = time.Minute // of a token that is refused; doubled each time
+	refusedMost  = 5 * time.Minute
+	patience     = 15 * time.Minute // with a host that cannot answer
+	longPatience = 2 * time.Hour    // with a token that is refused
 )
 
 // pace is how the host has been of late.
@@ -130,14 +130,11 @@ func (r *Reporter) plan(j *job, f *fault, now time.Time) {
 		r.pace.fails++
 		n = r.pace.fails
 	}
-	first, most := firstPause, mostPause
+	grow := delivery.Backoff{First: firstPause, Most: mostPause}
 	if f.kind == refused {
-		first, most = refusedPause, refusedMost
+		grow = delivery.Backoff{First: refusedPause, Most: refusedMost}
 	}
-	wait := min(first<<min(n-1, longestDouble), most)
-	wait = max(wait, f.after)
-	wait += time.Duration(r.opt.random() * float64(wait) / jitterPart)
-	j.due = now.Add(wait)
+	j.due = now.Add(grow.Pause(n, f.after, r.opt.random()))
 	if !f.ours {
 		r.pace.until = j.due
 	}

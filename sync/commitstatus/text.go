@@ -3,28 +3,9 @@ package commitstatus
 import (
 	"fmt"
 	"strings"
-	"unicode"
-)
 
-// OneLine returns text as one line of at most longest characters: without
-// control and format characters, each run of white space a single space, and
-// "…" where it was cut.
-func OneLine(text string, longest int) string {
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r), unicode.IsControl(r):
-			return ' '
-		case unicode.Is(unicode.Cf, r):
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
-	runes := []rune(strings.Join(strings.Fields(text), " "))
-	if len(runes) <= longest {
-		return string(runes)
-	}
-	return strings.TrimSpace(string(runes[:max(0, longest-1)])) + "…"
-}
+	"weir/sync/delivery"
+)
 
 // Summary is a plan in numbers of resources.
 type Summary struct {
@@ -124,7 +105,7 @@ func Refused(first string, problems int) string {
 	if problems <= 1 {
 		return "refused: " + first
 	}
-	return fmt.Sprintf("refused: %s (%d problems)", OneLine(first, room), problems)
+	return fmt.Sprintf("refused: %s (%d problems)", delivery.OneLine(first, room), problems)
 }
 
 func join(text, rest string) string {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"weir/sync/delivery"
 	"weir/sync/secret"
 )
 
@@ -136,28 +137,20 @@ func isObject(body []byte) bool {
 	return json.Unmarshal(body, &o) == nil && o != nil
 }
 
-// maxPause bounds what a host may ask for.
-const maxPause = time.Hour
-
-// retryAfter returns how long the host wants to be left alone.
+// retryAfter returns how long the host wants to be left alone. GitHub says so in
+// a header of its own too.
 func (t *trip) retryAfter(now time.Time) time.Duration {
-	var wait time.Duration
-	text := t.head.Get("Retry-After")
-	if text == "" && t.head.Get("X-RateLimit-Remaining") == "0" {
+	if t.head.Get("Retry-After") == "" && t.head.Get("X-RateLimit-Remaining") == "0" {
 		if unix, err := strconv.ParseInt(t.head.Get("X-RateLimit-Reset"), 10, 64); err == nil {
-			wait = time.Unix(unix, 0).Sub(now)
+			return delivery.AtMost(time.Unix(unix, 0).Sub(now))
 		}
-	} else if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		wait = time.Duration(seconds) * time.Second
-	} else if at, err := http.ParseTime(text); err == nil {
-		wait = at.Sub(now)
 	}
-	return min(max(wait, 0), maxPause)
+	return delivery.RetryAfter(t.head, now)
 }
 
 func (t *trip) contentType() string {
 	name, _, _ := strings.Cut(t.head.Get("Content-Type"), ";")
-	return strconv.Quote(redact(OneLine(name, 60), t.token))
+	return strconv.Quote(delivery.Redact(delivery.OneLine(name, 60), t.token))
 }
 
 // says quotes what the host says is wrong, where its answer is an object with a
@@ -173,7 +166,7 @@ func (t *trip) says() string {
 	}
 	for _, part := range []any{o.Message, o.Error} {
 		if part != nil {
-			return text + ": " + OneLine(redact(fmt.Sprint(part), t.token), 200)
+			return text + ": " + delivery.OneLine(delivery.Redact(fmt.Sprint(part), t.token), 200)
 		}
 	}
 	return text
@@ -193,16 +186,5 @@ func (t *trip) clean(err error) error {
 	if inner, ok := errors.AsType[*url.Error](err); ok {
 		err = inner.Err
 	}
-	return errors.New(OneLine(redact(err.Error(), t.token), 200))
-}
-
-// redact takes a token out of a text, also where it is escaped for an address.
-func redact(text string, token secret.Secret) string {
-	if token.Empty() {
-		return text
-	}
-	for _, form := range []string{token.Reveal(), url.QueryEscape(token.Reveal()), url.PathEscape(token.Reveal())} {
-		text = strings.ReplaceAll(text, form, secret.Redacted)
-	}
-	return text
+	return errors.New(delivery.OneLine(delivery.Redact(err.Error(), t.token), 200))
 }

@@ -38,12 +38,19 @@ type Config struct {
 	Sources   []Source
 	Accounts  []Account
 	Policy    plan.Policy
+	Notify    *Notify // nil for nobody
 	Interval  time.Duration
 	StatePath string
 	Journal   Journal
 	Listen    string
 	Insecure  bool // allows a Listen that others can reach, without TLS and authentication
 	Limits    Limits
+}
+
+// Notify says where to tell of what a person should know.
+type Notify struct {
+	URL    string
+	Secret secret.Ref // that events are signed with
 }
 
 // Source is one place manifests come from: Directory or Git.

@@ -20,7 +20,13 @@ type file struct {
 		MaxRemovals       *int            `json:"maxRemovals"`
 		MaxRemovalsShare  *int            `json:"maxRemovalsPercent"`
 		MaxUpdatesPercent *int            `json:"maxUpdatesPercent"`
+		MaxUpdates        int             `json:"maxUpdates"`
 	} `json:"policy"`
+	Notify *struct {
+		URL        string `json:"url"`
+		SecretEnv  string `json:"secretEnv"`
+		SecretFile string `json:"secretFile"`
+	} `json:"notify"`
 	Interval string `json:"interval"`
 	State    struct {
 		SQLite struct {
@@ -78,7 +84,11 @@ func (f file) config(path string) *Config {
 			MaxRemoved:        orInt(f.Policy.MaxRemovals, DefaultMaxRemovals),
 			MaxRemovedPercent: orInt(f.Policy.MaxRemovalsShare, DefaultMaxRemovalsShare),
 			MaxUpdatedPercent: orInt(f.Policy.MaxUpdatesPercent, DefaultMaxUpdatesPercent),
+			MaxUpdated:        f.Policy.MaxUpdates,
 		},
+	}
+	if n := f.Notify; n != nil {
+		cfg.Notify = &Notify{URL: n.URL, Secret: beside(path).ref(n.SecretEnv, n.SecretFile)}
 	}
 	for _, s := range f.Sources {
 		cfg.Sources = append(cfg.Sources, s.source(path))

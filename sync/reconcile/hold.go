@@ -80,8 +80,9 @@ func (r *Reconciler) guard(ctx context.Context, p *plan.Plan, m memory) error {
 	for i, c := range p.Changes {
 		p.Changes[i].Wide = r.wide(c)
 	}
-	held, err := r.check(ctx, p, m)
-	p.Held, p.Hash = held, p.Digest()
+	var err error
+	p.Held, err = r.check(ctx, p, m)
+	p.Hash = p.Digest() // which is also of what holds it
 	return err
 }
 
@@ -281,7 +282,7 @@ func (r *Reconciler) tellHeld(p *plan.Plan) {
 func (r *Reconciler) markMode(ctx context.Context, p *plan.Plan, m memory) {
 	mode := r.opts.Policy.Mode
 	switch {
-	case r.opts.DryRun || r.opts.Selector != nil || m.former == mode:
+	case r.opts.DryRun || r.opts.Selector != nil || r.opts.ReadOnly() != "" || m.former == mode:
 		return
 	case mode == plan.Sync && m.former != "" && r.lifted != p.Hash && !r.nothingToRemove(p):
 		return

@@ -214,11 +214,12 @@ func TestOneShotRefusesAPinnedRevision(t *testing.T) {
 		if _, err := h.rec.Apply(context.Background(), p); err == nil || !strings.Contains(err.Error(), "weir rollback --unpin") {
 			t.Errorf("applied: %v", err)
 		}
-		doc.Held = nil
+		doc.ID = "once"
 		saved, _, err := h.rec.Restore(context.Background(), doc)
 		if err != nil {
 			t.Fatal(err)
 		}
+		saved.Held = nil
 		if _, err := h.rec.Apply(context.Background(), saved); err == nil {
 			t.Error("a saved plan was applied")
 		}

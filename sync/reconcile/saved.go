@@ -21,6 +21,9 @@ func (r *Reconciler) Restore(ctx context.Context, doc PlanDocument) (*plan.Plan,
 	if doc.Format != PlanFormat {
 		return nil, nil, fmt.Errorf("format %q: want %q", doc.Format, PlanFormat)
 	}
+	if doc.ID == "" {
+		return nil, nil, errors.New("the plan has no id, by which it is known whether it was carried out before: make it again with `weir diff --out`")
+	}
 	p := &plan.Plan{
 		Revision: doc.Revision, Hash: doc.Hash, Held: doc.Held, ID: doc.ID, Declared: doc.Declared, Consented: doc.Consented,
 	}

@@ -1,14 +1,18 @@
 package reconcile
 
 import (
+	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"weir/sync/apply"
 	"weir/sync/plan"
+	"weir/sync/state"
 )
 
 // saved plans what the files declare and returns the plan as it is saved.
@@ -26,6 +30,7 @@ func saved(t *testing.T, h *house, files ...string) PlanDocument {
 	if err != nil {
 		t.Fatal(err)
 	}
+	doc.ID = rand.Text()
 	text, err := json.MarshalIndent(doc, "", "  ")
 	if err != nil {
 		t.Fatal(err)
@@ -84,4 +89,179 @@ func TestSavedPlanOfWhatCannotBeRead(t *testing.T) {
 			t.Errorf("plan %+v", p)
 		}
 	})
+}
+
+// inForce returns the revision that the store says is in force.
+func (h *house) inForce() string {
+	h.t.Helper()
+	marks, err := h.store.Marks(h.t.Context())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, m := range marks {
+		if m.Role == state.InForce {
+			return m.Revision
+		}
+	}
+	return ""
+}
+
+// applied makes what the files declare true.
+func (h *house) applied(files ...string) {
+	h.t.Helper()
+	h.commit(files...)
+	if _, err := h.rec.Fetch(h.t.Context()); err != nil {
+		h.t.Fatal(err)
+	}
+	p, err := h.rec.Plan(h.t.Context())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if rep, err := h.rec.Apply(h.t.Context(), p); err != nil || rep.Failed() {
+		h.t.Fatal(rep, err)
+	}
+	h.writes()
+}
+
+// TestSavedPlanStaysHeld: what held a plan when it was saved holds it still,
+// whatever is taken out of the file.
+func TestSavedPlanStaysHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		h.applied("a.yaml", multiOn, "b.yaml", relay)
+		doc := saved(t, h)
+		if len(doc.Held) == 0 {
+			t.Fatalf("not held: %+v", doc)
+		}
+		cut := doc
+		cut.Held = nil
+		if _, _, err := h.rec.Restore(t.Context(), cut); err == nil || !strings.Contains(err.Error(), "does not match its hash") {
+			t.Errorf("without what holds it: %v", err)
+		}
+		p, _, err := h.rec.Restore(t.Context(), doc)
+		if err != nil || len(p.Held) == 0 || p.Hash != doc.Hash {
+			t.Fatalf("plan %+v, %v", p, err)
+		}
+		if rep, err := h.rec.Apply(t.Context(), p); err != nil || rep.Summary[apply.Refused] != 2 {
+			t.Errorf("report %+v, %v", rep, err)
+		}
+		h.expectWrites()
+		now := time.Now()
+		if err := h.store.Consent(t.Context(), state.Consent{Plan: doc.Hash, Given: now, Expires: now.Add(time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.rec.Release(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+		if rep, err := h.rec.Apply(t.Context(), p); err != nil || rep.Failed() {
+			t.Errorf("report %+v, %v", rep, err)
+		}
+		h.expectWrites("SetLiveDomainMultiStreamConfig off", "DeleteRelaySourceV3")
+	})
+}
+
+// TestSavedPlanIsHeldByWhatHoldsNow: a plan that nothing held when it was saved
+// is held by the policy of now, under another hash.
+func TestSavedPlanIsHeldByWhatHoldsNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		h.applied("a.yaml", multiOn, "b.yaml", relay)
+		doc := saved(t, h, "a.yaml", multiOn)
+		if len(doc.Held) != 0 {
+			t.Fatalf("held: %+v", doc.Held)
+		}
+		h.build(func(_ *house, o *Options) { o.Policy.MaxRemoved = 0 })
+		p, _, err := h.rec.Restore(t.Context(), doc)
+		if err != nil || len(p.Held) != 1 || p.Held[0].Guard != "removals" || p.Hash == doc.Hash {
+			t.Fatalf("plan %+v, %v", p, err)
+		}
+	})
+}
+
+// TestFailure_D07_SavedPlanOfWhatWentOnAir: what has gone on air since is refused
+// alone.
+func TestFailure_D07_SavedPlanOfWhatWentOnAir(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, loose)
+		h.applied("a.yaml", multiOn, "b.yaml", relay, "c.yaml", relayOf("idle"))
+		doc := saved(t, h, "a.yaml", multiOn)
+		h.play(true, "live", "relay")
+		time.Sleep(time.Minute)
+		p, refused, err := h.rec.Restore(t.Context(), doc)
+		if err != nil || len(refused) != 1 || !strings.Contains(refused[0].Error, "gone on air since") || len(p.Held) != 0 {
+			t.Fatalf("refused %+v, held %+v, %v", refused, p.Held, err)
+		}
+		if rep, err := h.rec.Apply(t.Context(), p); err != nil || rep.Failed() {
+			t.Errorf("report %+v, %v", rep, err)
+		}
+		h.expectWrites("DeleteRelaySourceV3")
+	})
+}
+
+// TestSavedPlanIsCarriedOutOnce: of two processes one carries it out.
+func TestSavedPlanIsCarriedOutOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		doc := saved(t, h, "a.yaml", multiOn)
+		first, _, err := h.rec.Restore(t.Context(), doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := h.rec
+		h.build()
+		second, _, err := h.rec.Restore(t.Context(), doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rep, err := other.Apply(t.Context(), first); err != nil || rep.Failed() {
+			t.Fatal(rep, err)
+		}
+		rep, err := h.rec.Apply(t.Context(), second)
+		if rep != nil || !errors.Is(err, state.ErrClaimed) || !strings.Contains(err.Error(), "was carried out before") {
+			t.Errorf("report %+v, %v", rep, err)
+		}
+		h.expectWrites("SetLiveDomainMultiStreamConfig on")
+		doc.ID = ""
+		if _, _, err := h.rec.Restore(t.Context(), doc); err == nil || !strings.Contains(err.Error(), "has no id") {
+			t.Errorf("without an id: %v", err)
+		}
+	})
+}
+
+// TestSavedPlanAndWhatIsInForce: a saved plan puts its revision in force where
+// that is what the source says, and only there.
+func TestSavedPlanAndWhatIsInForce(t *testing.T) {
+	follows := func(_ *house, o *Options) { o.Feeds[0].Follows = "live" }
+	for name, tc := range map[string]struct {
+		now  []string // what the source says when the plan is applied, nil: it is not asked
+		want bool
+	}{
+		"of what it says": {[]string{"a.yaml", multiOn}, true},
+		"of another":      {[]string{"a.yaml", multiOff}, false},
+		"not asked":       {nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := open(t, follows)
+				doc := saved(t, h, "a.yaml", multiOn)
+				h.build(follows)
+				if tc.now != nil {
+					h.commit(tc.now...)
+					if _, err := h.rec.Fetch(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				p, _, err := h.rec.Restore(t.Context(), doc)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if rep, err := h.rec.Apply(t.Context(), p); err != nil || rep.Failed() {
+					t.Fatal(rep, err)
+				}
+				if got := h.inForce(); (got == doc.Revision) != tc.want || got != "" && !tc.want {
+					t.Errorf("in force %q, plan of %q", got, doc.Revision)
+				}
+			})
+		})
+	}
 }

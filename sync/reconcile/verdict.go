@@ -29,6 +29,7 @@ type Verdict struct {
 	Revision string
 	Outcome  Outcome
 	By       string       // where it is stopped: the guard, or the source's code
+	Plan     string       // hash of the plan that a guard holds
 	Text     string       // one line: the first error, or why it is held
 	Problems int          // errors of its documents
 	Summary  plan.Summary // of the plan's changes that come from this source
@@ -103,7 +104,7 @@ func (r *Reconciler) tellPass(p *plan.Plan, rep *apply.Report, m memory) {
 		case len(f.clashes) > 0 || f.loaded == nil || f.force.revision != f.loaded.Revision:
 		case len(p.Held) > 0:
 			v := r.verdict(f, p, m)
-			v.Outcome, v.By, v.Text = Stopped, p.Held[0].Guard, p.Held[0].Message
+			v.Outcome, v.By, v.Text, v.Plan = Stopped, p.Held[0].Guard, p.Held[0].Message, p.Hash
 			r.tell(f, v)
 		case rep != nil && !r.scan.finish.IsZero(): // before the first scan little is known
 			if v := r.verdict(f, p, m); v.count(f.Name, p, rep) {
