@@ -119,7 +119,8 @@ func (a *app) undo(ctx context.Context, one *oneShot, f rollbackFlags) error {
 	}
 	_ = askSync(ctx, one.cfg.Listen) // without a daemon the next process sees it
 	if err == nil && rep.Failed() {
-		fmt.Fprintln(a.errs, "not all of it is undone; the revision stays pinned, and nothing of its source is in force until the next one")
+		fmt.Fprintln(a.errs, "not all of it is undone; the revision stays pinned, and nothing of its source is in force "+
+			"until there is another, or `weir rollback` ends what is left")
 		return exitError(exitFailed)
 	}
 	return err
@@ -128,9 +129,8 @@ func (a *app) undo(ctx context.Context, one *oneShot, f rollbackFlags) error {
 // planOf returns the hash of the plan that is meant: given itself, or in the
 // report of an apply.
 func planOf(report string) (string, error) {
-	info, err := os.Stat(report)
-	if report == "" || err != nil || info.IsDir() {
-		return report, nil
+	if info, err := os.Stat(report); err != nil || !info.Mode().IsRegular() {
+		return report, nil //nolint:nilerr // it is no file, so it is a hash
 	}
 	b, err := os.ReadFile(report)
 	if err != nil {

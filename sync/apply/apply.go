@@ -43,7 +43,7 @@ type Options struct {
 	Superseded func() bool
 	// Halted says why nothing more of the plan of a revision is to begin, "" where
 	// nothing stands against it. It is asked before each change. May be nil.
-	Halted func(revision string) string
+	Halted func(ctx context.Context, revision string) string
 	// Done is told of every finished change, from several goroutines at once;
 	// may be nil.
 	Done func(Result)
@@ -73,7 +73,7 @@ func New(opts Options) (*Applier, error) {
 		opts.Superseded = func() bool { return false }
 	}
 	if opts.Halted == nil {
-		opts.Halted = func(string) string { return "" }
+		opts.Halted = func(context.Context, string) string { return "" }
 	}
 	return &Applier{opts}, nil
 }

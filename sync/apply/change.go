@@ -33,7 +33,7 @@ func (r *run) change(ctx context.Context, c plan.Change) Result {
 	case c.Action == plan.Delete && r.opts.Superseded():
 		return res.end(Refused, "what is declared has changed meanwhile; planned again")
 	}
-	if why := r.opts.Halted(r.plan.Revision); why != "" {
+	if why := r.opts.Halted(ctx, r.plan.Revision); why != "" {
 		return res.end(Refused, why)
 	}
 	target, ok := r.opts.Accounts[c.ID.Account]

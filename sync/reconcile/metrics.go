@@ -54,7 +54,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		sourceErrors: counter("weir_source_sync_errors_total", "Times a source could not be read.", "source"),
 		documents:    gauge("weir_manifest_documents", "Documents in the newest revision.", "source"),
 		problems:     gauge("weir_manifest_problems", "Problems in the newest revision.", "source"),
-		pinned:       gauge("weir_source_pinned", "1 while the newest revision of a source is not applied because it was rolled back.", "source"),
+		pinned:       gauge("weir_source_pinned", "1 while the newest revision is not applied: it was rolled back.", "source"),
 		readOnly:     gauge("weir_read_only", "1 while nothing is applied because weir crashed again and again.").WithLabelValues(),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "weir_reconcile_duration_seconds", Help: "How long passes took.",

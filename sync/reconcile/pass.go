@@ -159,7 +159,7 @@ func (r *Reconciler) carryOut(ctx context.Context, p *plan.Plan) (*apply.Report,
 	if r.opts.DryRun {
 		return nil, nil
 	}
-	if hasDue(p) && r.revocation(p.Revision) != "" {
+	if hasDue(p) && r.revocation(ctx, p.Revision) != "" {
 		r.MarkDirty() // a look at what is in force instead
 		return nil, nil
 	}

@@ -162,7 +162,8 @@ func upkeep(c *state.Change) bool {
 // somebody asked for.
 func (r *Reconciler) find(ctx context.Context, name string) (Past, error) {
 	if name != "" && (len(name) < leastDigits || strings.Trim(name, "0123456789abcdef") != "") {
-		return Past{}, fmt.Errorf("%q: want at least %d digits of a plan's hash, as `weir rollback --list` shows them", name, leastDigits)
+		return Past{}, fmt.Errorf("%q: want at least %d digits of a plan's hash, as `weir rollback --list` shows them, "+
+			"or the file of a report", name, leastDigits)
 	}
 	hashes, err := r.hashes(ctx, name)
 	switch {
@@ -281,7 +282,8 @@ func (r *Reconciler) rootOf(ctx context.Context, p Past) (root, error) {
 			return out, fmt.Errorf("read the journal: %w", err)
 		}
 		if len(first) == 0 {
-			return out, fmt.Errorf("the journal does not have plan %s any more, which %s rolled back", short(undone), short(p.Plan))
+			return out, fmt.Errorf("the journal does not have plan %s any more, which %s rolled back",
+				short(undone), short(p.Plan))
 		}
 		hash, revision = undone, first[0].Revision
 	}

@@ -99,7 +99,8 @@ func (r *Reconciler) holdBack(ctx context.Context, f *feed, tell func(*feed, boo
 	changed := r.putFormer(ctx, f)
 	now.Text = now.text(f.Name, f.accepted.revision != "")
 	if was == nil || was.Plan != now.Plan {
-		r.opts.Logger.Warn("revision pinned: "+now.Text, "source", f.Name, "revision", now.Revision, "in_force", f.accepted.revision)
+		r.opts.Logger.Warn("a revision was rolled back", "source", f.Name, "revision", now.Revision,
+			"in_force", f.accepted.revision, "pin", now.Text)
 	}
 	return changed || was == nil
 }
@@ -148,8 +149,8 @@ func (r *Reconciler) former(ctx context.Context, h source.History, f *feed) edit
 func (p *Pin) text(name string, something bool) string {
 	at := p.At.UTC().Format(time.RFC3339)
 	if p.Plan == "" {
-		return fmt.Sprintf("revision %s of source %s is pinned by a rollback that began at %s and has not ended; nothing of the source "+
-			"is in force until the next revision, or `weir rollback --unpin`", short(p.Revision), name, at)
+		return fmt.Sprintf("revision %s of source %s is pinned by a rollback that began at %s and has not ended; "+
+			"nothing of the source is in force until the next revision, or `weir rollback --unpin`", short(p.Revision), name, at)
 	}
 	text := fmt.Sprintf("revision %s of source %s is pinned by rollback of %s at %s, goes on with the next revision",
 		short(p.Revision), name, short(p.Plan), at)
@@ -215,11 +216,11 @@ type revoked struct {
 
 // halted says why nothing more of a plan is to begin, "" to go on. Its answer is
 // a second old at most.
-func (r *Reconciler) halted(revision string) string {
+func (r *Reconciler) halted(ctx context.Context, revision string) string {
 	r.revoked.mu.Lock()
 	defer r.revoked.mu.Unlock()
 	if now := time.Now(); now.Sub(r.revoked.asked) >= revokedEvery {
-		r.revoked.asked, r.revoked.why = now, r.revocation(revision)
+		r.revoked.asked, r.revoked.why = now, r.revocation(ctx, revision)
 	}
 	return r.revoked.why
 }
@@ -227,8 +228,8 @@ func (r *Reconciler) halted(revision string) string {
 // revocation says why a plan of that revision must not be applied: a part of it
 // was rolled back. A store that cannot be read stops nothing here, since then no
 // call can be written down either.
-func (r *Reconciler) revocation(revision string) string {
-	m, err := r.readMarks(context.Background())
+func (r *Reconciler) revocation(ctx context.Context, revision string) string {
+	m, err := r.readMarks(context.WithoutCancel(ctx)) // what is told to stop need not warn
 	if err != nil {
 		r.opts.Logger.Warn("cannot read what was rolled back", "error", err)
 		return ""

@@ -216,7 +216,7 @@ func (r *Reconciler) Plan(ctx context.Context) (*plan.Plan, error) {
 // marked as such first, where p is of it: a process that begins later must not
 // fall back behind it. A saved plan is carried out once.
 func (r *Reconciler) Apply(ctx context.Context, p *plan.Plan) (*apply.Report, error) {
-	if why := r.revocation(p.Revision); why != "" {
+	if why := r.revocation(ctx, p.Revision); why != "" {
 		return nil, errors.New(why)
 	}
 	if err := r.claim(ctx, p); err != nil {

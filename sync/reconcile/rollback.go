@@ -18,6 +18,9 @@ import (
 // store, and everything is looked at once more. Only where all of it was done
 // does the revision before come into force.
 func (r *Reconciler) Rollback(ctx context.Context, u *Undo, settled func(context.Context) error) (*apply.Report, error) {
+	if r.opts.Policy.Mode == plan.Observe {
+		return nil, errors.New("policy.mode is observe, which never calls: nothing can be rolled back")
+	}
 	if len(u.Plan.Held) > 0 {
 		return r.applier.Apply(ctx, u.Plan)
 	}

@@ -135,7 +135,8 @@ func (u *undoing) pinFeed(f *feed, revision string) error {
 		u.Pins = append(u.Pins, Pinned{Source: f.Name, Revision: revision, follows: f.Follows})
 		return nil
 	case force == "":
-		return fmt.Errorf("nobody knows which revision of source %s is in force; let the daemon or `weir apply` run first", f.Name)
+		return fmt.Errorf("nobody knows which revision of source %s is in force; "+
+			"let the daemon or `weir apply` run first", f.Name)
 	}
 	return fmt.Errorf("plan %s was made for revision %s of source %s, and %s is in force now: "+
 		"revert the commit in git instead (git revert), which undoes it and keeps what came after",
@@ -184,7 +185,8 @@ func (u *undoing) leaveLater(ctx context.Context) error {
 		}
 		same := e.Change != nil && (e.Change.After.Equal(d.change.After) || e.Change.After.Equal(d.change.Before))
 		if !same {
-			u.leave(d, apply.Refused, fmt.Sprintf("plan %s has changed it since, at %s", short(e.Plan), e.Opened.UTC().Format(time.RFC3339)))
+			u.leave(d, apply.Refused, fmt.Sprintf("plan %s has changed it since, at %s",
+				short(e.Plan), e.Opened.UTC().Format(time.RFC3339)))
 		}
 		return true
 	})
@@ -253,7 +255,7 @@ func (u *undoing) diff(ctx context.Context) error {
 	u.finish(p)
 	p.Declared, p.Consented = u.declared(), u.m.used()
 	p.Held, err = u.check(ctx, p, u.m)
-	u.Undo.held = p.Held
+	u.held = p.Held
 	p.Hash = p.Digest()
 	return err
 }

@@ -8,8 +8,9 @@ import (
 // RolledBack is the name of the guard of revisions that were rolled back.
 const RolledBack = "rolled-back"
 
-const explainRolledBack = "The newest revision of a source was rolled back with `weir rollback`, so it is not applied again. weir goes\n" +
-	"on with the next revision; revert the commit in git. To apply this one after all: `weir rollback --unpin`."
+const explainRolledBack = "The newest revision of a source was rolled back with `weir rollback`, so it is not applied\n" +
+	"again. weir goes on with the next revision; revert the commit in git. To apply this one after all:\n" +
+	"`weir rollback --unpin`."
 
 // rolledBack holds whatever a revision that was rolled back asks for. Consent
 // does not help: it would be applied, and held back again at the next pass.
