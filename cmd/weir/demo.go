@@ -148,7 +148,7 @@ weir keeps two emulated accounts as the files in %[3]s/live say.
 
 Try, in another terminal:
 
-  edit      sed -i 's/enabled: true/enabled: false/' %[3]s/live/multistream.yaml
+  edit      sed -i 's/protocol: flv/protocol: rtmp/' %[3]s/live/relay.yaml
   break     sed -i 's/\[SHH, SG, NO\]/[SHH, SG, NOR]/' %[3]s/live/prefetch.yaml
   console   curl -X PATCH http://%[2]s/_emulator/world -d '%[4]s'
   dry run   weir diff --config %[3]s/weir.yaml        (here: go run ./cmd/weir diff --config ...)
@@ -168,7 +168,7 @@ weir keeps two emulated accounts as the branch main of the repository says whose
 Try, in another terminal:
 
   cd %[3]s/live
-  edit      sed -i 's/enabled: true/enabled: false/' multistream.yaml && git commit -qam 'One stream' && git push -q
+  edit      sed -i 's/protocol: flv/protocol: rtmp/' relay.yaml && git commit -qam 'Backup by RTMP' && git push -q
   break     sed -i 's/\[SHH, SG, NO\]/[SHH, SG, NOR]/' prefetch.yaml && git commit -qam 'A typo' && git push -q
   repair    git revert --no-edit HEAD && git push -q
   rewrite   git reset -q --hard HEAD~2 && git push -qf          (held: weir accept-rewrite HASH lets it through)
