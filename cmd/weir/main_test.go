@@ -57,7 +57,7 @@ func runScripts(t *testing.T, dir string) {
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"writes": checkWrites, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll, "faults": setFaults, "calm": checkCalm,
-			"fought": fought, "githost": startGitHost, "host": useGitHost, "sshd": startSSH, "remember": remember, "commit": commitAll,
+			"fought": fought, "once": checkOnce, "githost": startGitHost, "host": useGitHost, "sshd": startSSH, "remember": remember, "commit": commitAll,
 		},
 		Condition: func(name string) (bool, error) {
 			if name != "sshd" {
@@ -127,6 +127,22 @@ func checkCalm(ts *testscript.TestScript, _ bool, _ []string) {
 		if c.Status == http.StatusTooManyRequests || strings.HasPrefix(c.Code, "Throttling") {
 			ts.Fatalf("%s was throttled: %s", c.Operation, c.Code)
 		}
+	}
+}
+
+// checkOnce checks that no call of an operation had its effect twice with one
+// value of a parameter: `once OPERATION PARAMETER`.
+func checkOnce(ts *testscript.TestScript, _ bool, args []string) {
+	seen := map[string]bool{}
+	for _, c := range ts.Value("clouds").(*emulator.Emulator).Journal() {
+		value := fmt.Sprint(c.Params[args[1]])
+		if c.Operation != args[0] || c.Code != "" {
+			continue
+		}
+		if seen[value] {
+			ts.Fatalf("%s had its effect twice with %s %s", args[0], args[1], value)
+		}
+		seen[value] = true
 	}
 }
 
