@@ -48,8 +48,8 @@ listen: %[2]s
 // call it, against clouds of its own.
 func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
 
-// TestFailure_P06_P21_SecondSignalAndBrokenConfig runs the stories of failures.
-func TestFailure_P06_P21_SecondSignalAndBrokenConfig(t *testing.T) { runScripts(t, "testdata/failure") }
+// TestFailure_P06_P09_P21_Scripts runs the stories of failures.
+func TestFailure_P06_P09_P21_Scripts(t *testing.T) { runScripts(t, "testdata/failure") }
 
 func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{

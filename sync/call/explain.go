@@ -21,10 +21,9 @@ weir tries up to 5 times with growing pauses; when an operation fails 5 times in
 If it lasts, look at the cloud's status page, and at DNS, proxy and firewall of this machine.`,
 		Unknown: `There was no answer that can be trusted: a time-out, a broken connection, or something that is not the
 API's. The call may have had its effect or not.
-weir makes reads again. After a write it reads back first: what shows as wanted is done. Otherwise a call whose
-repetition changes nothing is made once more; one that must not happen twice is left alone and shown as unknown.
-If it stays unknown, look at the resource in the cloud's console, and say weir settle ID done or again. If it keeps
-happening, look for a proxy in between.`,
+weir makes reads again. A write it reads back: what shows as wanted is done; otherwise a call that may be repeated is
+made once more, and one that must not happen twice is left alone and shown as unknown.
+If it stays unknown, look in the cloud's console and say weir settle ID done or again; look for a proxy in between.`,
 		Invalid: `The cloud refused the call as wrong: a value or a combination that it does not accept.
 weir does not repeat it, and tries again when the manifest changes.
 The cloud's message names the parameter; correct the manifest. If weir validate accepted it, please report that.`,

@@ -233,7 +233,7 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.current.halt()
-	d.starts.forget(d.current.store)
+	d.starts.forget(ctx, d.current.store)
 	err := d.current.closeAll()
 	if serr := d.server.Shutdown(ctx); serr != nil {
 		err = errors.Join(err, d.server.Close())

@@ -65,7 +65,7 @@ func (s *starts) begin(ctx context.Context, store state.Store) {
 	if m.ReadOnly {
 		s.why = fmt.Sprintf("weir has crashed %d times within %d minutes: nothing is applied until it has run for %d minutes, "+
 			"or was stopped and started again", crashesMost, int(crashWindow.Minutes()), int(stableAfter.Minutes()))
-		s.log.Error("read-only: "+s.why, "crashes", crashes)
+		s.log.Error("read-only", "why", s.why, "crashes", crashes)
 	}
 	if crashes > 0 {
 		s.log.Warn("earlier starts of weir did not end well", "starts", crashes, "begins_in", s.delay.String())
@@ -104,7 +104,7 @@ func (s *starts) settle(ctx context.Context, store state.Store) bool {
 	if done || !sleepUntil(ctx, at) {
 		return false
 	}
-	s.forget(store)
+	s.forget(ctx, store)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	lifted := s.why != ""
@@ -116,14 +116,14 @@ func (s *starts) settle(ctx context.Context, store state.Store) bool {
 }
 
 // forget removes the mark: this start went well, or ended as it should.
-func (s *starts) forget(store state.Store) {
+func (s *starts) forget(ctx context.Context, store state.Store) {
 	s.mu.Lock()
 	remembered := !s.begun.IsZero()
 	s.mu.Unlock()
 	if !remembered {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), markTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), markTime)
 	defer cancel()
 	err := store.SetMark(ctx, state.Mark{Source: state.ProcessSource, Role: state.Starts, At: time.Now()})
 	if err != nil {

@@ -112,7 +112,7 @@ func TestFailure_P09_StopIsNoCrash(t *testing.T) {
 		if s.delay != 0 || s.readOnly() != "" {
 			t.Errorf("delay %v, %q", s.delay, s.readOnly())
 		}
-		s.forget(store)
+		s.forget(t.Context(), store)
 	}
 	for range 7 {
 		begun(t, store)
@@ -121,7 +121,7 @@ func TestFailure_P09_StopIsNoCrash(t *testing.T) {
 	if s.readOnly() == "" {
 		t.Error("seven crashes at once, and it writes")
 	}
-	s.forget(store)
+	s.forget(t.Context(), store)
 	if s := begun(t, store); s.readOnly() != "" || s.delay != 0 {
 		t.Errorf("after a stop: delay %v, %q", s.delay, s.readOnly())
 	}
@@ -173,7 +173,8 @@ func TestFailure_P09_DaemonSaysSo(t *testing.T) {
 	if err := d.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if marks, _ := w.store.Marks(t.Context()); len(marks) != 0 {
-		t.Errorf("marks %+v", marks)
+	marks, err := w.store.Marks(t.Context())
+	if err != nil || slices.ContainsFunc(marks, func(m state.Mark) bool { return m.Role == state.Starts }) {
+		t.Errorf("marks %+v, %v", marks, err)
 	}
 }

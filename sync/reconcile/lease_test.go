@@ -453,6 +453,42 @@ func TestFailure_P02_P03_EveryActCutEverywhere(t *testing.T) {
 	}
 }
 
+// TestFailure_P02_P03_RenewalCutEverywhere: the same for the renewal of a lease.
+func TestFailure_P02_P03_RenewalCutEverywhere(t *testing.T) {
+	for _, at := range []string{"before Begin", "after Begin", "before Settle", "after Settle"} {
+		t.Run(at, func(t *testing.T) {
+			inTime(t, nil, func(h *house) {
+				h.commit("a.yaml", strings.Replace(prefetch, "SG, NO", "SG", 1))
+				h.wait(9 * time.Minute)
+				h.writes()
+				h.stop()
+				h.build(func(h *house, o *Options) { o.Store = &cut{Store: h.store, at: at} })
+				h.start()
+				h.wait(time.Minute)
+				h.stop()
+				sent := len(h.writes())
+				h.build()
+				h.start()
+				h.wait(5 * time.Minute)
+				doubt := at == "after Begin" || at == "before Settle"
+				if got := len(h.inDoubt()); (got == 1) != doubt {
+					t.Errorf("%d acts in doubt", got)
+				}
+				h.settle(map[bool]string{true: "done", false: "again"}[sent == 1])
+				h.rec.MarkDirty()
+				h.wait(time.Minute)
+				if n := sent + len(h.writes()); n != 1 {
+					t.Errorf("renewed %d times", n)
+				}
+				h.wait(time.Hour)
+				if n := len(h.writes()); n < 6 || n > 7 {
+					t.Errorf("renewed %d times in the hour after", n)
+				}
+			})
+		})
+	}
+}
+
 // declared reports whether a record is of what is in force.
 func (h *house) declared(rec resource.Applied) bool {
 	p := h.rec.LastPlan()

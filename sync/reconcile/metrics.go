@@ -55,7 +55,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		documents:    gauge("weir_manifest_documents", "Documents in the newest revision.", "source"),
 		problems:     gauge("weir_manifest_problems", "Problems in the newest revision.", "source"),
 		pinned:       gauge("weir_source_pinned", "1 while the newest revision is not applied: it was rolled back.", "source"),
-		readOnly:     gauge("weir_read_only", "1 while nothing is applied because weir crashed again and again.").WithLabelValues(),
+		readOnly:     gauge("weir_read_only", "1 while nothing is applied, after many crashes.").WithLabelValues(),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "weir_reconcile_duration_seconds", Help: "How long passes took.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 12),
@@ -220,7 +220,8 @@ func (r *Reconciler) newlyDrifted(p *plan.Plan) []plan.Change {
 		switch {
 		case !is || r.drifted[c.ID]:
 		case c.Ineffective():
-			r.opts.Logger.Warn("not effective: what was applied was never seen", "resource", c.ID.String(), "fields", paths(c.Fields))
+			r.opts.Logger.Warn("not effective: what was applied was never seen", "resource", c.ID.String(),
+				"fields", paths(c.Fields))
 		default:
 			out = append(out, c)
 			r.opts.Logger.Warn("drift: changed behind weir's back", "resource", c.ID.String(),
