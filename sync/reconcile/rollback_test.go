@@ -572,3 +572,44 @@ func TestRollbackNamesThePlansBeside(t *testing.T) {
 		h.expectWrites()
 	})
 }
+
+// TestRollbackWaitsForWhatOnlyAPersonKnows: a stop whose answer was lost is not
+// made twice; the rollback has not ended before somebody settles it.
+func TestRollbackWaitsForWhatOnlyAPersonKnows(t *testing.T) {
+	inTime(t, []change{loose, directory}, func(h *house) {
+		h.onAir(true, "main")
+		h.commit("a.yaml", multiOff)
+		h.wait(time.Minute)
+		h.commit("a.yaml", multiOff, "b.yaml", record)
+		h.wait(2 * time.Minute)
+		h.writes()
+		h.faults(emulator.Fault{Operation: "RealTimeRecordCommand", Kind: "lost-response"})
+		u, rep := h.rollback("", loose, directory)
+		if !rep.Failed() {
+			t.Errorf("report %+v", rep)
+		}
+		h.faults()
+		again, rep := h.rollback(u.Of.Plan, loose, directory)
+		if len(again.Left) != 1 || !strings.Contains(again.Left[0].Error, "settle") || !rep.Failed() {
+			t.Errorf("left %+v, report %+v", again.Left, rep)
+		}
+		h.expectWrites("RealTimeRecordCommand stop")
+		if s := h.rec.Status().Sources[0]; s.Pinned == nil || s.Pinned.Plan != "" {
+			t.Errorf("source %+v", s)
+		}
+		for _, act := range h.inDoubt() {
+			act.Done = time.Now()
+			if err := h.store.Settle(context.Background(), act); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, rep := h.rollback(u.Of.Plan, loose, directory); rep.Failed() {
+			t.Errorf("report %+v", rep)
+		}
+		h.wait(time.Minute)
+		h.expectWrites()
+		if s := h.rec.Status().Sources[0]; s.Pinned == nil || s.Pinned.Plan != u.Of.Plan || len(h.records()) != 1 {
+			t.Errorf("source %+v, records %v", s, h.records())
+		}
+	})
+}

@@ -293,6 +293,18 @@ func (u *undoing) origin(d deed) resource.Origin {
 	return resource.Origin{Source: d.origin.Source, File: "rollback of " + short(u.Of.Plan), Author: u.by}
 }
 
+// cannot says why a change of a rollback cannot be made, "" where it can: its
+// calls cannot be told, or an act is in doubt that only a person can settle.
+func (u *undoing) cannot(c plan.Change) string {
+	if _, _, err := u.calls(c); err != nil {
+		return err.Error()
+	}
+	if c.Action == plan.None && c.State == plan.Unknown && slices.ContainsFunc(u.m.acts[c.ID], resource.Act.InDoubt) {
+		return c.Note
+	}
+	return ""
+}
+
 // finish gives the changes the reason, origin and notes of a rollback. One whose
 // calls cannot be told is left.
 func (u *undoing) finish(p *plan.Plan) {
@@ -314,8 +326,8 @@ func (u *undoing) finish(p *plan.Plan) {
 		if d.change.Reason == string(plan.Restart) {
 			c.Note = strings.TrimPrefix(c.Note+"; a restart cannot be taken back", "; ")
 		}
-		if _, _, err := u.calls(c); err != nil {
-			u.leave(d, apply.Refused, err.Error())
+		if why := u.cannot(c); why != "" {
+			u.leave(d, apply.Refused, why)
 			continue
 		}
 		fit = append(fit, c)
