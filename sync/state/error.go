@@ -13,6 +13,7 @@ type Fault string
 const (
 	Damaged  Fault = "state-damaged"  // truncated, overwritten or bits flipped
 	Foreign  Fault = "state-foreign"  // not a store of weir's
+	Swapped  Fault = "state-swapped"  // a store of weir's, but not the one that was there
 	Newer    Fault = "state-newer"    // written by a newer weir
 	Unsafe   Fault = "state-unsafe"   // somebody else could have written it
 	Full     Fault = "state-full"     // no space left for another write

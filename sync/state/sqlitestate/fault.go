@@ -20,6 +20,9 @@ func advice(f state.Fault) string {
 			"but acts that must not happen twice are forgotten"
 	case state.Foreign:
 		return "choose another path for the state or move that file away; weir leaves it as it is"
+	case state.Swapped:
+		return "put back the file that was there; if this one is meant, remove the file with its identity (" +
+			"its path with " + identityFile + " at the end) and start again"
 	case state.Newer:
 		return "use the weir that wrote it or a newer one, or another path for the state"
 	case state.Full:

@@ -124,6 +124,7 @@ INSERT INTO acts SELECT * FROM old.acts;
 INSERT INTO marks SELECT * FROM old.marks;
 INSERT INTO consents SELECT * FROM old.consents;
 INSERT INTO claims SELECT * FROM old.claims;
+INSERT INTO identity SELECT * FROM old.identity;
 DELETE FROM anchors;
 INSERT INTO anchors SELECT a.is_write,
 	coalesce((SELECT seq FROM old.links l WHERE l.is_write = a.is_write ORDER BY seq DESC LIMIT 1), a.seq),

@@ -79,7 +79,8 @@ CREATE TABLE claims (
 // format4: the journal's two chains. A link names its entry, and an entry the
 // links of its intent and of its latest outcome, 0 for none: so neither needs
 // an index. The anchors are what the chains begin with now; what they begin
-// with at first is random, so that no two stores have a link in common.
+// with at first is random, so that no two stores have a link in common. The
+// identity is set when the store is opened.
 const format4 = `
 CREATE TABLE links (
 	is_write INTEGER NOT NULL, seq INTEGER NOT NULL, number INTEGER NOT NULL, part INTEGER NOT NULL,
@@ -90,6 +91,9 @@ CREATE TABLE anchors (
 	is_write INTEGER NOT NULL PRIMARY KEY, seq INTEGER NOT NULL, hash BLOB NOT NULL,
 	pruned INTEGER NOT NULL, began INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE identity (
+	one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, checksum INTEGER NOT NULL
+);
 INSERT INTO anchors SELECT 0, 0, randomblob(32), 0, coalesce(max(number), 0) FROM journal;
 INSERT INTO anchors SELECT 1, 0, randomblob(32), 0, coalesce(max(number), 0) FROM journal;
 ALTER TABLE journal ADD COLUMN intent_link INTEGER NOT NULL DEFAULT 0;

@@ -88,6 +88,7 @@ type Store struct {
 	end     sync.Once
 	ended   error
 	cleanup func() error
+	moved   bool // it had an identity, and was not at this path before
 }
 
 var _ state.Store = (*Store)(nil)
@@ -153,6 +154,9 @@ func (s *Store) open(ctx context.Context) error {
 	s.write, err = newWriter(ctx, conn)
 	if err != nil {
 		return errors.Join(err, s.read.Close(), conn.Close())
+	}
+	if err := s.identify(ctx); err != nil {
+		return errors.Join(err, s.read.Close(), s.write.close())
 	}
 	return nil
 }
