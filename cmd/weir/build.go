@@ -94,6 +94,9 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 		return setup, err
 	}
 	closers = append(closers, store.Shut)
+	if err := b.knownAccounts(ctx, cfg, store); err != nil {
+		return setup, err
+	}
 	feeds, closeFeeds, err := b.feeds(ctx, cfg, store)
 	closers = append(closers, closeFeeds)
 	if err != nil {

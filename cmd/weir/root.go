@@ -48,7 +48,7 @@ func (a *app) root() *cobra.Command {
 	cmd.SetOut(a.out)
 	cmd.SetErr(a.errs)
 	cmd.AddCommand(
-		a.demoCmd(), a.validateCmd(), a.diffCmd(), a.applyCmd(), a.runCmd(), a.statusCmd(), a.settleCmd(), a.acceptCmd(), a.historyCmd(), a.rollbackCmd(),
+		a.demoCmd(), a.validateCmd(), a.diffCmd(), a.applyCmd(), a.runCmd(), a.statusCmd(), a.settleCmd(), a.acceptCmd(), a.acceptAccountCmd(), a.historyCmd(), a.rollbackCmd(),
 		a.blameCmd(), a.bisectCmd(), a.importCmd(),
 		a.emulatorCmd(), a.schemaCmd(), a.explainCmd(), a.versionCmd(),
 	)

@@ -97,12 +97,14 @@ const (
 	Poisoned Role = "poisoned" // one whose reading ended the process time and again
 	Mode     Role = "mode"     // of the source PolicySource: the mode of the last pass
 	Starts   Role = "starts"   // of the source ProcessSource: starts that did not end well
+	Identity Role = "identity" // of a source AccountSource and a name: which account of a cloud it is
 )
 
 // The sources of marks that are of no source.
 const (
 	PolicySource  = "weir/policy"
 	ProcessSource = "weir/process"
+	AccountSource = "weir/account/" // and the account's name
 )
 
 // Consent is a person's word that a held plan may be carried out, once.

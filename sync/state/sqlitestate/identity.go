@@ -36,16 +36,32 @@ func (s *Store) identify(ctx context.Context) error {
 		return err
 	case beside == id:
 		return nil
-	case beside != "" && !made:
+	case beside == "" && !made:
+		s.moved = true
+		return nil
+	case !made:
 		return faulty(state.Swapped, fmt.Errorf("it is the store %s, but at this path was the store %s", id, beside))
 	}
-	s.moved = !made
 	return writeIdentity(s.path+identityFile, id)
 }
 
-// Moved reports whether the store had an identity when it was opened, but was
-// not known at this path: it comes from elsewhere.
+// Moved reports whether the store is not known at its path: it had an identity
+// when it was opened and none was beside it, so it comes from elsewhere.
 func (s *Store) Moved() bool { return s.moved }
+
+// Stay makes the store known at its path. Whoever calls it has made sure that
+// what it remembers is of the accounts that are used here.
+func (s *Store) Stay(ctx context.Context) error {
+	id, _, err := s.identity(ctx)
+	if err == nil {
+		err = writeIdentity(s.path+identityFile, id)
+	}
+	if err != nil {
+		return fmt.Errorf("write the identity: %w", s.fault(err))
+	}
+	s.moved = false
+	return nil
+}
 
 // identity returns the store's identity, and whether it was made just now. Only
 // one that has none waits for who writes.

@@ -42,6 +42,13 @@ func TestFailure_P18_AnotherHostsStore(t *testing.T) {
 	if got := records(t, meant); !reflect.DeepEqual(got, []resource.Applied{benchRecord(2)}) || !meant.Moved() {
 		t.Errorf("records %v, moved %t", got, meant.Moved())
 	}
+	if again := openAt(t, one.Path(), Options{}); !again.Moved() {
+		t.Error("looking at it once made it known")
+	}
+	must(t, meant.Stay(t.Context()))
+	if again := openAt(t, one.Path(), Options{}); meant.Moved() || again.Moved() {
+		t.Error("it is not known after Stay")
+	}
 }
 
 // TestIdentity_NewStore: one that begins anew, and one of an earlier version,
