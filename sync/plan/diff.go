@@ -54,6 +54,9 @@ type Input struct {
 	Last     map[resource.ID]resource.Applied
 	Seen     map[resource.ID]resource.Observation
 	Acts     map[resource.ID][]resource.Act
+	// Own is what this process itself has made true of resources, or has seen as
+	// declared: a record that says otherwise was written by another one.
+	Own map[resource.ID]resource.Spec
 	Now      time.Time
 	Policy   Policy
 	// Judge returns the judgement for the kind of id; nil where the account or
@@ -74,9 +77,10 @@ func Diff(in Input) *Plan {
 			continue
 		}
 		c := caseOf(in, id)
-		overlooked := overlook(c, in.Policy.ignores(c.Want))
-		v := reveal(judge(overlooked), c, overlooked)
-		ch := changeOf(in.Policy, c, v)
+		own := ours(c, in.Own[id])
+		overlooked := overlook(own, in.Policy.ignores(c.Want))
+		v := reveal(judge(overlooked), own, overlooked)
+		ch := changeOf(in.Policy, c, v, own.Last != c.Last)
 		p.Changes = append(p.Changes, ch)
 		p.Next = Earliest(p.Next, ch.Next)
 	}
@@ -115,7 +119,9 @@ func caseOf(in Input, id resource.ID) Case {
 	return c
 }
 
-func changeOf(p Policy, c Case, v Verdict) Change {
+// changeOf makes the change of a verdict on c; another says that its record was
+// written by another process, for another declaration.
+func changeOf(p Policy, c Case, v Verdict, another bool) Change {
 	ch := Change{
 		ID: c.ID, Action: v.Action, Reason: v.Reason, State: v.State, Before: v.Before, After: v.After,
 		Acts: v.Acts, Epoch: v.Epoch, Last: c.Last, Note: v.Note, Fingerprint: Fingerprint(c.Seen), Next: v.Next,
@@ -134,7 +140,7 @@ func changeOf(p Policy, c Case, v Verdict) Change {
 	}
 	acts := p.Mode != Observe && p.ReadOnly == ""
 	ch.Adopt = v.State == InSync && acts && stale(c)
-	ch.recall(c)
+	ch.recall(c, another)
 	if !acts {
 		ch.Record = nil
 	}

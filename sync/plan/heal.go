@@ -48,14 +48,18 @@ func (f Fight) String() string {
 }
 
 // recall takes over what the record of c knows of heals that still counts, and
-// keeps the change from being made where it has to wait or is a fight.
-func (ch *Change) recall(c Case) {
-	if c.Want == nil || c.Last == nil || len(c.Last.Heals) == 0 || !c.Last.Spec.Equal(c.Want.Spec) {
+// keeps the change from being made where it has to wait or is a fight. That
+// another process wrote the record is no edit.
+func (ch *Change) recall(c Case, another bool) {
+	if c.Want == nil || c.Last == nil || len(c.Last.Heals) == 0 {
+		return
+	}
+	if !another && !c.Last.Spec.Equal(c.Want.Spec) {
 		return // an edit begins anew
 	}
 	ch.Heals = c.Last.Heals
 	switch {
-	case ch.State == InSync:
+	case ch.State == InSync && !another:
 		ch.Heals = agreed(c)
 	case ch.Reason == Drifted && ch.Action != None && ch.Withheld == "":
 		ch.face(c)
@@ -65,6 +69,20 @@ func (ch *Change) recall(c Case) {
 		record.Heals = ch.Heals
 		ch.Record = &record
 	}
+}
+
+// ours returns c as the process that has made own true is to see it. Where that
+// is still declared, and the record says that something else was applied since,
+// another process did it for another declaration: two that edit each other's
+// edits would never end, so it counts as drift.
+func ours(c Case, own resource.Spec) Case {
+	if own == "" || c.Want == nil || c.Last == nil || c.Want.Spec != own || c.Last.Spec.Equal(own) {
+		return c
+	}
+	last := *c.Last
+	last.Spec, last.Confirmed = own, true
+	c.Last = &last
+	return c
 }
 
 // agreed returns what is left of heals while the cloud holds what is declared.

@@ -181,3 +181,37 @@ func TestHealsAfter(t *testing.T) {
 		t.Error("the test is not what it says")
 	}
 }
+
+// TestFailure_P11_AnothersRecordIsNoEdit: what another process has applied over
+// what this one made true is drift; an edit of the own declaration stays one.
+func TestFailure_P11_AnothersRecordIsNoEdit(t *testing.T) {
+	tests := map[string]struct {
+		own, want, last, seen resource.Spec
+		reason                Reason
+		due                   bool
+	}{
+		"another applied":            {on, on, mid, mid, Drifted, true},
+		"and somebody changed that":  {on, on, mid, off, Drifted, true},
+		"another applied, undone":    {on, on, mid, on, "", false},
+		"nothing is known of us":     {"", on, mid, mid, Edited, true},
+		"edited here":                {mid, on, mid, mid, Edited, true},
+		"edited here, and elsewhere": {off, on, mid, mid, Edited, true},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			record := last(tc.last)
+			record.Heals = healed(off, time.Hour).Heals
+			in := input(Policy{Mode: Sync, HealDrift: true}, []resource.Resource{*want(tc.want)}, []resource.Applied{*record}, *seen(tc.seen))
+			if tc.own != "" {
+				in.Own = map[resource.ID]resource.Spec{id: tc.own}
+			}
+			c := Diff(in).Changes[0]
+			if c.Reason != tc.reason || c.Due() != tc.due {
+				t.Errorf("%+v", c)
+			}
+			if keeps := tc.reason != Edited; (len(c.Heals) == 1) != keeps {
+				t.Errorf("heals %+v", c.Heals)
+			}
+		})
+	}
+}

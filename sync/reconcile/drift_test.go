@@ -300,9 +300,35 @@ func TestFailure_P11_TwoDaemons(t *testing.T) {
 			}
 		})
 	})
+	t.Run("on one store, for other declarations", func(t *testing.T) {
+		inTime(t, []change{minutely}, func(h *house) {
+			second := open(t, minutely, func(s *house, o *Options) { s.clouds, s.store, o.Store = h.clouds, h.store, h.store })
+			second.commit("a.yaml", other)
+			h.commit("a.yaml", relay)
+			h.wait(10 * time.Second)
+			second.start()
+			defer func() { second.stop() }()
+			h.wait(6 * time.Hour)
+			if n := len(h.writes()); n < 4 || n > 8 {
+				t.Errorf("%d writes until they stopped", n)
+			}
+			h.wait(18 * time.Hour)
+			h.expectWrites()
+			if h.fightsMetered()+second.fightsMetered() != 1 {
+				t.Error("nobody tells of the fight")
+			}
+			h.commit("a.yaml", other)
+			h.wait(2 * time.Minute)
+			h.expectWrites()
+			h.expectStates(second.states())
+			if h.fightsMetered()+second.fightsMetered() != 0 {
+				t.Error("the fight goes on where both agree")
+			}
+		})
+	})
 	t.Run("on one store", func(t *testing.T) {
 		inTime(t, []change{minutely}, func(h *house) {
-			second := open(t, minutely, func(s *house, _ *Options) { s.clouds, s.store = h.clouds, h.store })
+			second := open(t, minutely, func(s *house, o *Options) { s.clouds, s.store, o.Store = h.clouds, h.store, h.store })
 			second.commit("a.yaml", relay)
 			h.commit("a.yaml", relay)
 			h.wait(10 * time.Second)

@@ -79,3 +79,16 @@ func (r *Reconciler) meterFights(p *plan.Plan) {
 		r.opts.Metrics.fights.WithLabelValues(k.account, k.kind).Set(float64(count))
 	}
 }
+
+// own is what this process has made true or seen as declared, see plan.Input:
+// with it two processes on one store know each other's writes from edits.
+type own map[resource.ID]resource.Spec
+
+// see takes over what p found as declared.
+func (o own) see(p *plan.Plan) {
+	for _, c := range p.Changes {
+		if c.State == plan.InSync {
+			o[c.ID] = c.After
+		}
+	}
+}

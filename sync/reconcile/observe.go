@@ -142,7 +142,7 @@ func (r *Reconciler) decide(m memory, now time.Time) *plan.Plan {
 	policy := r.opts.Policy
 	policy.ReadOnly = r.opts.ReadOnly()
 	return plan.Diff(plan.Input{
-		Revision: r.desired.revision, Desired: r.desired.set, Last: m.last, Seen: r.seen, Acts: m.acts,
+		Revision: r.desired.revision, Desired: r.desired.set, Last: m.last, Seen: r.seen, Acts: m.acts, Own: r.own,
 		Now: now, Policy: policy, Judge: r.judge, Partial: r.opts.Selector != nil,
 	})
 }

@@ -229,6 +229,7 @@ func (r *Reconciler) settle(p *plan.Plan, rep *apply.Report, began time.Time) {
 	r.wakeUnreadable(time.Now())
 	r.wakeUnsure(p)
 	r.wakeOnAir(p)
+	r.own.see(p)
 	if rep == nil {
 		return
 	}
@@ -290,6 +291,7 @@ func (r *Reconciler) forget(p *plan.Plan) {
 	maps.DeleteFunc(r.wake, func(id resource.ID, _ time.Time) bool { return gone(id) })
 	maps.DeleteFunc(r.failures, func(id resource.ID, _ failure) bool { return gone(id) })
 	maps.DeleteFunc(r.drifted, func(id resource.ID, _ bool) bool { return gone(id) })
+	maps.DeleteFunc(r.own, func(id resource.ID, _ resource.Spec) bool { return gone(id) })
 	maps.DeleteFunc(r.odd, func(id resource.ID, _ bool) bool { return gone(id) })
 	maps.DeleteFunc(r.refused, func(id resource.ID, _ bool) bool { return gone(id) })
 	maps.DeleteFunc(r.aired, func(id resource.ID, _ airing) bool { return gone(id) })
@@ -301,6 +303,7 @@ func (r *Reconciler) settleResult(res apply.Result, c plan.Change, now time.Time
 		delete(r.failures, res.ID)
 		delete(r.seen, res.ID)
 		r.wake[res.ID] = now.Add(confirmAfter)
+		r.own[res.ID] = c.After
 		if res.Action == plan.Delete {
 			r.unsure[res.ID] = now
 		}

@@ -88,6 +88,7 @@ type Reconciler struct {
 	failures map[resource.ID]failure
 	drifted  map[resource.ID]bool
 	fights   map[resource.ID]plan.Fight // as told
+	own      own                        // what this process has made true
 	refused  map[resource.ID]bool       // removals that a guard or the policy did not let happen
 	unsure   map[resource.ID]time.Time  // removed, or written without an answer, no longer ago than a lag
 	odd      map[resource.ID]bool       // hold what weir does not know, as metered
@@ -129,7 +130,7 @@ func New(opts Options) (*Reconciler, error) {
 	r := &Reconciler{
 		opts: opts, dirty: make(chan struct{}, 1), kinds: map[string]map[string]provider.Kind{},
 		seen: map[resource.ID]resource.Observation{}, wake: map[resource.ID]time.Time{},
-		failures: map[resource.ID]failure{}, drifted: map[resource.ID]bool{}, fights: map[resource.ID]plan.Fight{},
+		failures: map[resource.ID]failure{}, drifted: map[resource.ID]bool{}, fights: map[resource.ID]plan.Fight{}, own: own{},
 		refused: map[resource.ID]bool{},
 		aired:   map[resource.ID]airing{}, heldTold: map[string]bool{},
 		unsure: map[resource.ID]time.Time{},
