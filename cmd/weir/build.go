@@ -43,7 +43,7 @@ type builder struct {
 	calls     *call.Metrics
 	loop      *reconcile.Metrics
 	statuses  *commitstatus.Metrics // nil: nothing is reported to git hosts
-	events    *notify.Metrics       // nil: nobody is told of held plans
+	events    *notify.Metrics       // nil: nobody is told of held plans and fights
 	transport http.RoundTripper     // nil for the network
 	selector  map[string]string
 	applied   func(apply.Result)
@@ -125,7 +125,7 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 	setup.Reconcile = reconcile.Options{
 		Feeds: feeds, Accounts: targets, Store: store, Windows: b.limiters.Windows, Policy: cfg.Policy,
 		Interval: cfg.Interval, DryRun: b.dryRun, Selector: b.selector, Logger: b.log, Metrics: b.loop,
-		Applied: b.applied, Reading: b.reading, Verdict: told.tell, Held: tell,
+		Applied: b.applied, Reading: b.reading, Verdict: told.tell, Held: tell.held, Fight: tell.fight,
 	}
 	return setup, nil
 }

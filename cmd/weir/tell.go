@@ -9,6 +9,7 @@ import (
 	"weir/sync/notify"
 	"weir/sync/plan"
 	"weir/sync/reconcile"
+	"weir/sync/resource"
 )
 
 // heldData is what an event about a held plan says.
@@ -20,22 +21,49 @@ type heldData struct {
 	Consent  string       `json:"consent"` // the command that lets it through
 }
 
-// teller returns what tells of held plans, in a process that has metrics for it:
-// the daemon. Without an address nobody is told.
-func (b *builder) teller(cfg *config.Config) (tell func(reconcile.HeldPlan), end func() error, err error) {
+// fightData is what an event about a fight says. It names fields and not their
+// values, since those of parameters are often secret.
+type fightData struct {
+	Resource string          `json:"resource"`
+	Origin   resource.Origin `json:"origin"`
+	Fields   []string        `json:"fields"`
+	Reason   string          `json:"reason"`
+	plan.Fight
+	Settle string `json:"settle"` // the command that has weir put it back again
+}
+
+// tellers tell people of what they should look at. The zero value tells nobody.
+type tellers struct {
+	held  func(reconcile.HeldPlan)
+	fight func(reconcile.Fight)
+}
+
+// teller returns what tells people, in a process that has metrics for it: the
+// daemon. Without an address nobody is told.
+func (b *builder) teller(cfg *config.Config) (tell tellers, end func() error, err error) {
 	if cfg.Notify == nil || b.events == nil || b.dryRun {
-		return nil, func() error { return nil }, nil
+		return tell, func() error { return nil }, nil
 	}
 	n, err := notify.New(notify.Options{
 		URL: cfg.Notify.URL, Secret: cfg.Notify.Secret, Source: eventSource(), Metrics: b.events, Logger: b.log,
 	})
 	if err != nil {
-		return nil, func() error { return nil }, err
+		return tell, func() error { return nil }, err
 	}
-	tell = func(p reconcile.HeldPlan) {
+	tell.held = func(p reconcile.HeldPlan) {
 		n.Send(notify.Event{Type: notify.PlanHeld, Subject: p.Hash, Data: heldData{
 			Plan: p.Hash, Revision: p.Revision, Held: p.Held, Summary: p.Summary, Consent: "weir apply --consent " + p.Hash,
 		}})
+	}
+	tell.fight = func(f reconcile.Fight) {
+		data := fightData{
+			Resource: f.ID.String(), Origin: f.Origin, Fields: []string{}, Reason: f.String(), Fight: f.Fight,
+			Settle: "weir settle " + f.ID.String() + " again",
+		}
+		for _, field := range f.Fields {
+			data.Fields = append(data.Fields, field.Path)
+		}
+		n.Send(notify.Event{Type: notify.Fight, Subject: f.ID.String(), Data: data})
 	}
 	return tell, func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), lastReports/2)

@@ -27,12 +27,15 @@ import (
 	"weir/sync/secret"
 )
 
-// PlanHeld is the type of the event that a guard holds a plan.
-const PlanHeld = "weir.plan.held"
+// The types of events.
+const (
+	PlanHeld = "weir.plan.held"      // a guard holds a plan
+	Fight    = "weir.resource.fight" // weir has stopped putting a resource back
+)
 
 // Event is what is told.
 type Event struct {
-	Type    string // "weir.plan.held"
+	Type    string // PlanHeld or Fight
 	Subject string // what it is about, such as a plan's hash; may be ""
 	Data    any    // is encoded as JSON
 }

@@ -56,9 +56,9 @@ type Input struct {
 	Acts     map[resource.ID][]resource.Act
 	// Own is what this process itself has made true of resources, or has seen as
 	// declared: a record that says otherwise was written by another one.
-	Own map[resource.ID]resource.Spec
-	Now      time.Time
-	Policy   Policy
+	Own    map[resource.ID]resource.Spec
+	Now    time.Time
+	Policy Policy
 	// Judge returns the judgement for the kind of id; nil where the account or
 	// kind is not configured here, and then the resource is left alone.
 	Judge func(id resource.ID) Judge

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"weir/sync/config"
+	"weir/sync/notify"
+	"weir/sync/plan"
+	"weir/sync/reconcile"
+	"weir/sync/resource"
+	"weir/sync/secret"
+)
+
+// TestFailure_A33_FightIsTold: the event names both times and the command, and
+// no value of a field.
+func TestFailure_A33_FightIsTold(t *testing.T) {
+	got := make(chan string, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		body, _ := io.ReadAll(req.Body)
+		got <- string(body)
+	}))
+	defer server.Close()
+	t.Setenv("EVENT_KEY", "a-key-of-the-test")
+	metrics, err := notify.NewMetrics(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &builder{log: slog.New(slog.DiscardHandler), events: metrics}
+	tell, end, err := b.teller(&config.Config{Notify: &config.Notify{URL: server.URL, Secret: secret.Ref{Env: "EVENT_KEY"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	tell.fight(reconcile.Fight{
+		ID:     resource.ID{Account: "volc", Kind: "RelaySource", Key: "push.example.com/live"},
+		Origin: resource.Origin{Source: "live", File: "relay.yaml", Line: 3},
+		Fields: []resource.Field{{Path: "groups[0].servers[0].params.token", Before: "canary-1", After: "canary-2"}},
+		Fight:  plan.Fight{Times: 3, PutBack: at, Found: at.Add(time.Minute)},
+	})
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+	body := <-got
+	for _, text := range []string{
+		`"type":"weir.resource.fight"`, `"subject":"volc/RelaySource/push.example.com/live"`, `"times":3`,
+		`"putBack":"2026-11-25T12:00:00Z"`, `"found":"2026-11-25T12:01:00Z"`, `"file":"relay.yaml"`,
+		`"fields":["groups[0].servers[0].params.token"]`, `"settle":"weir settle volc/RelaySource/push.example.com/live again"`,
+	} {
+		if !strings.Contains(body, text) {
+			t.Errorf("%s lacks %s", body, text)
+		}
+	}
+	if strings.Contains(body, "canary") {
+		t.Errorf("a value is told: %s", body)
+	}
+}
+
+// TestNobodyIsTold: without an address, in a dry run, and in a command.
+func TestNobodyIsTold(t *testing.T) {
+	tell, end, err := (&builder{}).teller(&config.Config{})
+	if err != nil || tell.held != nil || tell.fight != nil || end() != nil {
+		t.Errorf("%+v, %v", tell, err)
+	}
+}
