@@ -74,6 +74,7 @@ func Run(t *testing.T, s Suite) {
 	t.Run("Lifecycle", s.lifecycle)
 	t.Run("Observe", s.observe)
 	t.Run("List", s.list)
+	t.Run("OnAir", s.onAir)
 	t.Run("Client", s.client)
 }
 

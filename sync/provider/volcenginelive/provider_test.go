@@ -63,6 +63,9 @@ func suite(update, empty string) providertest.Suite {
 		Params: map[string][]string{
 			"DescribeRelaySourceV3": {"Vhost", "App", "Group"},
 			"DeleteRelaySourceV3":   {"Vhost", "App", "Group"},
+			"DescribeLiveStreamInfoByPage": {
+				"PageNum", "PageSize", "Vhost", "Domain", "App", "Stream", "StreamType", "SourceType", "QueryType",
+			},
 			"ListDomainDetail": {
 				"PageNum", "PageSize", "VhostList", "DomainStatusList", "DomainTypeList", "DomainRegionList", "DomainNameList",
 			},
