@@ -71,7 +71,10 @@ func (a *app) apply(ctx context.Context, f applyFlags) error {
 			return err
 		}
 	}
-	if err := a.permit(ctx, one, f); err != nil {
+	if err := a.permit(ctx, one, f); errors.Is(err, errHandedOver) {
+		fmt.Fprintln(a.errs, err)
+		return nil
+	} else if err != nil {
 		return err
 	}
 	rep, err := a.carryOut(ctx, one, doc)

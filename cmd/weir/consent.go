@@ -39,16 +39,30 @@ func (one *oneShot) consent(ctx context.Context, hash string) error {
 func (one *oneShot) release(ctx context.Context) error {
 	err := one.rec.Release(ctx, one.plan)
 	if errors.Is(err, state.ErrClaimed) {
-		return one.usedBefore(ctx, one.plan.Hash)
+		return one.handedOver(ctx, one.plan.Hash)
 	}
 	return err
+}
+
+// errHandedOver says that another process carries the plan out by this consent.
+var errHandedOver = errors.New("it is carried out by the process that saw the consent first")
+
+func (one *oneShot) handedOver(ctx context.Context, hash string) error {
+	c, err := one.given(ctx, hash)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("plan %s: %w, %s; see `weir status` for what becomes of it", hash, errHandedOver, c.UsedBy)
 }
 
 // otherPlan says what is wrong with a consent whose plan is not the one of now.
 // The daemon is asked to look: it may have used it, or may have that plan.
 func (one *oneShot) otherPlan(ctx context.Context, hash string) error {
-	if c, err := one.given(ctx, hash); err != nil || !c.Used.IsZero() {
-		return errors.Join(err, one.usedBefore(ctx, hash))
+	switch c, err := one.given(ctx, hash); {
+	case err != nil:
+		return err
+	case !c.Used.IsZero():
+		return one.handedOver(ctx, hash)
 	}
 	note := ""
 	if askSync(ctx, one.cfg.Listen) == nil {

@@ -57,7 +57,7 @@ func runScripts(t *testing.T, dir string) {
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"writes": checkWrites, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll, "faults": setFaults, "calm": checkCalm,
-			"fought": fought, "once": checkOnce, "githost": startGitHost, "host": useGitHost, "sshd": startSSH, "remember": remember, "commit": commitAll,
+			"fought": fought, "once": checkOnce, "githost": startGitHost, "host": useGitHost, "sshd": startSSH, "inbox": startInbox, "remember": remember, "commit": commitAll,
 		},
 		Condition: func(name string) (bool, error) {
 			if name != "sshd" {

@@ -98,7 +98,11 @@ func due(c reconcile.ChangeDocument) bool {
 
 // notes are what is to be said of a change in sentences.
 func notes(c reconcile.ChangeDocument) []string {
-	return slices.DeleteFunc([]string{c.Note, c.Withheld}, func(s string) bool { return s == "" })
+	all := []string{c.Note, c.Withheld, c.Wide}
+	if c.OnAir != "" {
+		all = append(all, "interrupts what is on air: "+c.OnAir)
+	}
+	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
 }
 
 // summaryText counts what s counts, without what is nothing.

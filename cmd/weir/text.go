@@ -91,10 +91,8 @@ func printChange(w io.Writer, c reconcile.ChangeDocument, width int, s style) {
 	for _, f := range c.Fields {
 		fmt.Fprintf(w, "      %s\n", fieldText(f, s))
 	}
-	for _, note := range []string{c.Note, c.Withheld} {
-		if note != "" {
-			fmt.Fprintf(w, "      %s\n", s.paint(cyan, "("+note+")"))
-		}
+	for _, note := range notes(c) {
+		fmt.Fprintf(w, "      %s\n", s.paint(cyan, "("+note+")"))
 	}
 	for _, call := range c.Calls {
 		fmt.Fprintf(w, "      %s\n", s.paint(dim, callText(call)))

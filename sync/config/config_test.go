@@ -63,7 +63,8 @@ accounts:
   - name: aliyun-other
     provider: aliyun
     credentials: {accessKeyIdEnv: AK2, accessKeySecretEnv: SK2}
-policy: {mode: sync, drift: report, maxRemovals: 0, maxRemovalsPercent: 100, maxUpdatesPercent: 0}
+policy: {mode: sync, drift: report, maxRemovals: 0, maxRemovalsPercent: 100, maxUpdatesPercent: 0, maxUpdates: 70}
+notify: {url: "http://localhost:9000/weir", secretFile: event-key}
 interval: 30s
 state: {sqlite: {path: state/weir.db}}
 journal: {maxAge: 720h, maxEntries: 5000}
@@ -81,8 +82,11 @@ limits: {fileBytes: 1000, files: 20, totalBytes: 5000}
 	if cfg.Accounts[1].Region != "cn-shanghai" {
 		t.Errorf("region %q", cfg.Accounts[1].Region)
 	}
-	if want := (plan.Policy{Mode: plan.Sync, MaxRemoved: 0, MaxRemovedPercent: 100}); !reflect.DeepEqual(cfg.Policy, want) {
+	if want := (plan.Policy{Mode: plan.Sync, MaxRemoved: 0, MaxRemovedPercent: 100, MaxUpdated: 70}); !reflect.DeepEqual(cfg.Policy, want) {
 		t.Errorf("policy %+v", cfg.Policy)
+	}
+	if n := cfg.Notify; n == nil || n.URL != "http://localhost:9000/weir" || n.Secret.File != "event-key" {
+		t.Errorf("notify %+v", n)
 	}
 	got := fmt.Sprintln(cfg.Sources[0].Directory, cfg.Sources[1].Directory, cfg.Interval, cfg.StatePath, cfg.Listen, cfg.Insecure, cfg.Limits, cfg.Journal)
 	if want := "one /srv/two 30s state/weir.db 0.0.0.0:80 true {1000 20 5000} {720h0m0s 5000}\n"; got != want {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -93,11 +94,7 @@ func (r *Reconciler) check(ctx context.Context, p *plan.Plan, m memory) ([]plan.
 	if removesAny(p) {
 		f.Recent, err = r.recent(ctx, m)
 	}
-	age := fresh
-	if len(guard.Check(f)) > 0 {
-		age = airAgain
-	}
-	r.askAir(ctx, p, age)
+	r.askAir(ctx, p, func() bool { return len(guard.Check(f)) > 0 })
 	return guard.Check(f), err
 }
 
@@ -168,22 +165,35 @@ func removed(e state.Entry) bool {
 
 // wide says what c takes in beyond its own resource.
 func (r *Reconciler) wide(c plan.Change) string {
-	if of := r.kinds[c.ID.Account][c.ID.Kind].Wide; of != nil && c.Due() {
+	if !c.Due() {
+		return ""
+	}
+	if of := r.kinds[c.ID.Account][c.ID.Kind].Wide; of != nil {
 		return of(c)
 	}
 	return ""
 }
 
 func (r *Reconciler) interrupts(c plan.Change) bool {
+	if !c.Due() {
+		return false
+	}
 	of := r.kinds[c.ID.Account][c.ID.Kind].Interrupts
-	return of != nil && c.Due() && of(c)
+	return of != nil && of(c)
 }
 
 // askAir writes into p what its changes would interrupt, and asks the clouds
-// where that was not read within the age given. Where nothing would be
-// interrupted nothing is asked: reading costs quota.
-func (r *Reconciler) askAir(ctx context.Context, p *plan.Plan, age time.Duration) {
-	now := time.Now()
+// where that was not read a moment ago, or, of a plan that is held anyway, a
+// while ago. Where nothing would be interrupted nothing is asked: reading costs
+// quota.
+func (r *Reconciler) askAir(ctx context.Context, p *plan.Plan, held func() bool) {
+	if !slices.ContainsFunc(p.Changes, r.interrupts) {
+		return
+	}
+	now, age := time.Now(), fresh
+	if held() {
+		age = airAgain
+	}
 	byAccount := map[string][]plan.Change{}
 	for _, c := range p.Changes {
 		if r.interrupts(c) && !r.aired[c.ID].at.After(now.Add(-age)) {

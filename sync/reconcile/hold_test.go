@@ -11,6 +11,8 @@ import (
 
 	"weir/sync/emulator"
 	"weir/sync/plan"
+	"weir/sync/resource"
+	"weir/sync/source"
 	"weir/sync/state"
 )
 
@@ -464,5 +466,71 @@ func TestWildcardAppNeedsConsent(t *testing.T) {
 		blocked(h)
 		h.wait(10 * time.Minute)
 		h.expectWrites("ResumeLiveStream bad")
+	})
+}
+
+// TestFailure_D04_OneTeamsSource: a team's source that loses its folder is held,
+// though the others declare much more; and what the others change waits too.
+func TestFailure_D04_OneTeamsSource(t *testing.T) {
+	team := newTree()
+	two := func(h *house, o *Options) {
+		o.Policy.MaxRemovedPercent = 10
+		o.Feeds = append(o.Feeds, Feed{Name: "team", Source: team, Loader: o.Feeds[0].Loader})
+	}
+	inTime(t, []change{two}, func(h *house) {
+		var files []string
+		for i := range 30 {
+			files = append(files, fmt.Sprintf("r%02d.yaml", i), relayOf(fmt.Sprint("app", i)))
+		}
+		h.commit(files...)
+		team.set(&source.Snapshot{Source: "team", Revision: "t1", Files: []source.File{
+			{Path: "b.yaml", Data: []byte(forbid), Hash: "1"}, {Path: "c.yaml", Data: []byte(multiOn), Hash: "2"},
+			{Path: "d.yaml", Data: []byte(strings.ReplaceAll(forbid, "bad", "worse")), Hash: "3"},
+		}}, nil)
+		h.wait(time.Minute)
+		h.writes()
+		team.set(&source.Snapshot{Source: "team", Revision: "t2", Files: []source.File{
+			{Path: "b.yaml", Data: []byte(forbid), Hash: "1"}, {Path: "c.yaml", Data: []byte(multiOn), Hash: "2"},
+		}}, nil)
+		h.wait(10 * time.Minute)
+		h.expectWrites()
+		h.expectHeld("removals-percent")
+		if held := h.rec.Status().Plan.Held; !strings.Contains(held[0].Message, "1 of 3 applied resources of source team") {
+			t.Errorf("held %+v", held)
+		}
+		team.set(&source.Snapshot{Source: "team", Revision: "t3"}, nil)
+		h.wait(10 * time.Minute)
+		h.expectWrites()
+		h.expectHeld("empty-source", "removals-percent")
+	})
+}
+
+// TestPrefetchIsOnlyForgotten: what the cloud cannot undo is not undone, and the
+// plan says so.
+func TestPrefetchIsOnlyForgotten(t *testing.T) {
+	inTime(t, []change{loose}, func(h *house) {
+		h.commit("a.yaml", multiOn, "b.yaml", prefetchOnce)
+		h.wait(3 * time.Second)
+		h.stop()
+		h.writes()
+		h.build(loose)
+		h.commit("a.yaml", multiOn)
+		if _, err := h.rec.Fetch(h.t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p, err := h.rec.Plan(h.t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, ok := changeOf(p, resource.ID{Account: "ali", Kind: "RtcPrefetch", Key: "live.example.com/live/main"})
+		if !ok || c.Action != plan.Delete || !strings.Contains(c.Note, "cannot be undone in the cloud; only forgotten") {
+			t.Errorf("change %+v", c)
+		}
+		h.start()
+		h.wait(6 * time.Minute)
+		h.expectWrites()
+		if owned := h.owned(); len(owned) != 1 {
+			t.Errorf("owned %v", owned)
+		}
 	})
 }

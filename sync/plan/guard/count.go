@@ -31,6 +31,9 @@ func (t tally) removals() int {
 
 // tallies returns the one of everything, and then those of the sources by name.
 func tallies(f Facts) []tally {
+	if f.sums != nil {
+		return f.sums
+	}
 	all := tally{declared: f.Declared, owned: f.Owned}
 	of := map[string]*tally{}
 	for _, counts := range []map[string]int{f.Sources, f.OwnedBy, f.Recent} {

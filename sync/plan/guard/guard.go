@@ -26,6 +26,8 @@ type Facts struct {
 	Recent map[string]int
 	// Former is the mode of the last plans, where it was another one.
 	Former plan.Mode
+
+	sums []tally // of Plan, once they are counted
 }
 
 // Rule is one guard.
@@ -76,6 +78,7 @@ const (
 
 // Check applies every rule.
 func Check(f Facts) []plan.Hold {
+	f.sums = tallies(f)
 	var out []plan.Hold
 	for _, r := range Rules() {
 		if why := r.Check(f); why != "" {
