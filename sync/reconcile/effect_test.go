@@ -19,7 +19,8 @@ const relayParams = "apiVersion: volcengine/v1\nkind: RelaySource\nspec:\n  vhos
 // next edit, or the cloud taking it over, ends that.
 func TestFailure_A31_IgnoredField(t *testing.T) {
 	const id = "RelaySource push.example.com/live"
-	inTime(t, nil, func(h *house) {
+	var told Verdict // the latest
+	inTime(t, []change{func(_ *house, o *Options) { o.Verdict = func(v Verdict) { told = v } }}, func(h *house) {
 		if err := h.clouds.SetSettings(emulator.Settings{RelayIgnoresParams: true, AcceptExampleDomains: true}); err != nil {
 			t.Fatal(err)
 		}
@@ -37,6 +38,9 @@ func TestFailure_A31_IgnoredField(t *testing.T) {
 		h.expectStates(map[string]string{id: "drifted", "MultiStream live.example.com": "in-sync"})
 		if note := h.noteOf("RelaySource"); !strings.Contains(note, "not effective: written again") || strings.Contains(note, "fight") {
 			t.Errorf("note %q", note)
+		}
+		if told.Outcome != Unmade || !strings.Contains(told.Text, "not effective") {
+			t.Errorf("told %+v", told)
 		}
 		if n := testutil.ToFloat64(h.rec.opts.Metrics.drift.WithLabelValues("volc", "RelaySource")); n != 0 {
 			t.Errorf("counted as drift %v times", n)

@@ -61,9 +61,9 @@ func (r *Reconciler) survived(ctx context.Context, f *feed) {
 // deaths returns how often a process died while it read a revision, by the mark
 // of what is being read: the revision, and how many have begun to.
 func deaths(mark, revision string) int {
-	was, times, _ := strings.Cut(mark, " ")
+	times, ok := strings.CutPrefix(mark, revision+" ")
 	n, err := strconv.Atoi(times)
-	if err != nil || was != revision {
+	if !ok || err != nil {
 		return 0
 	}
 	return n

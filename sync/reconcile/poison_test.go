@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,8 +117,13 @@ func TestFailure_P08_OneCrashIsNone(t *testing.T) {
 // TestFailure_P09_ReadOnly: while weir is read-only nothing is called and nothing
 // becomes weir's; when that ends, what is due is done.
 func TestFailure_P09_ReadOnly(t *testing.T) {
-	why := "weir has crashed"
-	inTime(t, []change{func(_ *house, o *Options) { o.ReadOnly = func() string { return why } }}, func(h *house) {
+	const why = "weir has crashed"
+	var over atomic.Bool
+	readOnly := func() string { return map[bool]string{false: why}[over.Load()] }
+	var told []Verdict
+	inTime(t, []change{func(_ *house, o *Options) {
+		o.ReadOnly, o.Verdict = readOnly, func(v Verdict) { told = append(told, v) }
+	}}, func(h *house) {
 		h.onAir(true, "main")
 		h.commit("all.yaml", strings.Join([]string{multiOn, forbid, record, prefetch, relay}, "---\n"))
 		h.wait(20 * time.Minute)
@@ -132,11 +138,17 @@ func TestFailure_P09_ReadOnly(t *testing.T) {
 		if got := h.gauge("weir_read_only"); got != 1 {
 			t.Errorf("weir_read_only %v", got)
 		}
-		why = ""
+		if len(told) != 1 || told[0].Outcome != Stopped || told[0].By != byReadOnly {
+			t.Errorf("told %+v", told)
+		}
+		over.Store(true)
 		h.rec.MarkFull()
 		h.wait(3 * time.Second)
 		h.expectWrites("SetLiveDomainMultiStreamConfig on", "ForbidLiveStream bad", "RealTimeRecordCommand start",
 			"HotLiveRtcStream SG", "HotLiveRtcStream NO", "UpdateRelaySourceV3")
+		if len(told) != 2 || told[1].Outcome != Applied {
+			t.Errorf("told %+v", told)
+		}
 		if got := h.gauge("weir_read_only"); got != 0 {
 			t.Errorf("weir_read_only %v", got)
 		}

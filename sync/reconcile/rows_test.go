@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,7 +21,7 @@ import (
 // new one that follows it.
 type rewriting struct {
 	next http.RoundTripper
-	pair []string
+	pair atomic.Pointer[strings.Replacer]
 }
 
 func (r *rewriting) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -33,7 +34,9 @@ func (r *rewriting) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	body = []byte(strings.NewReplacer(r.pair...).Replace(string(body)))
+	if pair := r.pair.Load(); pair != nil {
+		body = []byte(pair.Replace(string(body)))
+	}
 	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	resp.Header.Del("Content-Length")
 	return resp, nil
@@ -51,7 +54,7 @@ func rewritten(t *testing.T, story func(h *house, rewrite func(pair ...string)))
 		defer func() { h.stop() }()
 		story(h, func(pair ...string) {
 			h.wait(time.Second)
-			on.pair = pair
+			on.pair.Store(strings.NewReplacer(pair...))
 		})
 	})
 }

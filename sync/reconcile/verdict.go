@@ -94,6 +94,9 @@ func placed(e *source.Error) string {
 	return e.Path + ": " + e.Err.Error()
 }
 
+// byReadOnly is what stops a revision while nothing may be applied.
+const byReadOnly = "read-only"
+
 // tellPass tells what a pass made of the revisions in force. A newer revision
 // that is refused has its own verdict.
 func (r *Reconciler) tellPass(p *plan.Plan, rep *apply.Report, m memory) {
@@ -105,6 +108,10 @@ func (r *Reconciler) tellPass(p *plan.Plan, rep *apply.Report, m memory) {
 		case len(p.Held) > 0:
 			v := r.verdict(f, p, m)
 			v.Outcome, v.By, v.Text, v.Plan = Stopped, p.Held[0].Guard, p.Held[0].Message, p.Hash
+			r.tell(f, v)
+		case r.opts.ReadOnly() != "" && p.Summary().Withheld > 0:
+			v := r.verdict(f, p, m)
+			v.Outcome, v.By, v.Text = Stopped, byReadOnly, r.opts.ReadOnly()
 			r.tell(f, v)
 		case rep != nil && !r.scan.finish.IsZero(): // before the first scan little is known
 			if v := r.verdict(f, p, m); v.count(f.Name, p, rep) {
@@ -137,11 +144,14 @@ func (r *Reconciler) verdict(f *feed, p *plan.Plan, m memory) Verdict {
 }
 
 // unmade returns why the resource of c is not as declared though weir should
-// have made it so: the calls failed, or nothing is known of it, so that none was
-// tried.
+// have made it so: the calls failed, no read shows what they did, or nothing is
+// known of it, so that none was tried.
 func (r *Reconciler) unmade(c plan.Change, m memory) (string, bool) {
 	if fail, failed := r.failures[c.ID]; failed {
 		return fail.why, true
+	}
+	if c.Ineffective() {
+		return c.Note, true
 	}
 	blind := c.State == plan.Unknown && (c.Unread || slices.ContainsFunc(m.acts[c.ID], resource.Act.InDoubt))
 	return c.Note, blind && !m.last[c.ID].Spec.Equal(c.After)
