@@ -123,7 +123,8 @@ func printStatus(w io.Writer, ans statusAnswer, s style) {
 		fmt.Fprintf(w, "%s %s: %s\n", s.paint(red, "failed"), f.ID, f.Error)
 	}
 	for _, f := range st.Fights {
-		fmt.Fprintf(w, "%s %s: %s; edit the declaration, or: weir settle %s again\n", s.paint(red, "stopped"), f.ID, f.Fight, f.ID)
+		fmt.Fprintf(w, "%s %s: %s; edit the declaration, or: weir settle %s again\n",
+			s.paint(red, "stopped"), f.ID, f.Fight, f.ID)
 	}
 	for _, u := range st.Unread {
 		fmt.Fprintf(w, "%s %s: %s\n", s.paint(yellow, "unreadable"), u.ID, u.Why)

@@ -78,7 +78,7 @@ func TestWrongDriftRules(t *testing.T) {
 
 func TestAllWrongRulesAreTold(t *testing.T) {
 	_, problems := Parse("weir.yaml", withRules(
-		"    - {kind: MultiStream, ignore: [domain, enable]}\n    - {kind: StreamIngest, ignore: [untill]}\n"))
+		"    - {kind: MultiStream, ignore: [domain, enable]}\n    - {kind: StreamIngest, ignore: [unti]}\n"))
 	if len(problems) != 3 {
 		t.Errorf("problems %v", problems)
 	}

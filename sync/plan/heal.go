@@ -47,27 +47,27 @@ func (f Fight) String() string {
 		f.Times, f.PutBack.UTC().Format(time.RFC3339), f.Found.UTC().Format(time.RFC3339))
 }
 
-// recall takes over what the record of c knows of heals that still counts, and
+// recall takes over what the record of its case knows of heals that still counts, and
 // keeps the change from being made where it has to wait or is a fight. That
 // another process wrote the record is no edit.
-func (ch *Change) recall(c Case, another bool) {
-	if c.Want == nil || c.Last == nil || len(c.Last.Heals) == 0 {
+func (c *Change) recall(of Case, another bool) {
+	if of.Want == nil || of.Last == nil || len(of.Last.Heals) == 0 {
 		return
 	}
-	if !another && !c.Last.Spec.Equal(c.Want.Spec) {
+	if !another && !of.Last.Spec.Equal(of.Want.Spec) {
 		return // an edit begins anew
 	}
-	ch.Heals = c.Last.Heals
+	c.Heals = of.Last.Heals
 	switch {
-	case ch.State == InSync && !another:
-		ch.Heals = agreed(c)
-	case ch.Reason == Drifted && ch.Action != None && ch.Withheld == "":
-		ch.face(c)
+	case c.State == InSync && !another:
+		c.Heals = agreed(of)
+	case c.Reason == Drifted && c.Action != None && c.Withheld == "":
+		c.face(of)
 	}
-	if !ch.Adopt && !slices.Equal(ch.Heals, c.Last.Heals) {
-		record := *c.Last
-		record.Heals = ch.Heals
-		ch.Record = &record
+	if !c.Adopt && !slices.Equal(c.Heals, of.Last.Heals) {
+		record := *of.Last
+		record.Heals = c.Heals
+		c.Record = &record
 	}
 }
 
@@ -99,22 +99,22 @@ func agreed(c Case) []resource.Heal {
 }
 
 // face decides whether drift is put back now, later or not at all.
-func (ch *Change) face(c Case) {
-	back := putBack(ch.Heals)
+func (c *Change) face(of Case) {
+	back := putBack(c.Heals)
 	if len(back) == 0 {
 		return
 	}
 	last := back[len(back)-1].At
-	if n := rounds(back, foundMark(ch.Before)); n >= fightRounds {
-		ch.Heals = left(ch.Heals, c.Seen.At)
-		ch.Fight = &Fight{Unseen: !c.Last.Confirmed, Times: n, PutBack: last, Found: ch.Heals[len(ch.Heals)-1].At}
-		ch.Withheld = fmt.Sprintf("%s; edit the declaration, or say `weir settle %s again`", ch.Fight, ch.ID)
+	if n := rounds(back, foundMark(c.Before)); n >= fightRounds {
+		c.Heals = left(c.Heals, of.Seen.At)
+		c.Fight = &Fight{Unseen: !of.Last.Confirmed, Times: n, PutBack: last, Found: c.Heals[len(c.Heals)-1].At}
+		c.Withheld = fmt.Sprintf("%s; edit the declaration, or say `weir settle %s again`", c.Fight, c.ID)
 		return
 	}
-	if next := last.Add(healWait(back, c.Now)); c.Now.Before(next) {
-		ch.Withheld = fmt.Sprintf("put back %d times lately, last at %s; next at %s",
-			len(back), last.UTC().Format(time.RFC3339), next.UTC().Format(time.RFC3339))
-		ch.Next = Earliest(ch.Next, next)
+	if next := last.Add(healWait(back, of.Now)); of.Now.Before(next) {
+		c.Withheld = fmt.Sprintf("put back at %s, and changed again; not put back before %s",
+			last.UTC().Format(time.RFC3339), next.UTC().Format(time.RFC3339))
+		c.Next = Earliest(c.Next, next)
 	}
 }
 

@@ -44,7 +44,7 @@ func TestFailure_A33_HealsWaitForEachOther(t *testing.T) {
 			if c.Due() != (tc.next == 0) || c.State != Differs || c.Fight != nil {
 				t.Errorf("%+v", c)
 			}
-			if tc.next > 0 && (!c.Next.Equal(now.Add(tc.next)) || !strings.Contains(c.Withheld, "next at")) {
+			if tc.next > 0 && (!c.Next.Equal(now.Add(tc.next)) || !strings.Contains(c.Withheld, "not put back before")) {
 				t.Errorf("next at %v (%s), want %v", c.Next.Sub(now), c.Withheld, tc.next)
 			}
 		})

@@ -268,7 +268,7 @@ func TestFailure_A33_WaitingHealIsMadeInTime(t *testing.T) {
 		h.rec.MarkFull()
 		h.wait(3 * time.Second)
 		h.expectWrites()
-		if c := h.rec.LastPlan().Changes[0]; !strings.Contains(c.Withheld, "put back 1 times lately") {
+		if c := h.rec.LastPlan().Changes[0]; !strings.Contains(c.Withheld, "not put back before") {
 			t.Errorf("withheld %q", c.Withheld)
 		}
 		h.wait(6 * time.Second)

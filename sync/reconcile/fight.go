@@ -28,7 +28,7 @@ func (r *Reconciler) tellFights(p *plan.Plan) {
 	for _, c := range p.Changes {
 		told, known := r.fights[c.ID]
 		switch {
-		case c.Fight != nil && !(known && told.PutBack.Equal(c.Fight.PutBack)):
+		case c.Fight != nil && (!known || !told.PutBack.Equal(c.Fight.PutBack)):
 			r.fights[c.ID] = *c.Fight
 			r.tellFight(c)
 		case c.Fight == nil && known && c.State != plan.Unknown:

@@ -66,7 +66,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		changes:   gauge("weir_plan_changes", "Changes in the newest plan by action.", "action"),
 		held:      gauge("weir_plan_held", "Whether a guard holds the newest plan: 1, else 0.", "guard"),
 		drift:     counter("weir_drift_detected_total", "Resources found changed behind weir's back.", "account", "kind"),
-		fights:    gauge("weir_fights", "Resources that somebody changes back each time, so that weir has stopped.", "account", "kind"),
+		fights:    gauge("weir_fights", "Resources that weir has stopped putting back.", "account", "kind"),
 		unfamiliar: counter("weir_answers_unfamiliar_total",
 			"Resources found with settings or values this weir does not know; they are left alone.", "account", "kind"),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{

@@ -108,8 +108,9 @@ func (r *Reconciler) restoreChange(c ChangeDocument) (plan.Change, error) {
 	}
 	return plan.Change{
 		ID: id, Action: c.Action, Reason: c.Reason, State: c.State, Before: c.Before, After: c.After, Fields: c.Fields,
-		Acts: c.Acts, Epoch: c.Epoch, Origin: c.Origin, Labels: c.Labels, Withheld: c.Withheld, Note: c.Note, Fingerprint: c.Fingerprint,
-		OnAir: c.OnAir, Wide: c.Wide,
+		Acts: c.Acts, Epoch: c.Epoch, Origin: c.Origin, Labels: c.Labels, Withheld: c.Withheld, Note: c.Note,
+		Fingerprint: c.Fingerprint,
+		OnAir:       c.OnAir, Wide: c.Wide,
 	}, nil
 }
 
