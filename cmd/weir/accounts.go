@@ -73,7 +73,8 @@ func (i identity) other(before identity, moved bool) string {
 // changes the store remembers.
 func errOtherAccount(name, why string) error {
 	return fmt.Errorf("the state is of another account %s: %s; what it says was applied may never have been weir's here, "+
-		"so nothing is done: use another state.sqlite.path, or say `weir accept-account %[1]s` if it is the same account", name, why)
+		"so nothing is done: use another state.sqlite.path, or say `weir accept-account %[1]s` if it is the same account",
+		name, why)
 }
 
 // knownAccounts refuses a store that remembers changes to other accounts of
@@ -89,7 +90,9 @@ func (b *builder) knownAccounts(ctx context.Context, cfg *config.Config, store *
 		if !known {
 			continue // told by every call
 		}
-		i := slices.IndexFunc(marks, func(m state.Mark) bool { return m.Source == state.AccountSource+a.Name && m.Role == state.Identity })
+		i := slices.IndexFunc(marks, func(m state.Mark) bool {
+			return m.Source == state.AccountSource+a.Name && m.Role == state.Identity
+		})
 		var before identity
 		if i >= 0 {
 			before, _ = readIdentity(marks[i].Revision)

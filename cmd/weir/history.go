@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -146,10 +147,8 @@ func readOutcome(name string) (string, error) {
 	for _, c := range call.Codes() {
 		known = append(known, string(c))
 	}
-	for _, k := range append(known, "") {
-		if name == k {
-			return name, nil
-		}
+	if name == "" || slices.Contains(known, name) {
+		return name, nil
 	}
 	return "", unknown(fmt.Sprintf("--outcome %q: want ok, failed, open or one of the codes", name), name, known)
 }
@@ -172,7 +171,8 @@ func readTime(flag, text string, now time.Time) (time.Time, error) {
 	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
 		return now.Add(-d), nil
 	}
-	return time.Time{}, fmt.Errorf("%s %q: want a time as 2026-03-01T12:00:00Z or 2026-03-01 (UTC), or how long ago, as 90m, 2h or 30d", flag, text)
+	return time.Time{}, fmt.Errorf("%s %q: want a time as 2026-03-01T12:00:00Z or 2026-03-01 (UTC), "+
+		"or how long ago, as 90m, 2h or 30d", flag, text)
 }
 
 // exportHistory writes what matches, a page at a time.

@@ -65,7 +65,11 @@ func (a *app) showHistory(ctx context.Context, store state.Store, q state.Query,
 
 // printHistory writes a table of calls.
 func printHistory(w io.Writer, entries []state.Entry, fields bool, s style) {
-	rows := [][]cell{{{"TIME", bold}, {"RESOURCE", bold}, {"OPERATION", bold}, {"OUTCOME", bold}, {"REQUEST ID", bold}, {"BECAUSE OF", bold}}}
+	var head []cell
+	for _, name := range []string{"TIME", "RESOURCE", "OPERATION", "OUTCOME", "REQUEST ID", "BECAUSE OF"} {
+		head = append(head, cell{name, bold})
+	}
+	rows := [][]cell{head}
 	for _, e := range entries {
 		rows = append(rows, historyRow(e))
 	}

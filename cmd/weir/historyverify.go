@@ -96,7 +96,8 @@ func printProof(w io.Writer, name string, p state.Proof, s style) {
 	}
 	fmt.Fprintln(w)
 	if p.Unchained > 0 {
-		fmt.Fprintf(w, "%s cannot be proved: older than the chain, or left open where all around was pruned\n", entriesText(p.Unchained))
+		fmt.Fprintf(w, "%s cannot be proved: older than the chain, or left open where all around was pruned\n",
+			entriesText(p.Unchained))
 	}
 	if p.Gaps > 0 {
 		fmt.Fprintf(w, "%s between them not in the file: a filter left them out, or an outcome was written again\n",
@@ -105,18 +106,19 @@ func printProof(w io.Writer, name string, p state.Proof, s style) {
 	fmt.Fprintf(w, "head of writes %s (link %d)\nhead of reads  %s (link %d)\n",
 		p.Heads.Writes.Hash, p.Heads.Writes.Seq, p.Heads.Reads.Hash, p.Heads.Reads.Seq)
 	if len(p.Noted) == 0 {
-		fmt.Fprintln(w, "That nothing was cut off at the end, or all of it written anew, only a head shows that was noted elsewhere:\n"+
-			"look for \"journal head\" in the daemon's log and ask with --head HASH.")
+		fmt.Fprintln(w, "That nothing was cut off at the end, or all of it written anew, only a head shows\n"+
+			"that was noted elsewhere: look for \"journal head\" in the daemon's log and ask with --head HASH.")
 	}
 }
 
 func printNoted(w io.Writer, n state.Noted, s style) {
 	if n.Chain == "" {
-		fmt.Fprintf(w, "%s %s is in neither chain: what was written until it was noted was cut off or written anew, unless it was pruned since\n",
-			s.paint(red, "wrong:"), n.Hash)
+		fmt.Fprintf(w, "%s %s is in neither chain: what was written until it was noted was cut off or written anew, "+
+			"unless it was pruned since\n", s.paint(red, "wrong:"), n.Hash)
 		return
 	}
-	fmt.Fprintf(w, "%s is link %d of the %s: what was written until then is still there as it was, or pruned\n", n.Hash, n.Seq, n.Chain)
+	fmt.Fprintf(w, "%s is link %d of the %s: what was written until then is still there as it was, or pruned\n",
+		n.Hash, n.Seq, n.Chain)
 }
 
 func entriesText(n int64) string {

@@ -48,8 +48,8 @@ func (a *app) root() *cobra.Command {
 	cmd.SetOut(a.out)
 	cmd.SetErr(a.errs)
 	cmd.AddCommand(
-		a.demoCmd(), a.validateCmd(), a.diffCmd(), a.applyCmd(), a.runCmd(), a.statusCmd(), a.settleCmd(), a.acceptCmd(), a.acceptAccountCmd(), a.historyCmd(), a.rollbackCmd(),
-		a.blameCmd(), a.bisectCmd(), a.importCmd(),
+		a.demoCmd(), a.validateCmd(), a.diffCmd(), a.applyCmd(), a.runCmd(), a.statusCmd(), a.settleCmd(), a.acceptCmd(),
+		a.rollbackCmd(), a.acceptAccountCmd(), a.historyCmd(), a.blameCmd(), a.bisectCmd(), a.importCmd(),
 		a.emulatorCmd(), a.schemaCmd(), a.explainCmd(), a.versionCmd(),
 	)
 	return cmd

@@ -58,24 +58,30 @@ func (s *Store) onConsent(
 		return fmt.Errorf("consent: %w", err)
 	}
 	var answer error
-	err := s.submit(ctx, "write a consent", func(t *tx) error {
-		last, err := scanConsent(func(into ...any) error {
-			return t.row("SELECT "+consentColumns+" FROM consents WHERE plan = ?", []any{plan}, into...)
-		})
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-		var next state.Consent
-		if next, answer = change(last); answer != nil {
-			return nil
-		}
-		_, err = t.exec(saveConsent, consentRow(next)...)
+	err := s.submit(ctx, "write a consent", func(t *tx) (err error) {
+		answer, err = t.changeConsent(plan, change)
 		return err
 	})
 	if err == nil && answer != nil {
 		err = fmt.Errorf("consent to plan %s: %w", plan, answer)
 	}
 	return err
+}
+
+// changeConsent returns the answer of change, and what went wrong with the file.
+func (t *tx) changeConsent(plan string, change func(state.Consent) (state.Consent, error)) (answer, err error) {
+	last, err := scanConsent(func(into ...any) error {
+		return t.row("SELECT "+consentColumns+" FROM consents WHERE plan = ?", []any{plan}, into...)
+	})
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, err
+	}
+	next, answer := change(last)
+	if answer == nil {
+		_, err = t.exec(saveConsent, consentRow(next)...)
+		return nil, err
+	}
+	return answer, nil
 }
 
 // Consents returns every consent, the oldest first.
