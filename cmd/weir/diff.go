@@ -81,6 +81,9 @@ func (a *app) tellDiff(one *oneShot, f diffFlags) error {
 		return err
 	}
 	doc.ID = rand.Text()
+	if doc, err = doc.Seal(); err != nil {
+		return err
+	}
 	if f.out != "" {
 		if err := savePlan(f.out, doc); err != nil {
 			return err

@@ -31,6 +31,8 @@ type PlanDocument struct {
 	Unreadable []Unread `json:"unreadable"`
 	// ID is a saved plan's, which is carried out once.
 	ID string `json:"id,omitempty"`
+	// Sum is a saved plan's too, over all the rest; see Seal.
+	Sum string `json:"sum,omitempty"`
 	// Declared counts the resources declared by source, and Consented is when the
 	// last consent was used: the guards compare with the one, the hash has both.
 	Declared  map[string]int `json:"declared,omitempty"`

@@ -215,7 +215,7 @@ func TestOneShotRefusesAPinnedRevision(t *testing.T) {
 			t.Errorf("applied: %v", err)
 		}
 		doc.ID = "once"
-		saved, _, err := h.rec.Restore(context.Background(), doc)
+		saved, _, err := h.rec.Restore(context.Background(), sealed(t, doc))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,17 +13,50 @@ import (
 	"weir/sync/resource"
 )
 
+// Seal returns doc with the sum over all that it says, which Restore asks for:
+// the hash is only over what is consented to, not over the lines, the commits
+// and the authors that the journal would name.
+func (doc PlanDocument) Seal() (PlanDocument, error) {
+	doc.Sum = ""
+	text, err := json.Marshal(doc)
+	if err != nil {
+		return doc, err
+	}
+	var plain any // so that a document just made and one read back are alike
+	if err := json.Unmarshal(text, &plain); err != nil {
+		return doc, err
+	}
+	if text, err = json.Marshal(plain); err != nil {
+		return doc, err
+	}
+	doc.Sum = fmt.Sprintf("%x", sha256.Sum256(text))
+	return doc, nil
+}
+
+// whole says what is wrong with a saved plan as a document.
+func (doc PlanDocument) whole() error {
+	switch sealed, err := doc.Seal(); {
+	case err != nil:
+		return err
+	case doc.Format != PlanFormat:
+		return fmt.Errorf("format %q: want %q", doc.Format, PlanFormat)
+	case doc.ID == "":
+		return errors.New("the plan has no id, by which it is known whether it was carried out before: make it again with `weir diff --out`")
+	case doc.Sum != sealed.Sum:
+		return errors.New("the plan does not match its sum: it was changed, is not whole, or is of another version of weir; " +
+			"make it again with `weir diff --out`")
+	}
+	return nil
+}
+
 // Restore turns a saved plan back into one that can be applied, exactly as it
 // was saved, under the policy of now. Each change is held against a fresh
 // observation: where its resource has moved since, or its calls would be others
 // now, it is refused alone and stands among the results. What held the plan when
 // it was saved holds it still, and so does what holds it now.
 func (r *Reconciler) Restore(ctx context.Context, doc PlanDocument) (*plan.Plan, []apply.Result, error) {
-	if doc.Format != PlanFormat {
-		return nil, nil, fmt.Errorf("format %q: want %q", doc.Format, PlanFormat)
-	}
-	if doc.ID == "" {
-		return nil, nil, errors.New("the plan has no id, by which it is known whether it was carried out before: make it again with `weir diff --out`")
+	if err := doc.whole(); err != nil {
+		return nil, nil, err
 	}
 	p := &plan.Plan{
 		Revision: doc.Revision, Hash: doc.Hash, Held: doc.Held, ID: doc.ID, Declared: doc.Declared, Consented: doc.Consented,

@@ -15,6 +15,15 @@ import (
 	"weir/sync/state"
 )
 
+func sealed(t *testing.T, doc PlanDocument) PlanDocument {
+	t.Helper()
+	doc, err := doc.Seal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
 // saved plans what the files declare and returns the plan as it is saved.
 func saved(t *testing.T, h *house, files ...string) PlanDocument {
 	t.Helper()
@@ -31,6 +40,7 @@ func saved(t *testing.T, h *house, files ...string) PlanDocument {
 		t.Fatal(err)
 	}
 	doc.ID = rand.Text()
+	doc = sealed(t, doc)
 	text, err := json.MarshalIndent(doc, "", "  ")
 	if err != nil {
 		t.Fatal(err)
@@ -60,9 +70,35 @@ func TestSavedPlanUnderAStricterPolicy(t *testing.T) {
 func TestSavedPlanThatWasChanged(t *testing.T) {
 	h := open(t)
 	doc := saved(t, h, "a.yaml", multiOn, "b.yaml", relay)
-	doc.Changes = doc.Changes[:1]
-	if _, _, err := h.rec.Restore(t.Context(), doc); err == nil || !strings.Contains(err.Error(), "does not match its hash") {
-		t.Errorf("error %v", err)
+	changes := map[string]struct {
+		change func(*PlanDocument)
+		sum    bool // is made to fit as well
+		want   string
+	}{
+		"a change less":              {func(d *PlanDocument) { d.Changes = d.Changes[:1] }, false, "its sum"},
+		"a change less, and the sum": {func(d *PlanDocument) { d.Changes = d.Changes[:1] }, true, "its hash"},
+		"another author":             {func(d *PlanDocument) { d.Changes[0].Origin.Author = "Eve" }, false, "its sum"},
+		"another source":             {func(d *PlanDocument) { d.Changes[0].Origin.Source = "large" }, false, "its sum"},
+		"another id":                 {func(d *PlanDocument) { d.ID = "ANOTHER" }, false, "its sum"},
+		"no id":                      {func(d *PlanDocument) { d.ID = "" }, true, "has no id"},
+		"no sum":                     {func(d *PlanDocument) { d.Sum = "" }, false, "its sum"},
+		"fields that are not shown":  {func(d *PlanDocument) { d.Changes[0].Fields = nil }, false, "its sum"},
+	}
+	for name, tc := range changes {
+		t.Run(name, func(t *testing.T) {
+			forged := doc
+			forged.Changes = slices.Clone(doc.Changes)
+			tc.change(&forged)
+			if tc.sum {
+				forged = sealed(t, forged)
+			}
+			if _, _, err := h.rec.Restore(t.Context(), forged); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error %v, want one of %q", err, tc.want)
+			}
+		})
+	}
+	if _, _, err := h.rec.Restore(t.Context(), doc); err != nil {
+		t.Errorf("as it was saved: %v", err)
 	}
 }
 
@@ -135,7 +171,7 @@ func TestSavedPlanStaysHeld(t *testing.T) {
 		}
 		cut := doc
 		cut.Held = nil
-		if _, _, err := h.rec.Restore(t.Context(), cut); err == nil || !strings.Contains(err.Error(), "does not match its hash") {
+		if _, _, err := h.rec.Restore(t.Context(), sealed(t, cut)); err == nil || !strings.Contains(err.Error(), "does not match its hash") {
 			t.Errorf("without what holds it: %v", err)
 		}
 		p, _, err := h.rec.Restore(t.Context(), doc)
