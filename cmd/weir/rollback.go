@@ -58,7 +58,9 @@ func (a *app) rollbackCmd() *cobra.Command {
 	cmd.Flags().BoolVar(&f.dryRun, "diff", false, "the same as --dry-run")
 	cmd.Flags().BoolVar(&f.list, "list", false, "show the last plans")
 	cmd.Flags().BoolVar(&f.unpin, "unpin", false, "let pinned revisions be applied again")
-	cmd.MarkFlagsMutuallyExclusive("list", "unpin", "consent")
+	for _, dry := range []string{"dry-run", "diff"} { // which must have no effect
+		cmd.MarkFlagsMutuallyExclusive("list", "unpin", "consent", dry)
+	}
 	cmd.MarkFlagsMutuallyExclusive("list", "unpin", "yes")
 	return cmd
 }
