@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"net/url"
 	"os"
 
@@ -52,7 +53,7 @@ func (b *builder) teller(cfg *config.Config) (tell tellers, end func() error, er
 	}
 	tell.held = func(p reconcile.HeldPlan) {
 		n.Send(notify.Event{Type: notify.PlanHeld, Subject: p.Hash, Data: heldData{
-			Plan: p.Hash, Revision: p.Revision, Held: p.Held, Summary: p.Summary, Consent: "weir apply --consent " + p.Hash,
+			Plan: p.Hash, Revision: p.Revision, Held: p.Held, Summary: p.Summary, Consent: letThrough(p.Held, p.Revision, p.Hash),
 		}})
 	}
 	tell.fight = func(f reconcile.Fight) {
@@ -65,14 +66,23 @@ func (b *builder) teller(cfg *config.Config) (tell tellers, end func() error, er
 		}
 		n.Send(notify.Event{Type: notify.Fight, Subject: f.ID.String(), Data: data})
 	}
-	return tell, func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), lastReports/2)
-		defer cancel()
-		if err := n.Close(ctx); err != nil {
-			b.log.Warn("not everybody was told all", "error", err)
-		}
-		return nil
-	}, nil
+	return tell, lastWords{n, b.log}.tell, nil
+}
+
+// lastWords tells what waits when weir stops, with half the time that the git
+// hosts have.
+type lastWords struct {
+	to  *notify.Notifier
+	log *slog.Logger
+}
+
+func (l lastWords) tell() error {
+	ctx, cancel := context.WithTimeout(context.Background(), lastReports/2)
+	defer cancel()
+	if err := l.to.Close(ctx); err != nil {
+		l.log.Warn("not everybody was told all", "error", err)
+	}
+	return nil
 }
 
 // eventSource names this weir in its events.

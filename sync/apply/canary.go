@@ -57,8 +57,10 @@ func (r *run) many(changes []plan.Change) (n int, stopped string) {
 	if n <= canaryAbove {
 		return 0, ""
 	}
+	first := changes[0].ID
 	for _, c := range r.plan.Changes {
-		if c.ID.Account == changes[0].ID.Account && c.ID.Kind == changes[0].ID.Kind && c.Action == plan.None && c.State == plan.Pending {
+		alike := c.ID.Account == first.Account && c.ID.Kind == first.Kind
+		if alike && c.Action == plan.None && c.State == plan.Pending {
 			stopped = c.ID.String() + " was written, and the cloud does not show it yet"
 		}
 	}
@@ -80,7 +82,8 @@ func (r *run) spare(changes []plan.Change, tried map[int]bool, stopped string, m
 		case tried[i]:
 		case stopped != "" && gated(c) && c.Due():
 			res := Result{ID: c.ID, Action: c.Action, Calls: []Call{}}
-			r.add(res.end(Refused, fmt.Sprintf("the first of %d updates of its kind has to succeed before the others: %s", many, stopped)))
+			r.add(res.end(Refused, fmt.Sprintf(
+				"the first of %d updates of its kind has to succeed before the others: %s", many, stopped)))
 		default:
 			rest = append(rest, c)
 		}

@@ -11,6 +11,7 @@ package notify
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,8 +22,6 @@ import (
 	"net/url"
 	"sync"
 	"time"
-
-	"crypto/rand"
 
 	"weir/sync/secret"
 )

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -53,9 +54,7 @@ func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errors.New("connection refused by https://alerts.example.com/topsecret")
 	}
 	rec := httptest.NewRecorder()
-	for name, values := range r.head {
-		rec.Header()[name] = values
-	}
+	maps.Copy(rec.Header(), r.head)
 	rec.WriteHeader(status)
 	return rec.Result(), nil
 }

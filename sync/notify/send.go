@@ -128,7 +128,8 @@ func (n *Notifier) post(j *job) *fault {
 // verdict says what an answer means: nil where the receiver has the event.
 func verdict(resp *http.Response) *fault {
 	f := &fault{
-		after: delivery.RetryAfter(resp.Header, time.Now()), err: fmt.Errorf("the receiver answers with status %d", resp.StatusCode),
+		after: delivery.RetryAfter(resp.Header, time.Now()),
+		err:   fmt.Errorf("the receiver answers with status %d", resp.StatusCode),
 	}
 	switch s := resp.StatusCode; {
 	case s >= 200 && s < 300:

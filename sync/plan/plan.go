@@ -104,7 +104,8 @@ type Change struct {
 	// cannot be read counts as on air. Aired is when that was asked.
 	OnAir string
 	Aired time.Time
-	// Wide says what it takes in beyond its own resource, "" for nothing.
+	// Wide says what it takes in beyond its own resource, "" for nothing, and for
+	// what was let through before.
 	Wide string
 	// Resting says that it failed a moment ago and is not tried again yet.
 	Resting bool

@@ -4,27 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
 	"time"
 
 	"weir/sync/apply"
 	"weir/sync/plan"
 	"weir/sync/plan/guard"
-	"weir/sync/resource"
 	"weir/sync/state"
 )
-
-// recentTime is how far back removals count as part of the next ones: a source
-// that is lost in portions is lost all the same.
-const recentTime = 24 * time.Hour
-
-// recentMost bounds the journal entries that are looked at for them.
-const recentMost = 20_000
-
-// airAgain is when it is looked again whether what a plan would interrupt is
-// still on air, where another guard holds the plan anyway.
-const airAgain = time.Minute
 
 // HeldPlan is a plan that a guard holds until a person consents to it.
 type HeldPlan struct {
@@ -32,12 +18,6 @@ type HeldPlan struct {
 	Revision string
 	Held     []plan.Hold
 	Summary  plan.Summary
-}
-
-// airing is what a change would interrupt, as it was read.
-type airing struct {
-	at  time.Time // before it was asked
-	why string
 }
 
 // told is what people said, and which mode they chose before.
@@ -78,10 +58,10 @@ func (t told) used() time.Time {
 // what is on air of what would be interrupted, and what was removed not long ago.
 func (r *Reconciler) guard(ctx context.Context, p *plan.Plan, m memory) error {
 	p.Declared, p.Consented = r.desired.sources, m.used()
-	for i, c := range p.Changes {
-		p.Changes[i].Wide = r.wide(c)
+	err := r.markWide(ctx, p)
+	if err != nil {
+		return err
 	}
-	var err error
 	p.Held, err = r.check(ctx, p, m)
 	p.Hash = p.Digest() // which is also of what holds it
 	return err
@@ -125,42 +105,23 @@ func removesAny(p *plan.Plan) bool {
 	return false
 }
 
-// recent counts by source what was removed within the last day, has not come
-// back, and was part of no plan that somebody consented to.
-func (r *Reconciler) recent(ctx context.Context, m memory) (map[string]int, error) {
-	entries, err := r.opts.Store.Journal(ctx, state.Query{
-		Since: time.Now().Add(-recentTime), Writes: true, Limit: recentMost,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read what was removed lately: %w", err)
-	}
-	consented := map[string]bool{}
-	for _, c := range m.consents {
-		consented[c.Plan] = !c.Used.IsZero()
-	}
-	gone := map[string]string{} // resource → its source
-	for _, e := range entries {
-		id, err := resource.ParseID(e.Resource)
-		_, back := m.last[id]
-		if err != nil || back || e.Change == nil || e.Change.Action != string(plan.Delete) || consented[e.Plan] || !removed(e) {
-			continue
+// markWide says of each change what it takes in beyond its own resource, unless
+// it only does again what somebody has consented to: the first time it has to.
+func (r *Reconciler) markWide(ctx context.Context, p *plan.Plan) error {
+	for i, c := range p.Changes {
+		wide := r.wide(c)
+		if wide != "" && c.Reason == plan.Drifted {
+			made, err := r.opts.Store.Journal(ctx, state.Query{Resource: c.ID.String(), Writes: true, Code: "ok", Limit: 1})
+			if err != nil {
+				return fmt.Errorf("read whether %s was made before: %w", c.ID, err)
+			}
+			if len(made) > 0 {
+				wide = ""
+			}
 		}
-		gone[e.Resource] = e.Origin.Source
+		p.Changes[i].Wide = wide
 	}
-	n := map[string]int{}
-	for _, source := range gone {
-		n[source]++
-	}
-	return n, nil
-}
-
-// removed reports whether a removal had its effect, or may have had it.
-func removed(e state.Entry) bool {
-	switch e.Outcome.Code {
-	case "", "ok", "unknown":
-		return true
-	}
-	return false
+	return nil
 }
 
 // wide says what c takes in beyond its own resource.
@@ -172,64 +133,6 @@ func (r *Reconciler) wide(c plan.Change) string {
 		return of(c)
 	}
 	return ""
-}
-
-func (r *Reconciler) interrupts(c plan.Change) bool {
-	if !c.Due() {
-		return false
-	}
-	of := r.kinds[c.ID.Account][c.ID.Kind].Interrupts
-	return of != nil && of(c)
-}
-
-// askAir writes into p what its changes would interrupt, and asks the clouds
-// where that was not read a moment ago, or, of a plan that is held anyway, a
-// while ago. Where nothing would be interrupted nothing is asked: reading costs
-// quota.
-func (r *Reconciler) askAir(ctx context.Context, p *plan.Plan, held func() bool) {
-	if !slices.ContainsFunc(p.Changes, r.interrupts) {
-		return
-	}
-	now, age := time.Now(), fresh
-	if held() {
-		age = airAgain
-	}
-	byAccount := map[string][]plan.Change{}
-	for _, c := range p.Changes {
-		if r.interrupts(c) && !r.aired[c.ID].at.After(now.Add(-age)) {
-			byAccount[c.ID.Account] = append(byAccount[c.ID.Account], c)
-		}
-	}
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	for name, changes := range byAccount {
-		wg.Go(func() {
-			account := r.opts.Accounts[name]
-			why := account.Provider.OnAir(ctx, account.Caller, changes)
-			mu.Lock()
-			defer mu.Unlock()
-			for i, c := range changes {
-				r.aired[c.ID] = airing{now, why[i]}
-			}
-		})
-	}
-	wg.Wait()
-	for i, c := range p.Changes {
-		if r.interrupts(c) {
-			p.Changes[i].OnAir, p.Changes[i].Aired = r.aired[c.ID].why, r.aired[c.ID].at
-		}
-	}
-}
-
-// wakeOnAir looks again soon at what keeps p from being applied only while it is
-// on air.
-func (r *Reconciler) wakeOnAir(p *plan.Plan) {
-	again := time.Now().Add(readAgain)
-	for c := range p.Due() {
-		if at, planned := r.wake[c.ID]; c.OnAir != "" && (!planned || at.After(again)) {
-			r.wake[c.ID] = again
-		}
-	}
 }
 
 // letThrough lets a held plan through to which somebody has consented, and tells

@@ -467,6 +467,45 @@ func TestWildcardAppNeedsConsent(t *testing.T) {
 		h.wait(10 * time.Minute)
 		h.expectWrites("ResumeLiveStream bad")
 	})
+	inTime(t, nil, func(h *house) { // what was found as declared is not what somebody consented to
+		h.commit("a.yaml", multiOn, "b.yaml", every)
+		h.wait(10 * time.Minute)
+		h.expectWrites("SetLiveDomainMultiStreamConfig on")
+		blocked(h)
+		h.wait(10 * time.Minute)
+		h.expectWrites()
+		h.expectHeld("wildcard-app")
+	})
+}
+
+// TestRoutineMakesNoOtherPlan: what has to be renewed or begun again while a plan
+// is held does not change its hash; it waits like the rest.
+func TestRoutineMakesNoOtherPlan(t *testing.T) {
+	none := func(_ *house, o *Options) { o.Policy.MaxRemoved = 0 }
+	inTime(t, []change{none}, func(h *house) {
+		h.onAir(true, "main")
+		h.commit("a.yaml", multiOn, "b.yaml", record, "c.yaml", prefetch, "d.yaml", relay)
+		h.wait(time.Minute)
+		h.writes()
+		h.commit("a.yaml", multiOn, "b.yaml", record, "c.yaml", prefetch)
+		h.wait(3 * time.Second)
+		first := h.rec.Status().Plan.Hash
+		h.expectHeld("removals")
+		for range 6 {
+			h.onAir(false, "main")
+			h.wait(2 * time.Minute)
+			h.onAir(true, "main")
+			h.wait(3 * time.Minute)
+			if hash := h.rec.Status().Plan.Hash; hash != first {
+				t.Fatalf("hash %s, and %s before", hash, first)
+			}
+		}
+		h.expectWrites()
+		h.consent("anna")
+		h.wait(time.Minute)
+		h.expectWrites("DeleteRelaySourceV3", "RealTimeRecordCommand start",
+			"HotLiveRtcStream NO", "HotLiveRtcStream SG")
+	})
 }
 
 // TestFailure_D04_OneTeamsSource: a team's source that loses its folder is held,
@@ -484,13 +523,15 @@ func TestFailure_D04_OneTeamsSource(t *testing.T) {
 		}
 		h.commit(files...)
 		team.set(&source.Snapshot{Source: "team", Revision: "t1", Files: []source.File{
-			{Path: "b.yaml", Data: []byte(forbid), Hash: "1"}, {Path: "c.yaml", Data: []byte(multiOn), Hash: "2"},
+			{Path: "b.yaml", Data: []byte(forbid), Hash: "1"},
+			{Path: "c.yaml", Data: []byte(multiOn), Hash: "2"},
 			{Path: "d.yaml", Data: []byte(strings.ReplaceAll(forbid, "bad", "worse")), Hash: "3"},
 		}}, nil)
 		h.wait(time.Minute)
 		h.writes()
 		team.set(&source.Snapshot{Source: "team", Revision: "t2", Files: []source.File{
-			{Path: "b.yaml", Data: []byte(forbid), Hash: "1"}, {Path: "c.yaml", Data: []byte(multiOn), Hash: "2"},
+			{Path: "b.yaml", Data: []byte(forbid), Hash: "1"},
+			{Path: "c.yaml", Data: []byte(multiOn), Hash: "2"},
 		}}, nil)
 		h.wait(10 * time.Minute)
 		h.expectWrites()

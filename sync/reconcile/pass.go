@@ -76,6 +76,9 @@ func (r *Reconciler) step(ctx context.Context, full bool) error {
 	r.letThrough(ctx, p, m)
 	r.markMode(ctx, p, m)
 	rep, err := r.carryOut(ctx, p)
+	if rep != nil && len(rep.Results) > 0 {
+		r.gone = gone{}
+	}
 	r.settle(p, rep, began)
 	r.finish(p, rep, m, passTimes{began: began, full: full && !interrupted}, errors.Join(err, r.unwritten()))
 	return err
@@ -168,7 +171,8 @@ func (r *Reconciler) carryOut(ctx context.Context, p *plan.Plan) (*apply.Report,
 	trimmed.Changes = make([]plan.Change, 0, len(p.Changes))
 	for _, c := range p.Changes {
 		if r.resting(c, now) {
-			c.Resting, c.Withheld = true, "failed a moment ago; tried again at "+r.failures[c.ID].until.UTC().Format(time.TimeOnly)
+			c.Resting = true
+			c.Withheld = "failed a moment ago; tried again at " + r.failures[c.ID].until.UTC().Format(time.TimeOnly)
 		}
 		trimmed.Changes = append(trimmed.Changes, c)
 	}

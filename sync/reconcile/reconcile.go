@@ -94,6 +94,7 @@ type Reconciler struct {
 	odd      map[resource.ID]bool       // hold what weir does not know, as metered
 	scan     scan
 	aired    map[resource.ID]airing
+	gone     gone
 	heldTold map[string]bool // hashes of plans that were told to be held
 	lifted   string          // hash of the plan that a consent let through
 	counted  []Count         // of the last pass, as metered

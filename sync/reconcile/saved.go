@@ -41,7 +41,8 @@ func (doc PlanDocument) whole() error {
 	case doc.Format != PlanFormat:
 		return fmt.Errorf("format %q: want %q", doc.Format, PlanFormat)
 	case doc.ID == "":
-		return errors.New("the plan has no id, by which it is known whether it was carried out before: make it again with `weir diff --out`")
+		return errors.New("the plan has no id, by which it is known whether it was carried out before: " +
+			"make it again with `weir diff --out`")
 	case doc.Sum != sealed.Sum:
 		return errors.New("the plan does not match its sum: it was changed, is not whole, or is of another version of weir; " +
 			"make it again with `weir diff --out`")

@@ -52,12 +52,7 @@ func onAir(f Facts) string {
 }
 
 func wildcardApp(f Facts) string {
-	return naming(f, func(c plan.Change) string {
-		if c.Reason == plan.Drifted {
-			return "" // it is what was consented to, done again
-		}
-		return c.Wide
-	})
+	return naming(f, func(c plan.Change) string { return c.Wide })
 }
 
 // naming says why of the first changes for which there is one.
