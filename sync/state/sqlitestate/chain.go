@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"iter"
 
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"weir/sync/state"
 )
 
@@ -32,8 +35,8 @@ func on(ctx context.Context, conn *sql.Conn) query {
 	}
 }
 
-// tip returns the end of a chain. The transaction reads it once: until it ends
-// no other process writes.
+// tip returns the end of a chain, as it was last seen. Where it is longer by
+// now, because another process has written, the next link finds its place taken.
 func (t *tx) tip(chain state.Chain) (state.Tip, error) {
 	if tip, known := t.tips[chain]; known {
 		return tip, nil
@@ -43,6 +46,12 @@ func (t *tx) tip(chain state.Chain) (state.Tip, error) {
 		t.tips[chain] = tip
 	}
 	return tip, err
+}
+
+// stale reports whether err says that the place of a link was taken.
+func stale(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
 }
 
 func tipOf(row query, chain state.Chain) (tip state.Tip, err error) {

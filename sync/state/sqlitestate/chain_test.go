@@ -112,6 +112,8 @@ func TestVerify_WrittenAnew(t *testing.T) {
 	must(t, err)
 	forge(t, s, fmt.Sprintf("DELETE FROM journal WHERE number > %d", early))
 	forge(t, s, "DELETE FROM links WHERE is_write = 1 AND seq > 2")
+	shut(t, s)
+	s = openAt(t, s.Path(), Options{})
 	call(t, s, true)
 	if got := flaws(prove(t, s)); got != nil {
 		t.Fatalf("the new chain does not hold: %q", got)
@@ -119,6 +121,20 @@ func TestVerify_WrittenAnew(t *testing.T) {
 	p := prove(t, s, kept.Writes.Hash, noted.Writes.Hash)
 	if p.Sound() || p.Noted[0].Chain != state.Writes || p.Noted[1].Chain != "" {
 		t.Errorf("noted %+v", p.Noted)
+	}
+}
+
+// TestVerify_CutBehindARunningStore: the process that writes knows how long its
+// chains are, and goes on where they ended.
+func TestVerify_CutBehindARunningStore(t *testing.T) {
+	s := openAt(t, newPath(t), Options{})
+	call(t, s, true)
+	call(t, s, true)
+	forge(t, s, "DELETE FROM journal WHERE number = 2")
+	forge(t, s, "DELETE FROM links WHERE is_write = 1 AND seq > 2")
+	call(t, s, true)
+	if got := flaws(prove(t, s)); len(got) == 0 || got[0] != "chain of writes: links 3 to 4 are missing" {
+		t.Errorf("flaws %q", got)
 	}
 }
 
@@ -268,6 +284,8 @@ func TestChainOfDamage(t *testing.T) {
 		for part := range strings.SplitSeq(statement, ";") {
 			forge(t, s, part)
 		}
+		shut(t, s)
+		s = openAt(t, s.Path(), Options{})
 		_, err := s.Open(t.Context(), benchEntry())
 		if state.FaultOf(err) != state.Damaged {
 			t.Errorf("%s: open: %v", statement, err)

@@ -3,7 +3,6 @@ package sqlitestate
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,7 +18,7 @@ const openEntry = `INSERT INTO journal (` + entryColumns + `, intent_link, outco
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 const closeEntry = `UPDATE journal SET closed = ?, code = ?, cloud_code = ?, status = ?, request_id = ?, message = ?,
-	outcome_link = CASE is_write WHEN 1 THEN ? ELSE ? END WHERE number = ? RETURNING is_write`
+	outcome_link = ? WHERE number = ? AND is_write = ?`
 
 // Open writes the intent of a call and returns its entry's number.
 func (s *Store) Open(ctx context.Context, e state.Entry) (int64, error) {
@@ -36,6 +35,7 @@ func (s *Store) Open(ctx context.Context, e state.Entry) (int64, error) {
 		if err := t.link(chain, n, state.Intent, intent); err != nil {
 			return err
 		}
+		t.opened(n, chain)
 		if !e.Outcome.Closed.IsZero() {
 			if err := t.link(chain, n, state.Ending, state.OutcomeDigest(e.Outcome)); err != nil {
 				return err
@@ -73,15 +73,17 @@ func (s *Store) Close(ctx context.Context, n int64, o state.Outcome) error {
 	}
 	digest := state.OutcomeDigest(o)
 	found := false
-	err := s.submit(ctx, "close entry", func(t *tx) error {
-		chain, err := t.writeOutcome(n, o)
-		if found = err == nil; errors.Is(err, sql.ErrNoRows) {
-			return nil
+	err := s.submit(ctx, "close entry", func(t *tx) (err error) {
+		for _, chain := range t.chainsOf(n) {
+			if found, err = t.writeOutcome(chain, n, o); err != nil {
+				return err
+			}
+			if found {
+				delete(t.chains, n)
+				return t.link(chain, n, state.Ending, digest)
+			}
 		}
-		if err != nil {
-			return err
-		}
-		return t.link(chain, n, state.Ending, digest)
+		return nil
 	})
 	if err == nil && !found {
 		err = fmt.Errorf("close entry %d: %w", n, state.ErrNoEntry)
@@ -89,20 +91,38 @@ func (s *Store) Close(ctx context.Context, n int64, o state.Outcome) error {
 	return err
 }
 
-// writeOutcome writes an outcome with the place that its link will have, and returns
-// the entry's chain.
-func (t *tx) writeOutcome(n int64, o state.Outcome) (state.Chain, error) {
-	writes, err := t.tip(state.Writes)
-	if err != nil {
-		return "", err
+// mostOpen bounds how many calls this process remembers the chains of.
+const mostOpen = 4096
+
+// opened remembers the chain of an entry until its outcome comes.
+func (t *tx) opened(n int64, chain state.Chain) {
+	if len(t.chains) >= mostOpen {
+		clear(t.chains)
 	}
-	reads, err := t.tip(state.Reads)
-	if err != nil {
-		return "", err
+	t.chains[n] = chain
+}
+
+// chainsOf returns the chains in which an entry may be, the likelier first.
+func (t *tx) chainsOf(n int64) []state.Chain {
+	if t.chains[n] == state.Writes {
+		return []state.Chain{state.Writes, state.Reads}
 	}
-	var write bool
-	err = t.row(closeEntry, append(outcomeRow(o), writes.Seq+1, reads.Seq+1, n), &write)
-	return state.ChainOf(write), err
+	return []state.Chain{state.Reads, state.Writes}
+}
+
+// writeOutcome writes an outcome with the place that its link will have, and
+// reports whether the chain has such an entry.
+func (t *tx) writeOutcome(chain state.Chain, n int64, o state.Outcome) (bool, error) {
+	tip, err := t.tip(chain)
+	if err != nil {
+		return false, err
+	}
+	result, err := t.exec(closeEntry, append(outcomeRow(o), tip.Seq+1, n, number(chain == state.Writes))...)
+	if err != nil {
+		return false, err
+	}
+	changed, err := result.RowsAffected()
+	return changed > 0, err
 }
 
 // Journal returns entries that match q, newest first unless q says otherwise.

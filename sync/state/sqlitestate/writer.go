@@ -38,7 +38,7 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 	}
 	w := &writer{
 		db:    db,
-		tx:    &tx{conn: conn, prepared: map[string]*sql.Stmt{}},
+		tx:    &tx{conn: conn, prepared: map[string]*sql.Stmt{}, tips: map[state.Chain]state.Tip{}, chains: map[int64]state.Chain{}},
 		queue: make(chan *write),
 		quit:  make(chan struct{}),
 		done:  make(chan struct{}),
@@ -119,15 +119,24 @@ func (w *writer) commit(batch []*write) {
 type tx struct {
 	conn     *sql.Conn
 	prepared map[string]*sql.Stmt
-	tips     map[state.Chain]state.Tip // ends of the chains, as far as this transaction knows them
+	tips     map[state.Chain]state.Tip // ends of the chains, as they were last seen
+	chains   map[int64]state.Chain     // of entries that were opened here and not closed yet
 }
 
-// run carries out the batch in one transaction.
+// run carries out the batch in one transaction. Where another process has made
+// the chains longer than they were last seen, it begins again.
 func (t *tx) run(batch []*write) error {
+	err := t.attempt(batch)
+	if stale(err) {
+		err = t.attempt(batch)
+	}
+	return err
+}
+
+func (t *tx) attempt(batch []*write) error {
 	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	t.tips = map[state.Chain]state.Tip{}
 	for _, op := range batch {
 		if err := op.do(t); err != nil {
 			return t.rollback(err)
@@ -143,6 +152,7 @@ func (t *tx) run(batch []*write) error {
 // SQLite has already ended a transaction that found the disk full.
 func (t *tx) rollback(err error) error {
 	_, _ = t.exec("ROLLBACK")
+	clear(t.tips)
 	return err
 }
 
