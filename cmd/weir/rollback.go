@@ -121,8 +121,8 @@ func (a *app) undo(ctx context.Context, one *oneShot, f rollbackFlags) error {
 	}
 	_ = askSync(ctx, one.cfg.Listen) // without a daemon the next process sees it
 	if err == nil && rep.Failed() {
-		fmt.Fprintln(a.errs, "not all of it is undone; the revision stays pinned, and nothing of its source is in force "+
-			"until there is another, or `weir rollback` ends what is left")
+		fmt.Fprintf(a.errs, "not all of it is undone; the revision stays pinned, and nothing of its source is in force "+
+			"until there is another, or `weir rollback %.12s` ends what is left\n", u.Of.Plan)
 		return exitError(exitFailed)
 	}
 	return err

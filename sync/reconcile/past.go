@@ -181,8 +181,9 @@ func (r *Reconciler) find(ctx context.Context, name string) (Past, error) {
 		return Past{}, cmp.Or(err, errors.New("the journal has changed meanwhile"))
 	}
 	if name == "" && plans[0].Undoes != "" {
-		return Past{}, fmt.Errorf("the last plan is itself the rollback of %s; to take that back: weir rollback %s",
-			short(plans[0].Undoes), short(plans[0].Plan))
+		of := short(plans[0].Undoes)
+		return Past{}, fmt.Errorf("the last plan is itself the rollback of %s; to take that back: weir rollback %s; "+
+			"to undo what it left: weir rollback %s", of, short(plans[0].Plan), of)
 	}
 	return plans[0], nil
 }
