@@ -2,6 +2,7 @@ package aliyunlive
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,6 +51,8 @@ func judgeRecording(c plan.Case) plan.Verdict {
 		return s.await(v)
 	case !s.running:
 		return s.due(v, s.whyStart(), commandStart)
+	case s.begunSince(commandStop):
+		return s.resume(v)
 	}
 	return s.keep(v)
 }
@@ -104,13 +107,25 @@ func (s session) await(v plan.Verdict) plan.Verdict {
 // began is the baseline; taking it away asks for nothing.
 func (s session) keep(v plan.Verdict) plan.Verdict {
 	switch {
-	case s.want.Restart != s.last.Restart && s.want.Restart != "":
+	case s.restarts():
 		return s.due(v, plan.Restart, commandRestart)
 	case s.edited():
 		return s.writeDown(v)
 	}
 	v.Note = cannotBeRead
 	return v
+}
+
+// restarts reports whether another restart token asks for one.
+func (s session) restarts() bool { return s.want.Restart != s.last.Restart && s.want.Restart != "" }
+
+// resume is for what may have been stopped since the record that says it runs
+// was written. Where it was not, a start does no harm.
+func (s session) resume(v plan.Verdict) plan.Verdict {
+	if s.restarts() {
+		return s.due(v, plan.Restart, commandStart, commandRestart)
+	}
+	return s.due(v, s.whyStart(), commandStart)
 }
 
 // stop ends what weir started. What it did not start, but may have begun by
@@ -138,19 +153,19 @@ func (s session) stop(v plan.Verdict) plan.Verdict {
 // between an act and its record.
 func (s session) remove(v plan.Verdict) plan.Verdict {
 	v.Action, v.Reason, v.State = plan.Delete, plan.Removed, plan.Pending
-	if s.running || s.begunSince() {
+	if s.running || s.begunSince(commandStart, commandRestart) {
 		return s.due(v, plan.Removed, commandStop)
 	}
 	v.Note = nothingToUndo
 	return v
 }
 
-// begunSince reports whether a recording of the ingest on air was begun after
-// the last record was written.
-func (s session) begunSince() bool {
+// begunSince reports whether one of the commands was begun, in the ingest on
+// air, after the last record was written: a crash or a lost answer can have
+// come between, and what is recorded then is not what the record says.
+func (s session) begunSince(commands ...string) bool {
 	for _, a := range s.Acts {
-		starts := a.Name == commandStart || a.Name == commandRestart
-		if starts && s.Seen.Live && s.Last != nil && a.Begun.After(s.Last.At) &&
+		if slices.Contains(commands, a.Name) && s.Seen.Live && s.Last != nil && a.Begun.After(s.Last.At) &&
 			strings.HasPrefix(a.Token, s.Seen.Epoch+"/") {
 			return true
 		}

@@ -328,6 +328,25 @@ func TestJudgeRecordingBeginsADoubtfulStartAgain(t *testing.T) {
 	}
 }
 
+// TestFailure_P02_StopInDoubtAndWantedAgain: the answer to a stop was lost, or
+// its record was, and the declaration came back: what may have been stopped is
+// started.
+func TestFailure_P02_StopInDoubtAndWantedAgain(t *testing.T) {
+	c := plan.Case{
+		Want: wantOf(t, record(stateStopped, finishDelayed, "")), Last: lastOf(t, firstIngest, running("a")), Seen: onAir(firstIngest),
+	}
+	for _, done := range []bool{false, true} {
+		again := c
+		again.Acts = actsOf(judgeRecording(c), done)
+		for restart, acts := range map[string][]string{"a": {"start"}, "b": {"start", "restart"}} {
+			again.Want, again.Now = wantOf(t, running(restart)), now()
+			if v := judgeRecording(again); !slices.Equal(names(v.Acts), acts) || v.Action != plan.Update {
+				t.Errorf("stop done %t, restart %s: %s, acts %v; want %v", done, restart, v.Action, names(v.Acts), acts)
+			}
+		}
+	}
+}
+
 func TestJudgeRecordingNeverRepeatsWhatIsDone(t *testing.T) {
 	tests := []struct {
 		name string
