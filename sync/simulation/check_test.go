@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"slices"
+	"testing/synctest"
 	"time"
 
 	"weir/sync/emulator"
@@ -105,6 +106,7 @@ const restMost = 40 * time.Minute
 func (r *run) finish() {
 	r.heal()
 	r.source.fail(nil)
+	synctest.Wait()
 	if r.newest().broken {
 		r.commit("repair", false)
 	}

@@ -3,6 +3,7 @@ package simulation
 import (
 	"maps"
 	"slices"
+	"testing/synctest"
 	"time"
 
 	"weir/sync/emulator"
@@ -35,6 +36,7 @@ func steps() []step {
 		{"empty source", "source", 1, false, (*run).empty},
 		{"source fails", "source", 1, false, func(r *run) {
 			r.source.fail(&source.Error{Code: source.CodeMissing, Err: errRead})
+			synctest.Wait()
 		}},
 		{"console edit", "people", 3, false, func(r *run) { r.console(false) }},
 		{"console delete", "people", 2, false, func(r *run) { r.console(true) }},
@@ -97,6 +99,7 @@ func (r *run) step() {
 	r.check()
 	if r.dice.chance(0.5) {
 		r.source.fail(nil)
+		synctest.Wait()
 	}
 }
 
@@ -111,6 +114,7 @@ func (r *run) commit(why string, broken bool) {
 	r.oracle.mu.Unlock()
 	e := r.source.commit(r.files, broken)
 	r.note("people: commit %s: %s, broken %t, %v", why, e.snap.Revision, broken, idsOf(e))
+	synctest.Wait() // what comes next finds the processes at rest, not at their beginning
 }
 
 // place is where a document is.
@@ -281,6 +285,7 @@ func (r *run) running() {
 	r.all, r.daemon = append(r.all, p), p
 	r.note("process: %s starts", p.name)
 	p.start()
+	synctest.Wait()
 }
 
 // term is a restart in good order.
@@ -311,6 +316,7 @@ func (r *run) die() {
 func (r *run) killed() {
 	r.daemon.kill()
 	r.note("process: %s is dead", r.daemon.name)
+	synctest.Wait()
 	r.daemon = nil
 	if r.dice.chance(0.5) {
 		r.wait(r.dice.within(time.Millisecond, 10*time.Second))
@@ -349,6 +355,7 @@ func (r *run) beside(consent string, dryRun bool) {
 		}
 		p.once(consent)
 	}()
+	synctest.Wait()
 }
 
 func (r *run) consent() {
