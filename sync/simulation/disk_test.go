@@ -115,11 +115,23 @@ func (d *disk) SetMark(ctx context.Context, m state.Mark) error {
 }
 
 func (d *disk) Consent(ctx context.Context, c state.Consent) error {
-	return d.write(ctx, "consent", c.Plan, func() error { return d.Store.Consent(ctx, c) })
+	return d.write(ctx, "consent", c.Plan, func() error {
+		err := d.Store.Consent(ctx, c)
+		if err == nil {
+			d.p.run.consented(c.Plan)
+		}
+		return err
+	})
 }
 
 func (d *disk) UseConsent(ctx context.Context, plan string, at time.Time, by string) error {
-	return d.write(ctx, "use consent", plan, func() error { return d.Store.UseConsent(ctx, plan, at, by) })
+	return d.write(ctx, "use consent", plan, func() error {
+		err := d.Store.UseConsent(ctx, plan, at, by)
+		if err == nil {
+			d.p.run.released(plan)
+		}
+		return err
+	})
 }
 
 func (d *disk) Claim(ctx context.Context, name string, at time.Time, by string) error {

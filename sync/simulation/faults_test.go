@@ -118,7 +118,7 @@ func aliOperations() []string {
 }
 
 func volcOperations() []string {
-	return []string{"UpdateRelaySourceV3", "DeleteRelaySourceV3", "DescribeRelaySourceV3"}
+	return []string{"UpdateRelaySourceV3", "DeleteRelaySourceV3", "DescribeRelaySourceV3", "DescribeLiveStreamInfoByPage"}
 }
 
 func reading() []string {

@@ -24,8 +24,10 @@ type oracle struct {
 	begun      map[string]string
 	applied    map[resource.ID]bool // records that ever were
 	removals   map[string]map[string]bool
-	owned      map[string]int // records when the first write of a plan went out
-	consented  map[string]bool
+	owned      map[string]int       // records when the first write of a plan went out
+	forgot     []time.Time
+	given      map[string]time.Time // consents, by plan
+	let        map[string]bool      // plans that were let through
 	everyone   map[resource.ID]bool // ever declared
 	commands   int                  // that run beside the daemon
 	overlap    time.Time            // until when calls of a command count against the daemon's quotas
@@ -49,7 +51,8 @@ func (o *oracle) init(*run) {
 	o.generation, o.begun = map[string]int{}, map[string]string{}
 	o.applied, o.everyone = map[resource.ID]bool{}, map[resource.ID]bool{}
 	o.muddled = map[resource.ID]bool{}
-	o.removals, o.owned, o.consented = map[string]map[string]bool{}, map[string]int{}, map[string]bool{}
+	o.removals, o.owned = map[string]map[string]bool{}, map[string]int{}
+	o.given, o.let = map[string]time.Time{}, map[string]bool{}
 	o.effects, o.touched, o.console = map[string]int{}, map[resource.ID]time.Time{}, map[resource.ID]bool{}
 }
 
@@ -64,7 +67,20 @@ func (r *run) forgotten(ids ...resource.ID) {
 	defer r.oracle.mu.Unlock()
 	for _, id := range ids {
 		r.oracle.generation[id.String()]++
+		r.oracle.forgot = append(r.oracle.forgot, time.Now())
 	}
+}
+
+// lately counts what was forgotten within the last minute, and may have been
+// there when the plan was made.
+func (o *oracle) lately(now time.Time) int {
+	n := 0
+	for _, at := range o.forgot {
+		if now.Sub(at) < time.Minute {
+			n++
+		}
+	}
+	return n
 }
 
 // begins notes an act in the store. One with another token replaces it, and
@@ -107,11 +123,26 @@ func (r *run) commandEnds() {
 // held.
 func (o *oracle) together(at time.Time) bool { return o.commands > 0 || !at.After(o.overlap) }
 
-func (r *run) consents(hash string) {
+// consented notes what a person said.
+func (r *run) consented(hash string) {
 	r.note("people: consent to %s", hash)
 	r.oracle.mu.Lock()
 	defer r.oracle.mu.Unlock()
-	r.oracle.consented[hash] = true
+	r.oracle.given[hash] = time.Now()
+}
+
+// released notes that a plan is let through: I6, once, and by a consent to it
+// that has not run out.
+func (r *run) released(hash string) {
+	r.note("consent: %s is let through", hash)
+	o := &r.oracle
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	given, ok := o.given[hash]
+	if !ok || o.let[hash] || time.Since(given) > consentTime+time.Minute {
+		r.violate("I6", "plan %s is let through: consent %t, of %s, used before %t", hash, ok, given, o.let[hash])
+	}
+	o.let[hash] = true
 }
 
 // effectsOf returns how often the clouds carried an act out.
@@ -269,17 +300,41 @@ func (r *run) checkRemoval(p *process, req *call.Request) {
 	if o.removals[hash] == nil {
 		o.removals[hash] = map[string]bool{}
 		records, _ := r.store.Applied(context.Background())
-		o.owned[hash] = len(records)
+		o.owned[hash] = len(records) + o.lately(time.Now())
 	}
 	o.removals[hash][req.Cause.Resource] = true
+	if o.let[hash] {
+		return
+	}
 	n := len(o.removals[hash])
-	e, _ := r.source.edition(req.Cause.Revision)
-	switch {
-	case o.consented[hash]:
-	case len(e.declared) == 0:
+	if e, _ := r.source.edition(req.Cause.Revision); len(e.declared) == 0 {
 		r.violate("I6", "the source declares nothing, and %s is removed without consent", req.Cause.Resource)
-	case n > p.policy.MaxRemoved:
-		r.violate("I6", "plan %s removes %d, at most %d without consent", hash, n, p.policy.MaxRemoved)
+	}
+	if n > p.policy.MaxRemoved || n*100 > p.policy.MaxRemovedPercent*o.owned[hash] {
+		r.violate("I6", "plan %s removes %d of %d without consent", hash, n, o.owned[hash])
+	}
+	r.checkAir(req)
+}
+
+// airedMost is how old weir's knowledge of what is on air may be when a removal
+// arrives: ten seconds when it is sent, and as long as a call takes.
+const airedMost = 10*time.Second + clientPatience + 5*time.Second
+
+// checkAir: I7, nothing that is on air is taken away without consent.
+func (r *run) checkAir(req *call.Request) {
+	id, _ := resource.ParseID(req.Cause.Resource)
+	w := r.clouds.World()
+	for _, s := range w.Streams {
+		of := id.Kind == "RelaySource" && s.Vhost == id.Part(0) && s.App == id.Part(1) ||
+			id.Kind == "MultiStream" && s.Vhost == "" && s.Domain == id.Part(0) ||
+			id.Kind == "Recording" && s.Vhost == "" && s.Domain == id.Part(0) && s.Stream == id.Part(2)
+		if !of {
+			continue
+		}
+		r.tally.check("I7")
+		if s.Online && time.Since(s.PublishTime) > airedMost+r.oldest() {
+			r.violate("I7", "%s interrupts %s, on air since %s, without consent", req.Operation, id, s.PublishTime)
+		}
 	}
 }
 

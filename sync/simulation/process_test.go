@@ -157,24 +157,28 @@ func (p *process) kill() {
 	})
 }
 
+// consentTime is how long a consent holds.
+const consentTime = 15 * time.Minute
+
 // once is `weir apply --yes`, or --consent with the hash of the plan that was
 // looked at before.
 func (p *process) once(consent string) {
+	if consent != "" {
+		now := time.Now()
+		err := p.store.Consent(p.ctx, state.Consent{Plan: consent, Given: now, Expires: now.Add(consentTime), By: "a person"})
+		if err != nil {
+			return
+		}
+	}
 	problems, err := p.rec.Fetch(p.ctx)
 	if err != nil || manifest.Failed(problems) {
 		return
 	}
 	made, err := p.rec.Plan(p.ctx)
-	if err != nil {
+	if err != nil || consent != "" && consent != made.Hash {
 		return
 	}
-	switch {
-	case consent != "" && consent != made.Hash:
-		return
-	case consent != "":
-		p.run.consents(made.Hash)
-		made.Held = nil
-	case len(made.Held) > 0:
+	if len(made.Held) > 0 && (consent == "" || p.rec.Release(p.ctx, made) != nil) {
 		return
 	}
 	rep, err := p.rec.Apply(p.ctx, made)

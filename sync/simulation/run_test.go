@@ -139,7 +139,7 @@ func worldOf(d *dice) emulator.World {
 		w.Vhosts = append(w.Vhosts, emulator.Vhost{Name: n + ".example.com"})
 	}
 	for _, s := range streams() {
-		s.Online = d.chance(0.6)
+		s.Online = d.chance(0.5)
 		w.Streams = append(w.Streams, s)
 	}
 	w.Domains = append(w.Domains, foreignDomain())
@@ -165,6 +165,8 @@ func streams() []emulator.Stream {
 		{Domain: "live1.example.com", App: "live", Stream: "main"},
 		{Domain: "live1.example.com", App: "live", Stream: "side"},
 		{Domain: "live2.example.com", App: "live", Stream: "side"},
+		{Vhost: "v1.example.com", Domain: "play.example.com", App: "live", Stream: "relayed"},
+		{Vhost: "v2.example.com", Domain: "play.example.com", App: "live", Stream: "relayed"},
 	}
 }
 

@@ -237,7 +237,7 @@ func (r *run) empty() {
 func (r *run) stream(online bool) {
 	s := one(&r.dice, streams()...)
 	s.Online = online
-	r.note("people: %s/%s online %t", s.Domain, s.Stream, online)
+	r.note("people: %s%s/%s online %t", s.Domain, s.Vhost, s.Stream, online)
 	r.must(r.clouds.SetStreams(s))
 }
 
