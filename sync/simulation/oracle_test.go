@@ -25,6 +25,8 @@ type oracle struct {
 	applied    map[resource.ID]bool // records that ever were
 	removals   map[string]map[string]bool
 	owned      map[string]int       // records when the first write of a plan went out
+	first      map[string]bool      // writes that were sent before
+	removing   map[string]time.Time // when a plan removed something
 	forgot     []time.Time
 	given      map[string]time.Time // consents, by plan
 	let        map[string]bool      // plans that were let through
@@ -52,6 +54,7 @@ func (o *oracle) init(*run) {
 	o.applied, o.everyone = map[resource.ID]bool{}, map[resource.ID]bool{}
 	o.muddled = map[resource.ID]bool{}
 	o.removals, o.owned = map[string]map[string]bool{}, map[string]int{}
+	o.first, o.removing = map[string]bool{}, map[string]time.Time{}
 	o.given, o.let = map[string]time.Time{}, map[string]bool{}
 	o.effects, o.touched, o.console = map[string]int{}, map[resource.ID]time.Time{}, map[resource.ID]bool{}
 }
@@ -288,54 +291,6 @@ func (r *run) recorded(id resource.ID) bool {
 		}
 	}
 	return false
-}
-
-// checkRemoval holds a removal against the guards: I6.
-func (r *run) checkRemoval(p *process, req *call.Request) {
-	o, hash := &r.oracle, req.Cause.Plan
-	r.tally.check("I6")
-	if p.policy.Mode != plan.Sync {
-		r.violate("I6", "%s removes %s in mode %s", req.Operation, req.Cause.Resource, p.policy.Mode)
-	}
-	if o.removals[hash] == nil {
-		o.removals[hash] = map[string]bool{}
-		records, _ := r.store.Applied(context.Background())
-		o.owned[hash] = len(records) + o.lately(time.Now())
-	}
-	o.removals[hash][req.Cause.Resource] = true
-	if o.let[hash] {
-		return
-	}
-	n := len(o.removals[hash])
-	if e, _ := r.source.edition(req.Cause.Revision); len(e.declared) == 0 {
-		r.violate("I6", "the source declares nothing, and %s is removed without consent", req.Cause.Resource)
-	}
-	if n > p.policy.MaxRemoved || n*100 > p.policy.MaxRemovedPercent*o.owned[hash] {
-		r.violate("I6", "plan %s removes %d of %d without consent", hash, n, o.owned[hash])
-	}
-	r.checkAir(req)
-}
-
-// airedMost is how old weir's knowledge of what is on air may be when a removal
-// arrives: ten seconds when it is sent, and as long as a call takes.
-const airedMost = 10*time.Second + clientPatience + 5*time.Second
-
-// checkAir: I7, nothing that is on air is taken away without consent.
-func (r *run) checkAir(req *call.Request) {
-	id, _ := resource.ParseID(req.Cause.Resource)
-	w := r.clouds.World()
-	for _, s := range w.Streams {
-		of := id.Kind == "RelaySource" && s.Vhost == id.Part(0) && s.App == id.Part(1) ||
-			id.Kind == "MultiStream" && s.Vhost == "" && s.Domain == id.Part(0) ||
-			id.Kind == "Recording" && s.Vhost == "" && s.Domain == id.Part(0) && s.Stream == id.Part(2)
-		if !of {
-			continue
-		}
-		r.tally.check("I7")
-		if s.Online && time.Since(s.PublishTime) > airedMost+r.oldest() {
-			r.violate("I7", "%s interrupts %s, on air since %s, without consent", req.Operation, id, s.PublishTime)
-		}
-	}
 }
 
 // drain takes over what the clouds have seen, and looks at it.

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"testing"
 )
 
@@ -26,11 +27,14 @@ func TestSimulation(t *testing.T) {
 	counts := newTally()
 	t.Run("seeds", func(t *testing.T) {
 		workers := runtime.GOMAXPROCS(0)
+		var failed atomic.Bool
 		for w := range workers {
 			t.Run(fmt.Sprint("part ", w), func(t *testing.T) {
 				t.Parallel()
-				for i := w; i < *seeds && !t.Failed(); i += workers {
-					judge(t, *first+uint64(i), counts)
+				for i := w; i < *seeds && !failed.Load(); i += workers {
+					if r := judge(t, *first+uint64(i), counts); len(r.violations) > 0 {
+						failed.Store(true)
+					}
 				}
 			})
 		}

@@ -34,7 +34,7 @@ func callKey(req *call.Request) string {
 func (p *process) watched(client call.Caller) call.Caller {
 	return call.Func(func(ctx context.Context, req *call.Request) (*call.Response, error) {
 		resp, err := client.Call(context.WithValue(ctx, asked{}, req), req)
-		if err == nil && !req.Write {
+		if code := call.CodeOf(err); !req.Write && (code == call.OK || code == call.NotFound) {
 			p.run.readSucceeded(p, req)
 		}
 		return resp, err
@@ -61,6 +61,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if p.dead.Load() || p.cut("before call") {
 		return nil, errDead
 	}
+	p.run.sends(p, req)
 	if p.run.struck("unconnected", luck.of("unconnected")) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	}
