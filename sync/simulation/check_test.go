@@ -129,6 +129,9 @@ func (r *run) finish() {
 		if full := r.daemon.rec.Status().LastFull; full.After(began) && !slices.Contains(fulls, full) {
 			fulls = append(fulls, full)
 		}
+		if r.commandsAfter(fulls) { // a command that hung may have undone what was read
+			fulls = nil
+		}
 		if len(fulls) < 2 {
 			r.daemon.rec.MarkFull()
 		}
@@ -138,7 +141,7 @@ func (r *run) finish() {
 			return
 		}
 		why := r.restless(patient)
-		if why == "" && len(fulls) >= 2 {
+		if why == "" && len(fulls) >= 2 && !r.commandsAfter(fulls) {
 			break
 		}
 		if time.Since(began) > restMost {
@@ -151,6 +154,13 @@ func (r *run) finish() {
 	}
 	r.tally.check("I1")
 	r.checkEnd()
+}
+
+// commandsAfter reports whether a command runs, or ran after the first of fulls.
+func (r *run) commandsAfter(fulls []time.Time) bool {
+	r.oracle.mu.Lock()
+	defer r.oracle.mu.Unlock()
+	return r.oracle.commands > 0 || len(fulls) > 0 && fulls[0].Before(r.oracle.lastCommand)
 }
 
 // attend does what weir waits for.

@@ -17,23 +17,24 @@ import (
 // oracle is what the simulation knows by itself, from what reaches the clouds
 // and the disk.
 type oracle struct {
-	mu         sync.Mutex // guards what goroutines of processes touch
-	sent       map[int64]sending
-	written    map[int64]bool // entries of the store's journal that a call answers to
-	generation map[string]int // of the acts of a thing, by its name and the act's
-	begun      map[string]string
-	applied    map[resource.ID]bool // records that ever were
-	removals   map[string]map[string]bool
-	owned      map[string]int       // records when the first write of a plan went out
-	first      map[string]bool      // writes that were sent before
-	removing   map[string]time.Time // when a plan removed something
-	forgot     []time.Time
-	given      map[string]time.Time // consents, by plan
-	let        map[string]bool      // plans that were let through
-	everyone   map[resource.ID]bool // ever declared
-	commands   int                  // that run beside the daemon
-	overlap    time.Time            // until when calls of a command count against the daemon's quotas
-	muddled    map[resource.ID]bool // written by a command whose revision was not the newest any more
+	mu          sync.Mutex // guards what goroutines of processes touch
+	sent        map[int64]sending
+	written     map[int64]bool // entries of the store's journal that a call answers to
+	generation  map[string]int // of the acts of a thing, by its name and the act's
+	begun       map[string]string
+	applied     map[resource.ID]bool // records that ever were
+	removals    map[string]map[string]bool
+	owned       map[string]int       // records when the first write of a plan went out
+	first       map[string]bool      // writes that were sent before
+	removing    map[string]time.Time // when a plan removed something
+	forgot      []time.Time
+	given       map[string]time.Time // consents, by plan
+	let         map[string]bool      // plans that were let through
+	everyone    map[resource.ID]bool // ever declared
+	commands    int                  // that run beside the daemon
+	lastCommand time.Time            // its end
+	overlap     time.Time            // until when calls of a command count against the daemon's quotas
+	muddled     map[resource.ID]bool // written by a command whose revision was not the newest any more
 
 	// What follows belongs to the story.
 	effects map[string]int
@@ -119,7 +120,8 @@ func (r *run) commandEnds() {
 	r.oracle.mu.Lock()
 	defer r.oracle.mu.Unlock()
 	r.oracle.commands--
-	r.oracle.overlap = time.Now().Add(70 * time.Second)
+	r.oracle.lastCommand = time.Now()
+	r.oracle.overlap = r.oracle.lastCommand.Add(70 * time.Second)
 }
 
 // together reports whether two processes worked on the same a moment ago; mu is
