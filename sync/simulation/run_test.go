@@ -37,6 +37,7 @@ type run struct {
 
 	clouds    *emulator.Emulator
 	store     state.Store
+	onCut     func() // called when a process is cut dead; may be nil
 	source    *repository
 	files     map[string][]document // what people are working on
 	daemon    *process              // nil while none runs

@@ -138,6 +138,9 @@ func (p *process) cut(moment string) bool {
 	}
 	p.run.note("process: %s: cut %s", p.name, moment)
 	p.run.struckNow("cut-" + moment)
+	if p.run.onCut != nil {
+		p.run.onCut()
+	}
 	p.kill()
 	return true
 }
