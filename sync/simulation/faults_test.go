@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -156,16 +157,17 @@ func (r *run) strikeOf(c emulator.Call) {
 func (r *run) disturb() {
 	active := map[string]float64{}
 	var list []namedFault
-	most := r.dice.below(4)
-	for _, k := range r.kinds {
-		if len(active) == most || !r.dice.chance(0.3) {
+	kinds := slices.Clone(r.kinds)
+	for range min(r.dice.below(4), len(kinds)) {
+		i := r.dice.below(len(kinds))
+		k := kinds[i]
+		kinds = slices.Delete(kinds, i, i+1)
+		active[k.name] = k.chance
+		if k.faults == nil {
 			continue
 		}
-		active[k.name] = k.chance
-		if k.faults != nil {
-			for _, f := range k.faults(&r.dice) {
-				list = append(list, namedFault{k.name, f})
-			}
+		for _, f := range k.faults(&r.dice) {
+			list = append(list, namedFault{k.name, f})
 		}
 	}
 	r.apply(active, list)

@@ -3,6 +3,7 @@ package simulation
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing/synctest"
 	"time"
 
@@ -327,7 +328,11 @@ func (r *run) killed() {
 func (r *run) cutSomewhere() {
 	r.running()
 	c := &cutPoint{moment: one(&r.dice, "before write", "after write", "before call", "after call")}
-	c.left.Store(int64(1 + r.dice.below(12)))
+	among := 12
+	if strings.HasSuffix(c.moment, "call") {
+		among = 4
+	}
+	c.left.Store(int64(1 + r.dice.below(among)))
 	if d := r.some(whichever); d != nil {
 		r.vary(d)
 	}
