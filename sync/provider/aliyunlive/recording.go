@@ -136,7 +136,7 @@ func (s session) stop(v plan.Verdict) plan.Verdict {
 		commands = append(commands, commandCancelDelay)
 	}
 	switch {
-	case s.Seen.Live && s.last.State != stateStopped:
+	case s.Seen.Live && (s.last.State != stateStopped || s.begunSince(commandStart, commandRestart)):
 		return s.due(v, s.whyChanged(), commands...)
 	case !s.edited() && s.Last != nil:
 		v.Note = cannotBeRead

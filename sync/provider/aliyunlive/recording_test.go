@@ -347,6 +347,21 @@ func TestFailure_P02_StopInDoubtAndWantedAgain(t *testing.T) {
 	}
 }
 
+// TestFailure_P02_StartInDoubtAndUnwantedAgain: the same the other way round.
+func TestFailure_P02_StartInDoubtAndUnwantedAgain(t *testing.T) {
+	c := plan.Case{
+		Want: wantOf(t, running("")), Last: lastOf(t, firstIngest, record(stateStopped, finishDelayed, "")), Seen: onAir(firstIngest),
+	}
+	for _, done := range []bool{false, true} {
+		again := c
+		again.Acts, again.Want = actsOf(judgeRecording(c), done), wantOf(t, record(stateStopped, finishDelayed, ""))
+		again.Now = now()
+		if v := judgeRecording(again); !slices.Equal(names(v.Acts), []string{"stop"}) || v.Action != plan.Update {
+			t.Errorf("start done %t: %s, acts %v; want stop", done, v.Action, names(v.Acts))
+		}
+	}
+}
+
 func TestJudgeRecordingNeverRepeatsWhatIsDone(t *testing.T) {
 	tests := []struct {
 		name string
