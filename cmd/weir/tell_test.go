@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"weir/sync/commitstatus"
 	"weir/sync/config"
 	"weir/sync/notify"
 	"weir/sync/plan"
@@ -68,5 +69,18 @@ func TestNobodyIsTold(t *testing.T) {
 	tell, end, err := (&builder{}).teller(&config.Config{})
 	if err != nil || tell.held != nil || tell.fight != nil || end() != nil {
 		t.Errorf("%+v, %v", tell, err)
+	}
+}
+
+// TestHeldCommitNamesItsPlan: what a git host shows of a held commit has the hash
+// that consent is given to.
+func TestHeldCommitNamesItsPlan(t *testing.T) {
+	s := statusOf(reconcile.Verdict{
+		Revision: strings.Repeat("a", 40), Outcome: reconcile.Stopped, By: "removals", Plan: "0123456789abcdef0123456789abcdef",
+		Text: "7 removals, policy.maxRemovals is 5", Summary: plan.Summary{Delete: 7},
+	})
+	want := "held [removals 0123456789abcdef0123456789abcdef]: 7 removals, policy.maxRemovals is 5 (7 to remove)"
+	if s.Text != want || s.State != commitstatus.Held || len(s.Text) > 140 {
+		t.Errorf("%s %q, want %q", s.State, s.Text, want)
 	}
 }
