@@ -14,6 +14,7 @@ import (
 	"weir/sync/manifest"
 	"weir/sync/plan/guard"
 	"weir/sync/source"
+	"weir/sync/state"
 )
 
 func (a *app) explainCmd() *cobra.Command {
@@ -57,6 +58,9 @@ func codeNames() []string {
 	for _, e := range source.Explanations() {
 		names = append(names, e.Code)
 	}
+	for _, f := range state.Faults() {
+		names = append(names, string(f))
+	}
 	for _, r := range guard.Rules() {
 		names = append(names, r.Name)
 	}
@@ -71,6 +75,7 @@ func explainers() []func(string) (string, bool) {
 			return e.Means + "\n" + e.Remedy, ok
 		},
 		func(name string) (string, bool) { return call.Explain(call.Code(name)) },
+		func(name string) (string, bool) { return state.Explain(state.Fault(name)) },
 		func(name string) (string, bool) {
 			for _, r := range guard.Rules() {
 				if r.Name == name {
