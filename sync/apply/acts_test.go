@@ -129,3 +129,40 @@ func TestActInDoubtSaysHowToSettleIt(t *testing.T) {
 		t.Errorf("calls %v, error %q", s.calls, got)
 	}
 }
+
+// TestActSettledWhileItWaits: a person settles an act whose first try was
+// throttled. As done, it is not made; to be done again, it is made once, and
+// known to be done afterwards.
+func TestActSettledWhileItWaits(t *testing.T) {
+	for how, calls := range map[string]int{"done": 0, "again": 1} {
+		t.Run(how, func(t *testing.T) {
+			store := statetest.NewMemory()
+			s := &shelf{acts: true, things: map[string]resource.Spec{}}
+			meanwhile := func(ctx context.Context) {
+				acts, _ := store.Acts(ctx)
+				if how == "done" {
+					acts[0].Done = time.Now()
+				}
+				if err := store.Settle(ctx, acts[0]); err != nil {
+					t.Error(err)
+				}
+			}
+			tries := call.Func(func(ctx context.Context, req *call.Request) (*call.Response, error) {
+				if err := req.Begin(ctx); err != nil {
+					t.Error(err)
+				}
+				meanwhile(ctx)
+				return call.Begin(s).Call(ctx, req)
+			})
+			a, err := New(Options{Accounts: map[string]Target{"acc": {s, tries}}, Store: store})
+			if err != nil {
+				t.Fatal(err)
+			}
+			rep, err := a.Apply(t.Context(), &plan.Plan{Changes: []plan.Change{acting("a", plan.Act{Name: "one", Token: "t"})}})
+			acts, _ := store.Acts(t.Context())
+			if err != nil || len(s.calls) != calls || len(acts) != 1 || acts[0].InDoubt() || rep.Failed() {
+				t.Errorf("calls %v, acts %+v, report %+v, %v", s.calls, acts, rep.Results, err)
+			}
+		})
+	}
+}

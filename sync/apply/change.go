@@ -142,8 +142,8 @@ func (o *one) forgive(err error) error {
 func (o *one) address(req *call.Request) {
 	req.Account = o.c.ID.Account
 	req.Cause = call.Cause{
-		Resource: o.c.ID.String(), Source: o.c.Origin.Source, File: o.c.Origin.File, Line: o.c.Origin.Line, Commit: o.c.Origin.Commit,
-		Author: o.c.Origin.Author, Revision: o.plan.Revision, Plan: o.plan.Hash,
+		Resource: o.c.ID.String(), Source: o.c.Origin.Source, File: o.c.Origin.File, Line: o.c.Origin.Line,
+		Commit: o.c.Origin.Commit, Author: o.c.Origin.Author, Revision: o.plan.Revision, Plan: o.plan.Hash,
 		Action: string(o.c.Action), Reason: string(o.c.Reason), Before: string(o.c.Before), After: string(o.c.After),
 	}
 }

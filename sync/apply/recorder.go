@@ -37,7 +37,8 @@ func (r *Recorder) Open(ctx context.Context, req *call.Request) (int64, error) {
 		Opened: time.Now(), Account: req.Account, Operation: req.Operation, Params: req.Params, Write: req.Write,
 		Resource: req.Cause.Resource, Revision: req.Cause.Revision, Plan: req.Cause.Plan, Process: r.process,
 		Origin: resource.Origin{
-			Source: req.Cause.Source, File: req.Cause.File, Line: req.Cause.Line, Commit: req.Cause.Commit, Author: req.Cause.Author,
+			Source: req.Cause.Source, File: req.Cause.File, Line: req.Cause.Line, Commit: req.Cause.Commit,
+			Author: req.Cause.Author,
 		},
 		Change: changeOf(req),
 	})
