@@ -1,7 +1,9 @@
 package state
 
 // Faults lists every fault.
-func Faults() []Fault { return []Fault{Damaged, Foreign, Swapped, Newer, Unsafe, Full, Busy, Unusable, Closed} }
+func Faults() []Fault {
+	return []Fault{Damaged, Foreign, Swapped, Newer, Unsafe, Full, Busy, Unusable, Closed}
+}
 
 // Explain says what a fault means and what to do, false for what is none.
 func Explain(f Fault) (string, bool) {
