@@ -17,15 +17,18 @@ func explanations() map[Fault]string {
 			"Nothing is applied. Look at the disk; then move the file aside with its -wal and -shm files and put the newest\n" +
 			"copy in its place, which the message names. Without any, nothing counts as applied by weir, so nothing is\n" +
 			"removed, but acts that must not happen twice are forgotten.",
-		Foreign: "The file is no state of weir's, and is left as it is.\nChoose another state.sqlite.path, or move the file away.",
+		Foreign: "The file is no state of weir's, and is left as it is.\n" +
+			"Choose another state.sqlite.path, or move the file away.",
 		Swapped: "The file is a state of weir's, but not the one that was at this path: what it says was applied may be of\n" +
-			"another host's accounts.\nPut back the file that was there. If this one is meant, remove the file with the identity\n" +
+			"another host's accounts.\n" +
+			"Put back the file that was there. If this one is meant, remove the file with the identity\n" +
 			"beside it (the path with .id at the end) and start again.",
 		Newer: "The state was written by a newer weir, and an older one would not keep all of it.\n" +
 			"Use the newer one, or go back to the copy it made beside the file before it brought it up to date.",
 		Unsafe: "Somebody else could have written the state, or put something in its place.\n" +
 			"Look at owner and mode of the file and of what is beside it; weir wants files of its user that others cannot write.",
-		Full: "There is no room for another write, and what cannot be written down is not done.\nMake room; weir goes on by itself.",
+		Full: "There is no room for another write, and what cannot be written down is not done.\n" +
+			"Make room; weir goes on by itself.",
 		Busy: "Another process holds the state for too long.\nLook for one that hangs, or for a backup that locks the file.",
 		Unusable: "The state cannot be opened, read or written.\n" +
 			"weir has to be able to read and write the file and its folder, on a local filesystem.",

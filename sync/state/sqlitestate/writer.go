@@ -37,8 +37,11 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 		return nil, err
 	}
 	w := &writer{
-		db:    db,
-		tx:    &tx{conn: conn, prepared: map[string]*sql.Stmt{}, tips: map[state.Chain]state.Tip{}, chains: map[int64]state.Chain{}},
+		db: db,
+		tx: &tx{
+			conn: conn, prepared: map[string]*sql.Stmt{},
+			tips: map[state.Chain]state.Tip{}, chains: map[int64]state.Chain{},
+		},
 		queue: make(chan *write),
 		quit:  make(chan struct{}),
 		done:  make(chan struct{}),
