@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -12,6 +11,10 @@ import (
 // airAgain is when it is looked again whether what a plan would interrupt is
 // still on air, where another guard holds the plan anyway.
 const airAgain = time.Minute
+
+// airMost is how many changes of a plan that another guard holds are asked about.
+// Ten thousand would take the clouds' quotas for many minutes at each pass.
+const airMost = 200
 
 // airing is what a change would interrupt, as it was read.
 type airing struct {
@@ -30,14 +33,23 @@ func (r *Reconciler) interrupts(c plan.Change) bool {
 // askAir writes into p what its changes would interrupt, and asks the clouds
 // where that was not read a moment ago, or, of a plan that is held anyway, a
 // while ago. Where nothing would be interrupted nothing is asked: reading costs
-// quota.
+// quota. Of very many that are held anyway each is asked about before its call,
+// and nobody's consent is taken for consent to interrupt it.
 func (r *Reconciler) askAir(ctx context.Context, p *plan.Plan, held func() bool) {
-	if !slices.ContainsFunc(p.Changes, r.interrupts) {
+	n := 0
+	for _, c := range p.Changes {
+		if r.interrupts(c) {
+			n++
+		}
+	}
+	if n == 0 {
 		return
 	}
 	now, age := time.Now(), fresh
 	if held() {
-		age = airAgain
+		if age = airAgain; n > airMost {
+			return
+		}
 	}
 	byAccount := map[string][]plan.Change{}
 	for _, c := range p.Changes {

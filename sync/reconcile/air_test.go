@@ -109,3 +109,33 @@ func TestFailure_D07_OnAirWhileItQueues(t *testing.T) {
 		h.expectHeld("on-air")
 	})
 }
+
+// TestFailure_D07_VeryManyAreAskedAboutLast: a plan that is held anyway and would
+// interrupt very much does not take the quota of the account at each pass. Each
+// removal asks before its call, whatever was consented to.
+func TestFailure_D07_VeryManyAreAskedAboutLast(t *testing.T) {
+	inTime(t, []change{loose}, func(h *house) {
+		var files []string
+		for i := range 210 {
+			files = append(files, fmt.Sprintf("r%d.yaml", i), relayOf(fmt.Sprint("app", i)))
+		}
+		h.commit(files...)
+		h.wait(time.Minute)
+		h.clouds.ClearJournal()
+		h.commit()
+		h.wait(20 * time.Minute)
+		for _, c := range h.clouds.Journal() {
+			if c.Operation == "DescribeLiveStreamInfoByPage" {
+				t.Fatal("a plan that is held anyway asked what is on air")
+			}
+		}
+		h.expectHeld("empty-source", "removals")
+		h.play(true, "app7", "relay")
+		h.consent("anna")
+		h.wait(2 * time.Minute)
+		if left := h.clouds.World().RelaySources; len(left) != 1 || left[0].App != "app7" {
+			t.Errorf("%d are left", len(left))
+		}
+		h.expectHeld("empty-source", "on-air")
+	})
+}
