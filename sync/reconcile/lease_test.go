@@ -336,7 +336,7 @@ func (s slow) Save(ctx context.Context, r ...resource.Applied) error {
 // TestTwoProcessesDoNothingTwice: two loops on one store want the same restarts,
 // prefetches and renewals at the same moments, and meet between any two steps.
 func TestTwoProcessesDoNothingTwice(t *testing.T) {
-	for seed := range uint64(10) {
+	for seed := range uint64(5) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { twoProcesses(t, seed) })
 		})
