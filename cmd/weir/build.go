@@ -107,7 +107,7 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 	if err != nil {
 		return setup, err
 	}
-	tell, closeTell, err := b.teller(cfg) //nolint:contextcheck // what waits is told after ctx has ended
+	tell, closeTell, err := b.teller(cfg)
 	closers = append(closers, closeTell)
 	if err != nil {
 		return setup, err
