@@ -24,7 +24,7 @@ func bugs() []bug {
 			"sync/apply/act.go", "\tcase code == call.OK:\n", "\tcase code == call.OK, code == call.Unknown:\n",
 		}}},
 		{"a call that must not happen twice is tried again", []edit{{
-			"sync/call/retry.go", "harmless := t.req.Repeatable || !t.req.Write", "harmless := true",
+			"sync/call/retry.go", "fullJitter(t.sent, jitter), !t.req.Write && t.sent < maxTries", "fullJitter(t.sent, jitter), t.sent < maxTries",
 		}}},
 		{"a prefetch in doubt is made again", []edit{{
 			"sync/provider/aliyunlive/prefetch.go", "\t\tw.doubts = append(w.doubts, name)\n", "\t\tw.due(name, round+1)\n",
@@ -50,7 +50,7 @@ func bugs() []bug {
 			"sync/plan/guard/rules.go", "n+t.recent <= f.Policy.MaxRemoved {", "n+t.recent <= f.Policy.MaxRemoved+1 {",
 		}}},
 		{"what is on air is not asked", []edit{{
-			"sync/reconcile/hold.go", "\treturn of != nil && c.Due() && of(c)\n}\n\n// askAir", "\treturn of != nil && c.Due() && of(c) && c.ID.Key == \"\"\n}\n\n// askAir",
+			"sync/reconcile/air.go", "\tif !c.Due() {\n\t\treturn false\n\t}\n\tof :=", "\tif c.ID.Key != \"\" {\n\t\treturn false\n\t}\n\tof :=",
 		}, {
 			"sync/apply/air.go", "\tif !req.Write || ", "\tif req.Write || ",
 		}}},

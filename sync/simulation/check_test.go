@@ -2,11 +2,13 @@ package simulation
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing/synctest"
 	"time"
 
 	"weir/sync/emulator"
+	"weir/sync/manifest"
 	"weir/sync/plan"
 	"weir/sync/resource"
 	"weir/sync/state"
@@ -165,6 +167,11 @@ func (r *run) commandsAfter(fulls []time.Time) bool {
 
 // attend does what weir waits for.
 func (r *run) attend(patient bool) {
+	if r.poisoned() {
+		r.repairs++
+		r.files[fmt.Sprintf("empty-%d.yaml", r.repairs)] = nil // another revision of the same
+		r.commit("another revision", false)
+	}
 	if r.settle(r.store) > 0 {
 		r.daemon.rec.MarkDirty()
 	}
@@ -172,6 +179,14 @@ func (r *run) attend(patient bool) {
 	if patient && p != nil && len(p.Held) > 0 {
 		r.beside(p.Hash, false)
 	}
+}
+
+// poisoned reports whether the newest revision is refused since weir was killed
+// more than once while it read it.
+func (r *run) poisoned() bool {
+	return slices.ContainsFunc(r.daemon.rec.Status().Sources[0].Problems, func(p manifest.Problem) bool {
+		return p.Code == manifest.CodePoisonedRevision
+	})
 }
 
 // restless says what is still to come.

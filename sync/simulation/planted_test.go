@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -48,30 +49,49 @@ func TestPlantedBugs(t *testing.T) {
 	}
 }
 
-// build compiles the simulation with the bug in it.
-func (b bug) build(t *testing.T) string {
-	dir := t.TempDir()
+// TestPlantedBugsFit requires that every bug of the table can still be planted:
+// who changes a line that one is planted in moves the bug along.
+func TestPlantedBugsFit(t *testing.T) {
+	if n := len(bugs()); n < 15 {
+		t.Errorf("%d bugs, want 15 or more", n)
+	}
+	for _, b := range bugs() {
+		if _, err := b.plant(t.TempDir()); err != nil {
+			t.Errorf("the bug %q in bugs_test.go does not fit any more: %v", b.name, err)
+		}
+	}
+}
+
+// plant writes the files with the bug in them into dir, and returns them by the
+// names of those that they replace.
+func (b bug) plant(dir string) (map[string]string, error) {
 	replace := map[string]string{}
 	for i, e := range b.edits {
 		file, err := filepath.Abs(filepath.Join("../..", e.file))
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
-		from := file
-		if earlier, again := replace[file]; again {
-			from = earlier
-		}
-		text, err := os.ReadFile(from)
+		text, err := os.ReadFile(cmp.Or(replace[file], file))
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		if n := strings.Count(string(text), e.old); n != 1 {
-			t.Fatalf("%s has %d times, want once:\n%s", e.file, n, e.old)
+			return nil, fmt.Errorf("%s has %d times, want once:\n%s", e.file, n, e.old)
 		}
 		replace[file] = filepath.Join(dir, fmt.Sprintf("%d.go", i))
 		if err := os.WriteFile(replace[file], []byte(strings.Replace(string(text), e.old, e.changed, 1)), 0o600); err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
+	}
+	return replace, nil
+}
+
+// build compiles the simulation with the bug in it.
+func (b bug) build(t *testing.T) string {
+	dir := t.TempDir()
+	replace, err := b.plant(dir)
+	if err != nil {
+		t.Fatal(err)
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {

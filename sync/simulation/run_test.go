@@ -44,6 +44,7 @@ type run struct {
 	processes int
 	all       []*process
 	restarts  int // tokens given out
+	repairs   int
 	looked    string
 	lowered   bool
 	faults    []namedFault
