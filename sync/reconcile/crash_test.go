@@ -183,6 +183,35 @@ func TestFailure_S33_NoIntentNoCall(t *testing.T) {
 	})
 }
 
+// TestFailure_S33_HeldAfterTheDiskWasFull: a plan that a guard holds keeps the
+// failures before it from being tried again; the disk that has space again is
+// not called full for ever.
+func TestFailure_S33_HeldAfterTheDiskWasFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		full := &fullDisk{Store: h.store}
+		h.store = full
+		h.build()
+		h.commit("a.yaml", multiOn, "b.yaml", relay)
+		h.start()
+		defer func() { h.stop() }()
+		h.wait(time.Minute)
+		full.full.Store(true)
+		h.commit("a.yaml", multiOn, "b.yaml", relayShort)
+		h.wait(time.Second)
+		if s := h.rec.Status(); s.Error == "" {
+			t.Error("nothing is told of the full disk")
+		}
+		h.commit("a.yaml", "# nothing\n")
+		h.wait(time.Second)
+		full.full.Store(false)
+		h.wait(10 * time.Minute)
+		if s := h.rec.Status(); len(s.Plan.Held) == 0 || !s.Ready || s.Error != "" {
+			t.Errorf("held %v, ready %t, error %q", s.Plan.Held, s.Ready, s.Error)
+		}
+	})
+}
+
 // fullDisk is a store on a disk that has no space for a while.
 type fullDisk struct {
 	state.Store

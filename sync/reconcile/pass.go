@@ -199,10 +199,12 @@ func (f failure) tried(acts []plan.Act) bool {
 }
 
 // unwritten returns why calls could not be made for want of a store that takes
-// their intent, nil while it takes them.
+// their intent, nil while it takes them. What was not tried again in its time,
+// since a guard holds the plan, says nothing any more.
 func (r *Reconciler) unwritten() error {
+	now := time.Now()
 	for id, f := range r.failures {
-		if f.code == call.Internal {
+		if f.code == call.Internal && f.until.After(now) {
 			return fmt.Errorf("%s: %s", id, f.why)
 		}
 	}
