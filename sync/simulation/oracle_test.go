@@ -25,6 +25,7 @@ type oracle struct {
 	applied     map[resource.ID]bool // records that ever were
 	removals    map[string]map[string]bool
 	owned       map[string]int       // records when the first write of a plan went out
+	carriers    map[string]string    // of saved plans
 	first       map[string]bool      // writes that were sent before
 	removing    map[string]time.Time // when a plan removed something
 	forgot      []time.Time
@@ -55,6 +56,7 @@ func (o *oracle) init(*run) {
 	o.applied, o.everyone = map[resource.ID]bool{}, map[resource.ID]bool{}
 	o.muddled = map[resource.ID]bool{}
 	o.removals, o.owned = map[string]map[string]bool{}, map[string]int{}
+	o.carriers = map[string]string{}
 	o.first, o.removing = map[string]bool{}, map[string]time.Time{}
 	o.given, o.let = map[string]time.Time{}, map[string]bool{}
 	o.effects, o.touched, o.console = map[string]int{}, map[resource.ID]time.Time{}, map[resource.ID]bool{}

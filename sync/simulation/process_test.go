@@ -26,7 +26,8 @@ type process struct {
 	name    string
 	policy  plan.Policy
 	dryRun  bool
-	command bool // runs once, beside the daemon
+	command bool   // runs once, beside the daemon
+	saved   string // the saved plan that it carries out, "" for none
 	rec     *reconcile.Reconciler
 	store   state.Store
 	began   time.Time
@@ -188,14 +189,16 @@ func (p *process) once(consent string) {
 }
 
 // look is `weir diff`.
-func (p *process) look() {
-	if _, err := p.rec.Fetch(p.ctx); err != nil {
-		return
+func (p *process) look() (doc reconcile.PlanDocument, ok bool) {
+	if problems, err := p.rec.Fetch(p.ctx); err != nil || manifest.Failed(problems) {
+		return doc, false
 	}
 	made, err := p.rec.Plan(p.ctx)
-	if err == nil {
-		_, _ = p.rec.Document(made, false)
+	if err != nil {
+		return doc, false
 	}
+	doc, err = p.rec.Document(made, false)
+	return doc, err == nil
 }
 
 // logger is for the trace of a run that is looked at.

@@ -23,6 +23,12 @@ func (r *run) sends(p *process, req *call.Request) {
 	o, now := &r.oracle, time.Now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if p.saved != "" {
+		if by, ok := o.carriers[p.saved]; ok && by != p.name {
+			r.violate("I5", "plan %s is carried out by %s and by %s", p.saved, by, p.name)
+		}
+		o.carriers[p.saved] = p.name
+	}
 	of := p.name + " " + req.Cause.Plan + " " + id.Account
 	again := o.first[of+callKey(req)]
 	o.first[of+callKey(req)] = true

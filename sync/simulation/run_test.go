@@ -57,6 +57,7 @@ type run struct {
 	events     []event
 	said       []event // of the logs; no part of the hash
 	violations []string
+	plans      [][]byte // that were saved
 }
 
 // event is something that happened.

@@ -7,7 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"weir/sync/emulator"
 	"weir/sync/plan"
 	"weir/sync/resource"
 	"weir/sync/source"
@@ -44,6 +43,9 @@ func steps() []step {
 		{"stream up", "people", 2, false, func(r *run) { r.stream(true) }},
 		{"stream down", "people", 2, false, func(r *run) { r.stream(false) }},
 		{"policy change", "people", 1, false, (*run).changePolicy},
+		{"console fight", "people", 1, false, (*run).fight},
+		{"saved plan", "people", 2, false, (*run).savePlan},
+		{"saved plan applied", "people", 3, false, (*run).applyPlans},
 		{"consent", "people", 3, false, (*run).consent},
 		{"late consent", "people", 1, false, (*run).lateConsent},
 		{"settle", "people", 1, false, func(r *run) { r.wait(20 * time.Second); r.settle(r.store) }},
@@ -242,28 +244,6 @@ func (r *run) stream(online bool) {
 	r.must(r.clouds.SetStreams(s))
 }
 
-// console changes a thing behind weir's back.
-func (r *run) console(remove bool) {
-	t := one(&r.dice, r.things...)
-	domain, app := t.id.Part(0), t.id.Part(1)
-	var w emulator.World
-	switch t.id.Kind {
-	case "MultiStream":
-		w.Domains = []emulator.Domain{{Name: domain, MultiStream: map[bool]string{true: "off", false: "on"}[remove]}}
-	case "StreamIngest":
-		w.Blocked = []emulator.Block{{Domain: domain, App: app, Stream: t.id.Part(2), Deleted: remove}}
-	case "RelaySource":
-		w.RelaySources = []emulator.RelaySource{{
-			Vhost: domain, App: app, Deleted: remove, Groups: one(&r.dice, relayGroups()...),
-		}}
-	default:
-		return
-	}
-	r.note("people: console %s, delete %t", t.id, remove)
-	r.oracle.touched[t.id], r.oracle.console[t.id] = time.Now(), true
-	r.must(r.clouds.Patch(w))
-}
-
 func (r *run) thing(id resource.ID) *thing {
 	i := slices.IndexFunc(r.things, func(t *thing) bool { return t.id == id })
 	return r.things[i]
@@ -349,16 +329,21 @@ func (r *run) beside(consent string, dryRun bool) {
 	r.must(err)
 	r.all = append(r.all, p)
 	r.note("process: %s starts, consent %q", p.name, consent)
+	do := func() { p.once(consent) }
+	if p.dryRun {
+		do = func() { p.look() }
+	}
+	p.runBeside(do)
+}
+
+// runBeside lets a command do its work.
+func (p *process) runBeside(do func()) {
 	p.command = true
-	r.commandBegins()
+	p.run.commandBegins()
 	go func() {
 		defer close(p.ended)
-		defer r.commandEnds()
-		if p.dryRun {
-			p.look()
-			return
-		}
-		p.once(consent)
+		defer p.run.commandEnds()
+		do()
 	}()
 	synctest.Wait()
 }
