@@ -237,7 +237,7 @@ func (r *run) checkEnd() {
 		}
 	}
 	for id := range r.oracle.everyone {
-		if _, declared := e.declared[id]; declared || r.oracle.console[id] || !r.oracle.applied[id] || r.recorded(id) {
+		if _, declared := e.declared[id]; declared || r.oracle.console[id] || !r.oracle.applied[id] || r.recorded(context.Background(), id) {
 			continue
 		}
 		if why := r.thing(id).absent(&w); why != "" {

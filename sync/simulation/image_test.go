@@ -39,7 +39,7 @@ func TestFailure_P04_P08_EveryStateLoads(t *testing.T) {
 
 // folder returns a place for stores, in memory where the machine has one.
 func folder(t *testing.T) string {
-	dir, err := os.MkdirTemp("/dev/shm", "weir-simulation-")
+	dir, err := os.MkdirTemp("/dev/shm", "weir-simulation-") //nolint:usetesting // on a disk thousands of writes would take minutes
 	if err != nil {
 		return t.TempDir()
 	}

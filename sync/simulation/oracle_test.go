@@ -197,7 +197,8 @@ func (p *process) lastRead(id resource.ID) time.Time {
 }
 
 // arrives looks at a call at the moment at which it reaches the clouds.
-func (r *run) arrives(p *process, req *call.Request) {
+func (r *run) arrives(ctx context.Context, p *process, req *call.Request) {
+	ctx = context.WithoutCancel(ctx)
 	now := time.Now()
 	r.note("call: %s: %s %s %s %s", p.name, req.Operation, req.Cause.Resource, req.Act.Name, req.Cause.Action)
 	o := &r.oracle
@@ -215,17 +216,17 @@ func (r *run) arrives(p *process, req *call.Request) {
 	if p.dryRun || p.policy.Mode == plan.Observe {
 		r.violate("I10", "%s goes out of a process that must not write", req.Operation)
 	}
-	r.checkIntent(p, req, id)
-	r.checkTarget(p, req, id)
+	r.checkIntent(ctx, p, req, id)
+	r.checkTarget(ctx, p, req, id)
 	if req.Cause.Action == string(plan.Delete) {
-		r.checkRemoval(p, req)
+		r.checkRemoval(ctx, p, req)
 	}
 }
 
 // checkIntent looks for the call in the store: I9.
-func (r *run) checkIntent(p *process, req *call.Request, id resource.ID) {
+func (r *run) checkIntent(ctx context.Context, p *process, req *call.Request, id resource.ID) {
 	r.tally.check("I9")
-	entries, err := r.store.Journal(context.Background(), state.Query{Resource: req.Cause.Resource, Writes: true, Limit: 50})
+	entries, err := r.store.Journal(ctx, state.Query{Resource: req.Cause.Resource, Writes: true, Limit: 50})
 	if err != nil {
 		r.violate("I8", "the journal cannot be read: %v", err)
 	}
@@ -242,7 +243,7 @@ func (r *run) checkIntent(p *process, req *call.Request, id resource.ID) {
 	if req.Act.Name == "" || p.dead.Load() {
 		return
 	}
-	acts, err := r.store.Acts(context.Background())
+	acts, err := r.store.Acts(ctx)
 	if err != nil {
 		r.violate("I8", "acts cannot be read: %v", err)
 	}
@@ -255,7 +256,7 @@ func (r *run) checkIntent(p *process, req *call.Request, id resource.ID) {
 }
 
 // checkTarget holds a write against what its revision declares: I3, I11.
-func (r *run) checkTarget(p *process, req *call.Request, id resource.ID) {
+func (r *run) checkTarget(ctx context.Context, p *process, req *call.Request, id resource.ID) {
 	r.tally.check("I11")
 	e, ok := r.source.edition(req.Cause.Revision)
 	if !ok || e.broken {
@@ -276,7 +277,7 @@ func (r *run) checkTarget(p *process, req *call.Request, id resource.ID) {
 	if declared {
 		r.violate("I3", "%s removes %s, which is declared", req.Operation, id)
 	}
-	if !r.recorded(id) && !p.dead.Load() && !r.oracle.together(time.Now()) {
+	if !r.recorded(ctx, id) && !p.dead.Load() && !r.oracle.together(time.Now()) {
 		r.violate("I3", "%s removes %s, which weir did not apply", req.Operation, id)
 	}
 	if app, _ := req.Params["App"].(string); req.Operation == "DeleteRelaySourceV3" && app == "" {
@@ -284,8 +285,8 @@ func (r *run) checkTarget(p *process, req *call.Request, id resource.ID) {
 	}
 }
 
-func (r *run) recorded(id resource.ID) bool {
-	records, err := r.store.Applied(context.Background())
+func (r *run) recorded(ctx context.Context, id resource.ID) bool {
+	records, err := r.store.Applied(ctx)
 	if err != nil {
 		r.violate("I8", "records cannot be read: %v", err)
 	}

@@ -49,7 +49,7 @@ func (r *run) sends(p *process, req *call.Request) {
 }
 
 // checkRemoval holds a removal against the guards: I6.
-func (r *run) checkRemoval(p *process, req *call.Request) {
+func (r *run) checkRemoval(ctx context.Context, p *process, req *call.Request) {
 	o, hash := &r.oracle, req.Cause.Plan
 	r.tally.check("I6")
 	if p.policy.Mode != plan.Sync {
@@ -57,7 +57,7 @@ func (r *run) checkRemoval(p *process, req *call.Request) {
 	}
 	if o.removals[hash] == nil {
 		o.removals[hash] = map[string]bool{}
-		records, _ := r.store.Applied(context.Background())
+		records, _ := r.store.Applied(ctx)
 		o.owned[hash] = len(records) + o.lately(time.Now())
 	}
 	o.removals[hash][req.Cause.Resource] = true

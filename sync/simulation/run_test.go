@@ -45,7 +45,6 @@ type run struct {
 	all       []*process
 	restarts  int // tokens given out
 	repairs   int
-	looked    string
 	lowered   bool
 	faults    []namedFault
 	stray     sync.WaitGroup // requests on their way without a sender

@@ -159,9 +159,6 @@ func recorded(w *emulator.World, domain, stream string) bool {
 	})
 }
 
-// leaseOf is how long a renewed prefetch lasts.
-const leaseOf = 2 * time.Minute
-
 func prefetch(domain, stream string) *thing {
 	t := &thing{id: named(ali, "RtcPrefetch", domain+"/live/"+stream)}
 	add := func(more string, renewed bool, regions ...string) {

@@ -102,7 +102,7 @@ func (w *wire) abandoned(r *http.Request, req *call.Request, left time.Duration,
 }
 
 func (w *wire) arrive(r *http.Request, req *call.Request) (*http.Response, error) {
-	w.p.run.arrives(w.p, req)
+	w.p.run.arrives(r.Context(), w.p, req)
 	return w.next.RoundTrip(r)
 }
 
