@@ -117,7 +117,8 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 			return setup, err
 		}
 	}
-	targets, err := b.targets(ctx, cfg, apply.NewRecorder(store))
+	recorder := apply.NewRecorder(store)
+	targets, err := b.targets(ctx, cfg, recorder)
 	if err != nil {
 		return setup, err
 	}
@@ -125,6 +126,7 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 	setup.Reconcile = reconcile.Options{
 		Feeds: feeds, Accounts: targets, Store: store, Windows: b.limiters.Windows, Policy: cfg.Policy,
 		Interval: cfg.Interval, DryRun: b.dryRun, Selector: b.selector, Logger: b.log, Metrics: b.loop,
+		Trouble: recorder.Trouble,
 		Applied: b.applied, Reading: b.reading, Verdict: told.tell, Held: tell.held, Fight: tell.fight,
 	}
 	return setup, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"weir/sync/call"
@@ -15,6 +16,7 @@ import (
 type Recorder struct {
 	store   state.Store
 	process string
+	trouble atomic.Pointer[error]
 }
 
 var _ call.Recorder = (*Recorder)(nil)
@@ -33,7 +35,7 @@ func Process() string {
 
 // Open writes that req is about to be sent.
 func (r *Recorder) Open(ctx context.Context, req *call.Request) (int64, error) {
-	return r.store.Open(ctx, state.Entry{
+	n, err := r.store.Open(ctx, state.Entry{
 		Opened: time.Now(), Account: req.Account, Operation: req.Operation, Params: req.Params, Write: req.Write,
 		Resource: req.Cause.Resource, Revision: req.Cause.Revision, Plan: req.Cause.Plan, Process: r.process,
 		Origin: resource.Origin{
@@ -42,6 +44,19 @@ func (r *Recorder) Open(ctx context.Context, req *call.Request) (int64, error) {
 		},
 		Change: changeOf(req),
 	})
+	if ctx.Err() == nil {
+		r.trouble.Store(&err)
+	}
+	return n, err
+}
+
+// Trouble says why the last call could not be written down, and so was not made;
+// nil where it could.
+func (r *Recorder) Trouble() error {
+	if err := r.trouble.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // changeOf returns what a write was made for, nil for a read.

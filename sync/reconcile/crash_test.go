@@ -160,9 +160,14 @@ func TestFailure_P05_StopLetsCallsEnd(t *testing.T) {
 // TestFailure_S33_NoIntentNoCall: while the store cannot be written nothing is
 // applied; when it can again, all is, by itself.
 func TestFailure_S33_NoIntentNoCall(t *testing.T) {
+	t.Run("of a write", func(t *testing.T) { noIntentNoCall(t, false) })
+	t.Run("of any call", func(t *testing.T) { noIntentNoCall(t, true) })
+}
+
+func noIntentNoCall(t *testing.T, reads bool) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		full := &fullDisk{Store: h.store}
+		full := &fullDisk{Store: h.store, reads: reads}
 		h.store = full
 		h.build()
 		full.full.Store(true)
@@ -215,13 +220,14 @@ func TestFailure_S33_HeldAfterTheDiskWasFull(t *testing.T) {
 // fullDisk is a store on a disk that has no space for a while.
 type fullDisk struct {
 	state.Store
-	full atomic.Bool
+	full  atomic.Bool
+	reads bool // are not written down either
 }
 
 var errFull = errors.New("no space left on device")
 
 func (f *fullDisk) Open(ctx context.Context, e state.Entry) (int64, error) {
-	if f.full.Load() && e.Write {
+	if f.full.Load() && (e.Write || f.reads) {
 		return 0, errFull
 	}
 	return f.Store.Open(ctx, e)

@@ -78,6 +78,7 @@ type house struct {
 	source   *tree
 	clouds   *emulator.Emulator
 	store    state.Store
+	trouble  func() error // of writing calls down
 	rec      *Reconciler
 	registry *prometheus.Registry
 	limiters call.Limiters
@@ -119,6 +120,7 @@ func (h *house) build(changes ...change) {
 		c(h, &opts)
 	}
 	opts.Accounts, opts.Windows = h.targets(opts), h.limiters.Windows
+	opts.Trouble = h.trouble
 	var err error
 	if h.rec, err = New(opts); err != nil {
 		h.t.Fatal(err)
@@ -162,8 +164,10 @@ func (h *house) targets(opts Options) map[string]apply.Target {
 			h.t.Fatal(err)
 		}
 	}
+	recorder := apply.NewRecorder(h.store)
+	h.trouble = recorder.Trouble
 	stack := call.Stack(call.ByAccount{"ali": call.Linger(ali, 8*time.Second), "volc": call.Linger(volc, 8*time.Second)}, call.StackOptions{
-		Limiters: h.limiters, Reads: reads, DryRun: opts.DryRun, Recorder: apply.NewRecorder(h.store),
+		Limiters: h.limiters, Reads: reads, DryRun: opts.DryRun, Recorder: recorder,
 		Jitter: call.SeededJitter(1),
 	})
 	return map[string]apply.Target{

@@ -124,6 +124,9 @@ func TestFailure_P09_ReadOnly(t *testing.T) {
 	inTime(t, []change{func(_ *house, o *Options) {
 		o.ReadOnly, o.Verdict = readOnly, func(v Verdict) { told = append(told, v) }
 	}}, func(h *house) {
+		if got := h.gauge("weir_read_only"); got != 1 {
+			t.Errorf("weir_read_only %v before the first pass", got)
+		}
 		h.onAir(true, "main")
 		h.commit("all.yaml", strings.Join([]string{multiOn, forbid, record, prefetch, relay}, "---\n"))
 		h.wait(20 * time.Minute)

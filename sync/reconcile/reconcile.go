@@ -48,6 +48,8 @@ type Options struct {
 	// ReadOnly says why nothing may be applied for now, "" where it may; it is asked
 	// at each pass. May be nil.
 	ReadOnly func() string
+	// Trouble says why calls cannot be written down, nil where they can; may be nil.
+	Trouble func() error
 	// Selector keeps the resources that carry all of these labels; what it
 	// leaves out has not left the source.
 	Selector map[string]string
@@ -125,6 +127,9 @@ func New(opts Options) (*Reconciler, error) {
 	if opts.ReadOnly == nil {
 		opts.ReadOnly = func() string { return "" }
 	}
+	if opts.Trouble == nil {
+		opts.Trouble = func() error { return nil }
+	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -144,6 +149,9 @@ func New(opts Options) (*Reconciler, error) {
 		r.feeds = append(r.feeds, &feed{Feed: f})
 	}
 	var err error
+	if m := opts.Metrics; m != nil {
+		m.readOnly.Set(oneIf(opts.ReadOnly() != "")) // a pass may be long in coming after many crashes
+	}
 	r.applier, err = apply.New(apply.Options{
 		Accounts: opts.Accounts, Store: opts.Store, Logger: opts.Logger, Done: opts.Applied,
 		Superseded: r.superseded, Halted: r.halted,

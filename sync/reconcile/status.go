@@ -2,6 +2,8 @@ package reconcile
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -146,6 +148,9 @@ type passTimes struct {
 // finish publishes what a pass found and did.
 func (r *Reconciler) finish(p *plan.Plan, rep *apply.Report, m memory, t passTimes, err error) {
 	counts, unread := r.count(p), r.unread(p, m)
+	if why := r.opts.Trouble(); why != nil {
+		err = errors.Join(err, fmt.Errorf("no call can be written down, so none is made: %w", why))
+	}
 	r.logUnread(unread)
 	r.tellFights(p)
 	pass := PassStatus{Started: t.began, Seconds: time.Since(t.began).Seconds(), Full: t.full}
