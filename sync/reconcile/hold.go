@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"weir/sync/apply"
@@ -171,7 +172,10 @@ func (r *Reconciler) Release(ctx context.Context, p *plan.Plan) error {
 	if err := r.opts.Store.UseConsent(ctx, p.Hash, time.Now(), apply.Process()); err != nil {
 		return err
 	}
-	p.Held, r.lifted = nil, p.Hash
+	if slices.ContainsFunc(p.Held, func(h plan.Hold) bool { return h.Guard == guard.PolicyToSync }) {
+		r.lifted = p.Hash
+	}
+	p.Held = nil
 	return nil
 }
 
@@ -191,7 +195,7 @@ func (r *Reconciler) tellHeld(p *plan.Plan) {
 
 // markMode writes the mode of this pass, so that the first plan under another
 // one can be told. A mode of sync counts once nothing is left to be removed, or
-// somebody has consented to what is.
+// somebody has consented to what that guard held.
 func (r *Reconciler) markMode(ctx context.Context, p *plan.Plan, m memory) {
 	mode := r.opts.Policy.Mode
 	switch {

@@ -86,6 +86,33 @@ func TestFailure_D13_NothingToRemoveSettlesIt(t *testing.T) {
 	})
 }
 
+// TestFailure_D13_OtherConsentSettlesNothing: who lets many updates through has not
+// seen what could not be read, and is to be removed.
+func TestFailure_D13_OtherConsentSettlesNothing(t *testing.T) {
+	upsert := func(_ *house, o *Options) { o.Policy.Mode = plan.Upsert }
+	strict := func(_ *house, o *Options) { o.Policy.MaxUpdated = 1 }
+	edited := func(app string) string { return strings.Replace(relayOf(app), "a.example.org", "c.example.org", 1) }
+	inTime(t, []change{upsert}, func(h *house) {
+		h.commit("a.yaml", relayOf("one"), "b.yaml", relayOf("two"), "c.yaml", forbid)
+		h.wait(3 * time.Second)
+		h.stop()
+		h.writes()
+		h.faults(emulator.Fault{Operation: "DescribeLiveStreamsBlockList", Kind: "error", Code: "InternalError", Status: 500})
+		h.build(loose, strict)
+		h.start()
+		h.commit("a.yaml", edited("one"), "b.yaml", edited("two"))
+		h.wait(6 * time.Minute)
+		h.expectHeld("updates")
+		h.consent("anna")
+		h.wait(3 * time.Second)
+		h.expectWrites("UpdateRelaySourceV3", "UpdateRelaySourceV3")
+		h.faults()
+		h.wait(6 * time.Minute)
+		h.expectWrites()
+		h.expectHeld("policy-to-sync")
+	})
+}
+
 // TestFailure_D15_ConsentIsForOnePlan: a new commit makes another plan, for which
 // nobody has spoken.
 func TestFailure_D15_ConsentIsForOnePlan(t *testing.T) {

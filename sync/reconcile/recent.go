@@ -29,7 +29,8 @@ type removal struct {
 	source, plan string
 }
 
-// recentMost bounds the journal entries that are looked at for them.
+// recentMost bounds the removals that are looked at. However much else weir has
+// done within the day, they are all counted.
 const recentMost = 20_000
 
 // recent counts by source what was removed within the last day, has not come
@@ -60,14 +61,16 @@ func (r *Reconciler) recent(ctx context.Context, m memory) (map[string]int, erro
 
 // removals returns what the journal says was removed within the last day.
 func (r *Reconciler) removals(ctx context.Context, now time.Time) ([]removal, error) {
-	entries, err := r.opts.Store.Journal(ctx, state.Query{Since: now.Add(-recentTime), Writes: true, Limit: recentMost})
+	entries, err := r.opts.Store.Journal(ctx, state.Query{
+		Since: now.Add(-recentTime), Action: string(plan.Delete), Writes: true, Limit: recentMost,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read what was removed lately: %w", err)
 	}
 	var out []removal
 	for _, e := range entries {
 		id, err := resource.ParseID(e.Resource)
-		if err == nil && e.Change != nil && e.Change.Action == string(plan.Delete) && removed(e) {
+		if err == nil && removed(e) {
 			out = append(out, removal{id, e.Origin.Source, e.Plan})
 		}
 	}

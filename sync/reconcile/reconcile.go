@@ -98,7 +98,8 @@ type Reconciler struct {
 	aired    map[resource.ID]airing
 	gone     gone
 	heldTold map[string]bool // hashes of plans that were told to be held
-	lifted   string          // hash of the plan that a consent let through
+	planned  time.Time       // when Plan or Restore last made a plan
+	lifted   string          // hash of the plan of a new mode that a consent let through
 	counted  []Count         // of the last pass, as metered
 	unmarked bool            // the marks of former feeds are removed
 	resides  bool            // Run has begun: a crash would come again at the next start
@@ -218,16 +219,22 @@ func (r *Reconciler) Plan(ctx context.Context) (*plan.Plan, error) {
 		return nil, err
 	}
 	p := r.decide(memory, time.Now())
+	r.planned = time.Now()
 	r.trace(ctx, p, memory)
 	return p, r.guard(ctx, p, memory)
 }
 
 // Apply carries out p, a plan made by Plan or Restore. What Fetch put in force is
 // marked as such first, where p is of it: a process that begins later must not
-// fall back behind it. A saved plan is carried out once.
+// fall back behind it. A saved plan is carried out once. What was read too long ago
+// is read again, and refused alone where it has moved.
 func (r *Reconciler) Apply(ctx context.Context, p *plan.Plan) (*apply.Report, error) {
 	if why := r.revocation(ctx, p.Revision); why != "" {
 		return nil, errors.New(why)
+	}
+	p, moved, err := r.reread(ctx, p)
+	if err != nil {
+		return nil, err
 	}
 	if err := r.claim(ctx, p); err != nil {
 		return nil, err
@@ -240,5 +247,7 @@ func (r *Reconciler) Apply(ctx context.Context, p *plan.Plan) (*apply.Report, er
 		}
 		r.markMode(ctx, p, m)
 	}
-	return r.applier.Apply(ctx, p)
+	rep, err := r.applier.Apply(ctx, p)
+	rep.Add(moved...)
+	return rep, err
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"weir/sync/apply"
 	"weir/sync/plan"
@@ -85,7 +86,10 @@ func (r *Reconciler) Restore(ctx context.Context, doc PlanDocument) (*plan.Plan,
 	if err := r.observe(ctx, want); err != nil {
 		return nil, nil, err
 	}
+	r.planned = time.Now()
 	refused := r.refuseMoved(p, saved, m)
+	p.Changes = append(p.Changes, unmadeThen(doc, m)...)
+	slices.SortFunc(p.Changes, func(a, b plan.Change) int { return resource.Compare(a.ID, b.ID) })
 	aired, err := r.holdAgain(ctx, p, m)
 	return p, append(refused, aired...), err
 }
@@ -120,6 +124,25 @@ func (r *Reconciler) holdAgain(ctx context.Context, p *plan.Plan, m memory) ([]a
 		p.Hash = p.Digest()
 	}
 	return refused, err
+}
+
+// missing stands in a plan for a resource that is declared and that it does not
+// make: what it replaces, if it is a rename, must stay.
+func missing(id resource.ID) plan.Change {
+	return plan.Change{ID: id, Action: plan.None, State: plan.Unknown, Unmade: true}
+}
+
+// unmadeThen returns what could not be read when doc was made, and was not
+// applied before or since.
+func unmadeThen(doc PlanDocument, m memory) []plan.Change {
+	var out []plan.Change
+	for _, u := range doc.Unreadable {
+		id, err := resource.ParseID(u.ID)
+		if _, applied := m.last[id]; err == nil && !applied {
+			out = append(out, missing(id))
+		}
+	}
+	return out
 }
 
 func refusal(c plan.Change, why string) apply.Result {
@@ -164,6 +187,9 @@ func (r *Reconciler) refuseMoved(p *plan.Plan, saved []ChangeDocument, m memory)
 		}
 		if err := r.fits(c, saved[i], m); err != nil {
 			refused = append(refused, refusal(c, err.Error()))
+			if c.Reason == plan.New {
+				fit = append(fit, missing(c.ID))
+			}
 			continue
 		}
 		fit = append(fit, c)
@@ -173,15 +199,18 @@ func (r *Reconciler) refuseMoved(p *plan.Plan, saved []ChangeDocument, m memory)
 }
 
 func (r *Reconciler) fits(c plan.Change, saved ChangeDocument, m memory) error {
-	seen, ok := r.seen[c.ID]
 	readable := r.opts.Accounts[c.ID.Account].Provider.Kinds()[c.ID.Kind].Readable
+	_, declared := r.desired.set.Get(c.ID)
 	switch {
-	case !ok || seen.Unreadable != "":
-		return fmt.Errorf("the resource cannot be read now: %s", seen.Unreadable)
-	case plan.Fingerprint(&seen) != c.Fingerprint:
-		return errors.New("the resource has moved since the plan was made")
+	case c.Action == plan.Delete && c.Last == nil:
+		return errors.New("weir has no record of having applied it any more, so it is not removed")
+	case c.Action == plan.Delete && declared:
+		return errors.New("the source declares it now, so it is not removed")
 	case !readable && !m.last[c.ID].Spec.Equal(c.Before):
 		return errors.New("something else was applied to the resource since the plan was made")
+	}
+	if err := r.stands(c); err != nil {
+		return err
 	}
 	reqs, verify, err := r.calls(c)
 	if err != nil {

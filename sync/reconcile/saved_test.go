@@ -1,11 +1,16 @@
 package reconcile
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -300,4 +305,123 @@ func TestSavedPlanAndWhatIsInForce(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestFailure_D08_SavedRemovalOfWhatIsNotWeirs: a plan that was saved removes
+// neither what weir has no record of any more nor what is declared again.
+func TestFailure_D08_SavedRemovalOfWhatIsNotWeirs(t *testing.T) {
+	for name, tc := range map[string]struct {
+		then func(*house)
+		want string
+	}{
+		"forgotten": {func(h *house) {
+			if err := h.store.Forget(h.t.Context(), relayID); err != nil {
+				h.t.Fatal(err)
+			}
+		}, "no record"},
+		"declared again": {func(h *house) {
+			h.commit("a.yaml", multiOn, "b.yaml", relay)
+			if _, err := h.rec.Fetch(h.t.Context()); err != nil {
+				h.t.Fatal(err)
+			}
+		}, "declares it now"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := open(t, loose)
+				h.applied("a.yaml", multiOn, "b.yaml", relay)
+				doc := saved(t, h, "a.yaml", multiOn)
+				h.build(loose)
+				tc.then(h)
+				p, refused, err := h.rec.Restore(t.Context(), doc)
+				if err != nil || len(refused) != 1 || !strings.Contains(refused[0].Error, tc.want) {
+					t.Fatalf("refused %+v, %v", refused, err)
+				}
+				if rep, err := h.rec.Apply(t.Context(), p); err != nil || rep.Failed() {
+					t.Error(rep, err)
+				}
+				h.expectWrites()
+			})
+		})
+	}
+}
+
+// blind answers reads of one vhost with an error while it is armed.
+type blind struct {
+	next  http.RoundTripper
+	vhost string
+	armed atomic.Bool
+}
+
+// RoundTrip looks for the vhost wherever a request may name it.
+func (b *blind) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(cmp.Or[io.ReadCloser](r.Body, http.NoBody))
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	named := strings.Contains(r.URL.RawQuery, b.vhost) || bytes.Contains(body, []byte(b.vhost))
+	if !named || !b.armed.Load() {
+		return b.next.RoundTrip(r)
+	}
+	return nil, errors.New("no route to it")
+}
+
+// TestFailure_D06_SavedPlanKeepsTheOld: where a saved plan does not make the new,
+// it does not remove the old.
+func TestFailure_D06_SavedPlanKeepsTheOld(t *testing.T) {
+	next := strings.Replace(relay, "push.example.com", "next.example.com", 1)
+	for name, unread := range map[string]bool{"could not be read when it was saved": true, "has moved since": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				far := &blind{vhost: "next.example.com"}
+				h := open(t, loose, func(h *house, _ *Options) {
+					h.through = func(to http.RoundTripper) http.RoundTripper { far.next = to; return far }
+				})
+				h.applied("b.yaml", relay)
+				far.armed.Store(unread)
+				doc := saved(t, h, "b.yaml", next)
+				far.armed.Store(false)
+				time.Sleep(time.Minute) // the circuit is closed again
+				if !unread {
+					moved := changedRelay("z.example.org", "")
+					moved.RelaySources[0].Vhost = "next.example.com"
+					h.patch(moved)
+				}
+				p, refused, err := h.rec.Restore(t.Context(), doc)
+				if err != nil {
+					t.Fatal(err)
+				}
+				rep, err := h.rec.Apply(t.Context(), p)
+				if err != nil || rep.Summary[apply.Refused] != 1 || !strings.Contains(rep.Results[0].Error, "could not be created") {
+					t.Errorf("report %+v, refused %+v, %v", rep, refused, err)
+				}
+				h.expectWrites()
+			})
+		})
+	}
+}
+
+// TestFailure_D11_WhatWaitedIsReadAgain: a plan that somebody has looked at for
+// long does not write by what was read before.
+func TestFailure_D11_WhatWaitedIsReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, loose)
+		h.applied("a.yaml", multiOn, "b.yaml", relay, "c.yaml", relayOf("other"))
+		h.commit("a.yaml", multiOff)
+		if _, err := h.rec.Fetch(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p, err := h.rec.Plan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		h.patch(changedRelay("z.example.org", ""))
+		rep, err := h.rec.Apply(t.Context(), p)
+		if err != nil || rep.Summary[apply.Refused] != 1 || rep.Summary[apply.Done] != 2 {
+			t.Errorf("report %+v, %v", rep, err)
+		}
+		h.expectWrites("SetLiveDomainMultiStreamConfig off", "DeleteRelaySourceV3")
+	})
 }

@@ -186,6 +186,7 @@ type Outcome struct {
 type Query struct {
 	Account   string
 	Operation string
+	Action    string // of the change that the call was made for
 	Resource  string
 	Plan      string    // hash
 	Commit    string    // of the origin; the first digits are enough

@@ -38,12 +38,15 @@ type Rule struct {
 	Check func(Facts) string
 }
 
+// PolicyToSync is the name of the guard of the first removals under mode sync.
+const PolicyToSync = "policy-to-sync"
+
 // Rules lists the guards in the order in which they are reported.
 func Rules() []Rule {
 	return []Rule{
 		{RolledBack, explainRolledBack, rolledBack},
 		{"empty-source", explainEmpty, emptySource},
-		{"policy-to-sync", explainPolicy, policyToSync},
+		{PolicyToSync, explainPolicy, policyToSync},
 		{"on-air", explainOnAir, onAir},
 		{"removals", explainRemovals, removals},
 		{"removals-percent", explainRemovals, removalsPercent},

@@ -164,6 +164,7 @@ func conditions(q state.Query) (string, []any) {
 	}
 	add(q.Account != "", "account = ?", q.Account)
 	add(q.Operation != "", "operation = ?", q.Operation)
+	add(q.Action != "", "action = ?", q.Action)
 	add(q.Resource != "", "resource = ?", q.Resource)
 	add(q.Plan != "", "plan = ?", q.Plan)
 	add(q.Commit != "", "commit_hash >= ? AND commit_hash < ?", q.Commit, q.Commit+"\U0010ffff")

@@ -78,6 +78,7 @@ func journalQueries(t *testing.T, s state.Store) {
 		func(e *state.Entry) { e.Opened, e.Plan, e.Origin.Commit = time.Time{}, "0b1e", "c0ffee11" },
 		func(e *state.Entry) {
 			e.Opened, e.Outcome = time.Time{}, state.Outcome{Closed: epoch(), Code: "throttled", RequestID: "4A5C"}
+			e.Change = &state.Change{Action: "delete", Before: "{}"}
 		},
 	} {
 		e := entry("Op" + string(rune('0'+i)))
@@ -98,6 +99,7 @@ func journalQueries(t *testing.T, s state.Store) {
 		"oldest first":    {state.Query{Oldest: true, Limit: 3}, pick(0, 1, 2)},
 		"account":         {state.Query{Account: "other"}, pick(2)},
 		"operation":       {state.Query{Operation: "Op3"}, pick(3)},
+		"action":          {state.Query{Action: "delete"}, pick(8)},
 		"resource":        {state.Query{Resource: "main/RelaySource/v/live"}, pick(8, 7, 6, 5, 4, 2, 1, 0)},
 		"unknown":         {state.Query{Resource: "main/RelaySource/v"}, nil},
 		"plan":            {state.Query{Plan: "0b1e"}, pick(7)},

@@ -284,6 +284,7 @@ func copied(c *state.Change) *state.Change {
 func matches(q state.Query, e state.Entry) bool {
 	return (q.Account == "" || q.Account == e.Account) &&
 		(q.Operation == "" || q.Operation == e.Operation) &&
+		(q.Action == "" || e.Change != nil && q.Action == e.Change.Action) &&
 		(q.Resource == "" || q.Resource == e.Resource) &&
 		(q.Plan == "" || q.Plan == e.Plan) &&
 		strings.HasPrefix(e.Origin.Commit, q.Commit) &&
