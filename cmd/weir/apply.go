@@ -19,10 +19,23 @@ import (
 )
 
 type applyFlags struct {
+	permission
 	file     string // a saved plan, "" for a new one
-	yes      bool
-	consent  string
 	selector []string
+}
+
+// permission is what whoever calls has said of the plan in advance.
+type permission struct {
+	yes     bool
+	consent string // the hash of a held plan, "" for none
+}
+
+// add defines the flags of a command that carries out something: what, such as a
+// "plan".
+func (p *permission) add(cmd *cobra.Command, what string) {
+	flags := cmd.Flags()
+	flags.BoolVar(&p.yes, "yes", false, "do not ask")
+	flags.StringVar(&p.consent, "consent", "", "let the held "+what+" with this `hash` through, and only that")
 }
 
 func (a *app) applyCmd() *cobra.Command {
@@ -38,8 +51,7 @@ func (a *app) applyCmd() *cobra.Command {
 			return a.apply(cmd.Context(), f)
 		},
 	}
-	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
-	cmd.Flags().StringVar(&f.consent, "consent", "", "let the held plan with this `hash` through, and only that")
+	f.add(cmd, "plan")
 	cmd.Flags().StringSliceVar(&f.selector, "selector", nil, "only resources with these labels, `k=v`")
 	return cmd
 }
@@ -71,7 +83,7 @@ func (a *app) apply(ctx context.Context, f applyFlags) error {
 			return err
 		}
 	}
-	if err := a.permit(ctx, one, f); errors.Is(err, errHandedOver) {
+	if err := a.permit(ctx, one, f.permission); errors.Is(err, errHandedOver) {
 		fmt.Fprintln(a.errs, err)
 		return nil
 	} else if err != nil {
@@ -126,7 +138,7 @@ func (a *app) fetchFor(ctx context.Context, one *oneShot) {
 }
 
 // permit asks whoever is there, and lets a held plan through only on its hash.
-func (a *app) permit(ctx context.Context, one *oneShot, f applyFlags) error {
+func (a *app) permit(ctx context.Context, one *oneShot, f permission) error {
 	p := one.plan
 	switch {
 	case f.consent != "" && f.consent != p.Hash:

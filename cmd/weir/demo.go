@@ -75,7 +75,7 @@ func (a *app) demo(ctx context.Context, f demoFlags) error {
 		explain = a.explainDemoGit
 	}
 	if once {
-		return a.apply(ctx, applyFlags{yes: true})
+		return a.apply(ctx, applyFlags{permission: permission{yes: true}})
 	}
 	log, err := a.logger("info")
 	if err != nil {

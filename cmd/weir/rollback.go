@@ -28,12 +28,11 @@ const (
 )
 
 type rollbackFlags struct {
-	report  string // a plan's hash or a report's file, "" for the last plan
-	yes     bool
-	consent string
-	dryRun  bool
-	list    bool
-	unpin   bool
+	permission
+	report string // a plan's hash or a report's file, "" for the last plan
+	dryRun bool
+	list   bool
+	unpin  bool
 }
 
 func (a *app) rollbackCmd() *cobra.Command {
@@ -52,8 +51,7 @@ func (a *app) rollbackCmd() *cobra.Command {
 			return a.rollback(cmd.Context(), f)
 		},
 	}
-	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
-	cmd.Flags().StringVar(&f.consent, "consent", "", "let the held rollback with this `hash` through, and only that")
+	f.add(cmd, "rollback")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "only show what would be done")
 	cmd.Flags().BoolVar(&f.dryRun, "diff", false, "the same as --dry-run")
 	cmd.Flags().BoolVar(&f.list, "list", false, "show the last plans")
@@ -112,7 +110,7 @@ func (a *app) undo(ctx context.Context, one *oneShot, f rollbackFlags) error {
 	if f.dryRun {
 		return nil
 	}
-	if err := a.permit(ctx, one, applyFlags{yes: f.yes, consent: f.consent}); err != nil {
+	if err := a.permit(ctx, one, f.permission); err != nil {
 		return err
 	}
 	rep, err := one.rec.Rollback(ctx, u, a.settler(one, u))

@@ -30,17 +30,15 @@ type pace struct {
 func (r *Reporter) run() {
 	defer close(r.done)
 	defer r.host.close()
-	for {
+	ended := delivery.Loop(r.ctx, r.wake, func() (func(), time.Duration) {
 		j, wait := r.take()
-		switch {
-		case j != nil:
-			r.settle(j, r.host.send(r.ctx, j.status))
-		case wait < 0:
-			return
-		case !r.sleep(wait):
-			r.abandon()
-			return
+		if j == nil {
+			return nil, wait
 		}
+		return func() { r.settle(j, r.host.send(r.ctx, j.status)) }, 0
+	})
+	if !ended {
+		r.abandon()
 	}
 }
 
@@ -69,24 +67,6 @@ func (r *Reporter) take() (*job, time.Duration) {
 	}
 	r.queue.take(j)
 	return j, 0
-}
-
-// sleep waits for the time given, 0 for no end, or until something changed. It
-// returns false when the Reporter is to stop at once.
-func (r *Reporter) sleep(wait time.Duration) bool {
-	var due <-chan time.Time
-	if wait > 0 {
-		t := time.NewTimer(wait)
-		defer t.Stop()
-		due = t.C
-	}
-	select {
-	case <-r.ctx.Done():
-		return false
-	case <-r.wake:
-	case <-due:
-	}
-	return r.ctx.Err() == nil
 }
 
 // settle books what became of a try.

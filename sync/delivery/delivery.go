@@ -1,6 +1,6 @@
 // Package delivery holds what all news that weir sends to other people's servers
-// have in common: how long to wait before another try, and what of an answer may
-// be quoted.
+// have in common: that one is sent after the other, how long to wait before another
+// try, and what of an answer may be quoted.
 package delivery
 
 import (

@@ -41,17 +41,13 @@ func newClient(transport http.RoundTripper) *http.Client {
 func (n *Notifier) run() {
 	defer close(n.done)
 	defer n.client.CloseIdleConnections()
-	for {
+	delivery.Loop(n.ctx, n.wake, func() (func(), time.Duration) {
 		j, wait := n.next()
-		switch {
-		case j != nil:
-			n.settle(j, n.post(j))
-		case wait < 0:
-			return
-		case !n.sleep(wait):
-			return
+		if j == nil {
+			return nil, wait
 		}
-	}
+		return func() { n.settle(j, n.post(j)) }, 0
+	})
 }
 
 // next returns the job to do now, or how long to wait for one: 0 without an end,
@@ -71,24 +67,6 @@ func (n *Notifier) next() (*job, time.Duration) {
 	}
 	n.waiting = n.waiting[1:]
 	return j, 0
-}
-
-// sleep waits for the time given, 0 for no end, or until something changed. It
-// returns false when the Notifier is to stop at once.
-func (n *Notifier) sleep(wait time.Duration) bool {
-	var due <-chan time.Time
-	if wait > 0 {
-		t := time.NewTimer(wait)
-		defer t.Stop()
-		due = t.C
-	}
-	select {
-	case <-n.ctx.Done():
-		return false
-	case <-n.wake:
-	case <-due:
-	}
-	return n.ctx.Err() == nil
 }
 
 // fault is a try that did not succeed.
