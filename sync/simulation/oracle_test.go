@@ -29,13 +29,14 @@ type oracle struct {
 	first       map[string]bool      // writes that were sent before
 	removing    map[string]time.Time // when a plan removed something
 	forgot      []time.Time
-	given       map[string]time.Time // consents, by plan
-	let         map[string]bool      // plans that were let through
-	everyone    map[resource.ID]bool // ever declared
-	commands    int                  // that run beside the daemon
-	lastCommand time.Time            // its end
-	overlap     time.Time            // until when calls of a command count against the daemon's quotas
-	muddled     map[resource.ID]bool // written by a command whose revision was not the newest any more
+	disowned    map[resource.ID]time.Time // when what was weir's was last forgotten
+	given       map[string]time.Time      // consents, by plan
+	let         map[string]bool           // plans that were let through
+	everyone    map[resource.ID]bool      // ever declared
+	commands    int                       // that run beside the daemon
+	lastCommand time.Time                 // its end
+	overlap     time.Time                 // until when calls of a command count against the daemon's quotas
+	muddled     map[resource.ID]bool      // written by a command whose revision was not the newest any more
 
 	// What follows belongs to the story.
 	effects map[string]int
@@ -54,7 +55,7 @@ func (o *oracle) init(*run) {
 	o.sent, o.written = map[int64]sending{}, map[int64]bool{}
 	o.generation, o.begun = map[string]int{}, map[string]string{}
 	o.applied, o.everyone = map[resource.ID]bool{}, map[resource.ID]bool{}
-	o.muddled = map[resource.ID]bool{}
+	o.muddled, o.disowned = map[resource.ID]bool{}, map[resource.ID]time.Time{}
 	o.removals, o.owned = map[string]map[string]bool{}, map[string]int{}
 	o.carriers = map[string]string{}
 	o.first, o.removing = map[string]bool{}, map[string]time.Time{}
@@ -74,7 +75,15 @@ func (r *run) forgotten(ids ...resource.ID) {
 	for _, id := range ids {
 		r.oracle.generation[id.String()]++
 		r.oracle.forgot = append(r.oracle.forgot, time.Now())
+		r.oracle.disowned[id] = time.Now()
 	}
+}
+
+// underWay reports whether a removal that arrives now may have been sent while
+// the thing was weir's, and given up; mu is held.
+func (o *oracle) underWay(id resource.ID, now time.Time) bool {
+	at, ok := o.disowned[id]
+	return ok && now.Sub(at) < clientPatience+2*time.Second
 }
 
 // lately counts what was forgotten within the last minute, and may have been
@@ -277,7 +286,7 @@ func (r *run) checkTarget(ctx context.Context, p *process, req *call.Request, id
 	if declared {
 		r.violate("I3", "%s removes %s, which is declared", req.Operation, id)
 	}
-	if !r.recorded(ctx, id) && !p.dead.Load() && !r.oracle.together(time.Now()) {
+	if !r.recorded(ctx, id) && !p.dead.Load() && !r.oracle.together(time.Now()) && !r.oracle.underWay(id, time.Now()) {
 		r.violate("I3", "%s removes %s, which weir did not apply", req.Operation, id)
 	}
 	if app, _ := req.Params["App"].(string); req.Operation == "DeleteRelaySourceV3" && app == "" {
