@@ -120,7 +120,7 @@ func (a *app) printDiff(one *oneShot, doc reconcile.PlanDocument) error {
 // unreadableShown bounds the reads whose failure is told one by one.
 const unreadableShown = 20
 
-// printUnreadable says what could not be read and why, and whether anything
+// printUnreadable says what could not be read or is in doubt and why, and whether anything
 // could not: a plan that does not know is no success.
 func (a *app) printUnreadable(doc reconcile.PlanDocument) bool {
 	for i, u := range doc.Unreadable {
@@ -131,7 +131,11 @@ func (a *app) printUnreadable(doc reconcile.PlanDocument) bool {
 			fmt.Fprintf(a.errs, "and %d more\n", len(doc.Unreadable)-i)
 			break
 		}
-		fmt.Fprintf(a.errs, "cannot read %s: %s\n", u.ID, u.Why)
+		what := "cannot read"
+		if u.InDoubt {
+			what = "in doubt"
+		}
+		fmt.Fprintf(a.errs, "%s %s: %s\n", what, u.ID, u.Why)
 	}
 	return len(doc.Unreadable) > 0
 }

@@ -97,8 +97,8 @@ func printStatus(w io.Writer, ans statusAnswer, s style) {
 		fmt.Fprintf(w, "%s\n", s.paint(red, st.ReadOnly))
 	}
 	for _, src := range st.Sources {
-		fmt.Fprintf(w, "source %s: %s in force, %d documents, last success %s\n",
-			src.Name, cmp.Or(src.InForce, "nothing"), src.Documents, since(src.LastSuccess))
+		fmt.Fprintf(w, "source %s: %s in force, %s, last success %s\n",
+			src.Name, cmp.Or(src.InForce, "nothing"), plural(src.Documents, "document"), since(src.LastSuccess))
 		if src.Error != "" {
 			fmt.Fprintf(w, "  %s\n", s.paint(red, src.Error))
 		}
@@ -113,8 +113,8 @@ func printStatus(w io.Writer, ans statusAnswer, s style) {
 		}
 	}
 	for _, h := range st.Plan.Held {
-		fmt.Fprintf(w, "%s by %s: %s; consent: weir apply --consent %s\n",
-			s.paint(red, "held"), h.Guard, h.Message, st.Plan.Hash)
+		fmt.Fprintf(w, "%s by %s: %s; consent: %s\n",
+			s.paint(red, "held"), h.Guard, h.Message, letThrough(st.Plan.Held, st.Revision, st.Plan.Hash))
 	}
 	for _, c := range st.Counts {
 		fmt.Fprintf(w, "%-12s %-14s %-9s %d\n", c.Account, c.Kind, c.State, c.Count)
@@ -127,7 +127,11 @@ func printStatus(w io.Writer, ans statusAnswer, s style) {
 			s.paint(red, "stopped"), f.ID, f.Fight, f.ID)
 	}
 	for _, u := range st.Unread {
-		fmt.Fprintf(w, "%s %s: %s\n", s.paint(yellow, "unreadable"), u.ID, u.Why)
+		what := "unreadable"
+		if u.InDoubt {
+			what = "in doubt"
+		}
+		fmt.Fprintf(w, "%s %s: %s\n", s.paint(yellow, what), u.ID, u.Why)
 	}
 	if st.Journal.Writes.Seq > 0 {
 		fmt.Fprintf(w, "journal: head of writes %s (link %d)\n", st.Journal.Writes.Hash, st.Journal.Writes.Seq)

@@ -127,6 +127,7 @@ func changeOf(p Policy, c Case, v Verdict, another bool) Change {
 		Acts: v.Acts, Epoch: v.Epoch, Last: c.Last, Note: v.Note, Fingerprint: Fingerprint(c.Seen), Next: v.Next,
 	}
 	ch.Unread = c.Seen != nil && c.Seen.Unreadable != ""
+	ch.InDoubt = v.State == Unknown && slices.ContainsFunc(c.Acts, resource.Act.InDoubt)
 	ch.Unmade = c.Want != nil && c.Last == nil && v.State == Unknown && (c.Seen == nil || ch.Unread)
 	switch {
 	case c.Want != nil:

@@ -95,6 +95,8 @@ type Change struct {
 	Disown bool
 	// Unread says that a read failed, so that nothing is known.
 	Unread bool
+	// InDoubt says that nobody knows how an act of it ended, and a person settles it.
+	InDoubt bool
 	// Unmade says that it was declared and never applied, and that nothing is
 	// known of it: what it replaces, if it is a rename, must stay.
 	Unmade      bool

@@ -27,7 +27,8 @@ type PlanDocument struct {
 	Changes  []ChangeDocument `json:"changes"`
 	Summary  plan.Summary     `json:"summary"`
 	Cost     call.Bill        `json:"cost"`
-	// Unreadable holds what nothing is known of because a read failed.
+	// Unreadable holds what nothing is known of because a read failed, or because
+	// an act is in doubt.
 	Unreadable []Unread `json:"unreadable"`
 	// ID is a saved plan's, which is carried out once.
 	ID string `json:"id,omitempty"`
@@ -78,8 +79,8 @@ func (r *Reconciler) Document(p *plan.Plan, all bool) (PlanDocument, error) {
 	}
 	var priced []*call.Request
 	for _, c := range p.Changes {
-		if c.Unread {
-			doc.Unreadable = append(doc.Unreadable, Unread{c.ID.String(), c.Note})
+		if c.Unread || c.InDoubt {
+			doc.Unreadable = append(doc.Unreadable, unreadOf(c))
 		}
 		if c.Action == plan.None && !all {
 			continue

@@ -89,7 +89,11 @@ type Failure struct {
 type Unread struct {
 	ID  string `json:"id"`
 	Why string `json:"why"`
+	// InDoubt says that a person is to settle an act of it.
+	InDoubt bool `json:"inDoubt,omitempty"`
 }
+
+func unreadOf(c plan.Change) Unread { return Unread{c.ID.String(), c.Note, c.InDoubt} }
 
 // Status returns the newest status.
 func (r *Reconciler) Status() Status {
@@ -206,7 +210,7 @@ func (r *Reconciler) unread(p *plan.Plan, m memory) []Unread {
 			continue
 		}
 		if r.seen[c.ID].Unreadable != "" || slices.ContainsFunc(m.acts[c.ID], resource.Act.InDoubt) {
-			out = append(out, Unread{c.ID.String(), c.Note})
+			out = append(out, unreadOf(c))
 		}
 	}
 	return out
