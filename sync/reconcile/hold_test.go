@@ -68,6 +68,33 @@ func TestFailure_D13_PolicyChangedToSync(t *testing.T) {
 	})
 }
 
+// TestFailure_P16_FirstPassAfterAnUpgrade: a state of a version that kept neither
+// the mode nor the former revision is gone on with: nothing is called again, held
+// or removed, and then what leaves the source goes as ever.
+func TestFailure_P16_FirstPassAfterAnUpgrade(t *testing.T) {
+	follows := func(_ *house, o *Options) { o.Feeds[0].Follows = "live" }
+	inTime(t, []change{loose, follows}, func(h *house) {
+		h.onAir(true, "main")
+		h.commit("a.yaml", multiOn, "b.yaml", relay, "c.yaml", forbid, "d.yaml", record, "e.yaml", prefetch)
+		h.wait(time.Minute)
+		h.stop()
+		h.writes()
+		for source, role := range map[string]state.Role{state.PolicySource: state.Mode, "live": state.Former} {
+			if err := h.store.SetMark(h.t.Context(), state.Mark{Source: source, Role: role}); err != nil {
+				h.t.Fatal(err)
+			}
+		}
+		h.build(loose, follows)
+		h.start()
+		h.wait(6 * time.Minute)
+		h.expectWrites()
+		h.expectHeld()
+		h.commit("a.yaml", multiOn, "b.yaml", relay, "d.yaml", record, "e.yaml", prefetch)
+		h.wait(3 * time.Second)
+		h.expectWrites("ResumeLiveStream bad")
+	})
+}
+
 // TestFailure_D13_NothingToRemoveSettlesIt: a mode of sync that finds nothing to
 // remove is no news any more.
 func TestFailure_D13_NothingToRemoveSettlesIt(t *testing.T) {

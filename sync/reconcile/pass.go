@@ -289,18 +289,23 @@ func changeOf(p *plan.Plan, id resource.ID) (plan.Change, bool) {
 
 // forget drops what is remembered of resources that p no longer speaks of.
 func (r *Reconciler) forget(p *plan.Plan) {
-	gone := func(id resource.ID) bool {
-		_, found := changeOf(p, id)
-		return !found
+	known := make(map[resource.ID]bool, len(p.Changes)) // of a hundred thousand each is looked for twice
+	for _, c := range p.Changes {
+		known[c.ID] = true
 	}
-	maps.DeleteFunc(r.seen, func(id resource.ID, _ resource.Observation) bool { return gone(id) })
-	maps.DeleteFunc(r.wake, func(id resource.ID, _ time.Time) bool { return gone(id) })
-	maps.DeleteFunc(r.failures, func(id resource.ID, _ failure) bool { return gone(id) })
-	maps.DeleteFunc(r.drifted, func(id resource.ID, _ bool) bool { return gone(id) })
-	maps.DeleteFunc(r.own, func(id resource.ID, _ resource.Spec) bool { return gone(id) })
-	maps.DeleteFunc(r.odd, func(id resource.ID, _ bool) bool { return gone(id) })
-	maps.DeleteFunc(r.refused, func(id resource.ID, _ bool) bool { return gone(id) })
-	maps.DeleteFunc(r.aired, func(id resource.ID, _ airing) bool { return gone(id) })
+	retain(r.seen, known)
+	retain(r.wake, known)
+	retain(r.failures, known)
+	retain(r.drifted, known)
+	retain(r.own, known)
+	retain(r.odd, known)
+	retain(r.refused, known)
+	retain(r.aired, known)
+}
+
+// retain drops what m has of resources that are not known.
+func retain[V any](m map[resource.ID]V, known map[resource.ID]bool) {
+	maps.DeleteFunc(m, func(id resource.ID, _ V) bool { return !known[id] })
 }
 
 func (r *Reconciler) settleResult(res apply.Result, c plan.Change, now time.Time) {

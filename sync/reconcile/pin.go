@@ -174,12 +174,14 @@ func short(hash string) string {
 // shelved reports whether rec is of a source of which nothing is in force because
 // its revision was rolled back: it has not left the source.
 func (r *Reconciler) shelved(rec resource.Applied) bool {
-	if _, declared := r.desired.set.Get(rec.ID); declared {
+	pinned := slices.ContainsFunc(r.feeds, func(f *feed) bool {
+		return f.pin != nil && f.force.revision == "" && f.Name == rec.Origin.Source
+	})
+	if !pinned {
 		return false
 	}
-	return slices.ContainsFunc(r.feeds, func(f *feed) bool {
-		return f.Name == rec.Origin.Source && f.pin != nil && f.force.revision == ""
-	})
+	_, declared := r.desired.set.Get(rec.ID)
+	return !declared
 }
 
 // pinnedInForce says of what is in force which of it was rolled back: in a
