@@ -152,7 +152,7 @@ type passTimes struct {
 // finish publishes what a pass found and did.
 func (r *Reconciler) finish(p *plan.Plan, rep *apply.Report, m memory, t passTimes, err error) {
 	counts, unread := r.count(p), r.unread(p, m)
-	if why := r.opts.Trouble(); why != nil {
+	if why := r.opts.Trouble(); why != nil && len(unread) > 0 {
 		err = errors.Join(err, fmt.Errorf("no call can be written down, so none is made: %w", why))
 	}
 	r.logUnread(unread)
