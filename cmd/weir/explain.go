@@ -12,6 +12,7 @@ import (
 	"weir/schema"
 	"weir/sync/call"
 	"weir/sync/manifest"
+	"weir/sync/plan"
 	"weir/sync/plan/guard"
 	"weir/sync/source"
 	"weir/sync/state"
@@ -64,6 +65,9 @@ func codeNames() []string {
 	for _, r := range guard.Rules() {
 		names = append(names, r.Name)
 	}
+	for _, s := range plan.States() {
+		names = append(names, string(s))
+	}
 	return names
 }
 
@@ -84,6 +88,7 @@ func explainers() []func(string) (string, bool) {
 			}
 			return "", false
 		},
+		plan.Explain,
 	}
 }
 

@@ -39,10 +39,13 @@ type Flaw struct {
 	What   string `json:"what"`
 }
 
-// String returns "entry 17: what", or "chain of writes: what".
+// String returns "entry 17: what", "chain of writes: what", or what alone.
 func (f Flaw) String() string {
-	if f.Number > 0 {
+	switch {
+	case f.Number > 0:
 		return fmt.Sprintf("entry %d: %s", f.Number, f.What)
+	case f.Chain == "":
+		return f.What // of a line that is no entry
 	}
 	return fmt.Sprintf("chain of %s: %s", f.Chain, f.What)
 }
