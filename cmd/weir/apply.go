@@ -94,6 +94,9 @@ func (a *app) apply(ctx context.Context, f applyFlags) error {
 		rep.Add(refused...)
 		err = errors.Join(err, a.printReport(rep))
 	}
+	if f.consent != "" {
+		_ = askSync(ctx, one.cfg.Listen) // so that no daemon calls it held any longer
+	}
 	unread := a.printUnreadable(doc)
 	if err == nil && (unread || rep.Failed()) {
 		return exitError(exitFailed)
