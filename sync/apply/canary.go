@@ -1,23 +1,29 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"weir/sync/plan"
 )
 
 // canaryAbove is the number of updates of one account and kind above which the
-// first is made and read back before the others begin.
+// first is made and read back before the others begin, and then a tenth of them.
 const canaryAbove = 10
+
+// The tenth is no more than this: what a hundred do not show, others would not.
+const tenthMost = 100
 
 // canaryPatience is how long the first of many updates may take to show.
 const canaryPatience = 30 * time.Second
 
-// canary makes the first of many updates alone and returns what is still to be
-// done. Where it fails, or the cloud does not show it, the other updates are
-// refused: the mistake that it shows would be made in all of them.
+// canary makes the first of many updates alone, then a tenth of them, and returns
+// what is still to be done. Where the first fails, or half of the tenth, or the
+// cloud does not show them, the other updates are refused: the mistake that it
+// shows would be made in all of them.
 func (r *run) canary(ctx context.Context, changes []plan.Change) []plan.Change {
 	if len(changes) == 0 {
 		return changes
@@ -26,20 +32,86 @@ func (r *run) canary(ctx context.Context, changes []plan.Change) []plan.Change {
 	if many == 0 {
 		return changes
 	}
-	tried := map[int]bool{}
-	for i, c := range changes {
-		if stopped != "" || !gated(c) || !c.Due() {
-			continue
-		}
-		tried[i] = true
-		res := r.change(ctx, c)
-		r.add(res)
-		if res.Outcome != Waiting { // which says nothing
-			stopped = r.unconvincing(ctx, c, res)
-			break
+	s := &sample{run: r, ctx: ctx, changes: changes, tried: map[int]bool{}}
+	for _, size := range []int{1, min(many/10, tenthMost)} {
+		if stopped == "" {
+			stopped = s.take(size)
 		}
 	}
-	return r.spare(changes, tried, stopped, many)
+	return r.spare(changes, s.tried, stopped, many)
+}
+
+// sample is what is made of many updates before the rest.
+type sample struct {
+	*run
+	ctx     context.Context
+	changes []plan.Change
+	tried   map[int]bool // by their places
+}
+
+// take makes so many more of the updates and says why they do not speak for the
+// others, "" where more than half of them do. One that waits says nothing, so
+// that another is made in its place.
+func (s *sample) take(size int) string {
+	told, against, why := 0, 0, ""
+	for told < size {
+		picked := s.pick(size - told)
+		if len(picked) == 0 {
+			break
+		}
+		for _, v := range s.make(picked) {
+			if v.waits {
+				continue
+			}
+			if told++; v.why != "" {
+				against++
+				why = cmp.Or(why, v.why)
+			}
+		}
+	}
+	if 2*against < told {
+		return ""
+	}
+	return why
+}
+
+// pick returns the places of the next updates that are due.
+func (s *sample) pick(most int) []int {
+	var out []int
+	for i, c := range s.changes {
+		if len(out) < most && !s.tried[i] && gated(c) && c.Due() {
+			s.tried[i] = true
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// view is what one update of a sample says.
+type view struct {
+	waits bool
+	why   string // it does not speak for the others, "" where it does
+}
+
+// make carries out the updates at some places side by side and reads them back.
+func (s *sample) make(picked []int) []view {
+	views := make([]view, len(picked))
+	places := make(chan struct{}, s.opts.Parallel)
+	var wg sync.WaitGroup
+	for n, i := range picked {
+		places <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-places }()
+			res := s.change(s.ctx, s.changes[i])
+			s.add(res)
+			views[n].waits = res.Outcome == Waiting
+			if !views[n].waits {
+				views[n].why = s.unconvincing(s.ctx, s.changes[i], res)
+			}
+		})
+	}
+	wg.Wait()
+	return views
 }
 
 // many returns the number of updates due where they need a canary, 0 where they
@@ -83,7 +155,7 @@ func (r *run) spare(changes []plan.Change, tried map[int]bool, stopped string, m
 		case stopped != "" && gated(c) && c.Due():
 			res := Result{ID: c.ID, Action: c.Action, Calls: []Call{}}
 			r.add(res.end(Refused, fmt.Sprintf(
-				"the first of %d updates of its kind has to succeed before the others: %s", many, stopped)))
+				"the first of %d updates of its kind have to succeed before the others: %s", many, stopped)))
 		default:
 			rest = append(rest, c)
 		}

@@ -24,7 +24,8 @@ func updates(n int) []plan.Change {
 	return out
 }
 
-// TestFailure_D03_Canary: the first of many updates speaks for the others.
+// TestFailure_D03_Canary: the first of many updates speaks for the others, and
+// then a tenth of them.
 func TestFailure_D03_Canary(t *testing.T) {
 	refuse := func(key string) func(*call.Request) error {
 		return func(req *call.Request) error {
@@ -41,6 +42,14 @@ func TestFailure_D03_Canary(t *testing.T) {
 	resting[5].Resting, resting[5].Withheld = true, "failed a moment ago"
 	written := change("u", plan.None)
 	unconfirmed = append(unconfirmed, written)
+	without := func(keys ...string) func(*call.Request) error {
+		return func(req *call.Request) error {
+			if key, _ := req.Params["Key"].(string); slices.Contains(keys, key) {
+				return &call.Error{Code: call.Invalid, Message: "no"}
+			}
+			return nil
+		}
+	}
 	creates := append(updates(11), change("new", plan.Create))
 	tests := map[string]struct {
 		shelf   *shelf
@@ -51,6 +60,9 @@ func TestFailure_D03_Canary(t *testing.T) {
 		"ten are not many":                   {&shelf{answer: refuse("t00")}, updates(10), 10, 0},
 		"all goes well":                      {&shelf{}, updates(12), 12, 0},
 		"the first fails":                    {&shelf{answer: refuse("t00")}, updates(12), 1, 11},
+		"the tenth fails":                    {&shelf{answer: refuse("t01")}, updates(12), 2, 10},
+		"half of a tenth fails":              {&shelf{answer: without("t01", "t03")}, updates(40), 5, 35},
+		"less than half of a tenth fails":    {&shelf{answer: without("t02")}, updates(40), 40, 0},
 		"another fails":                      {&shelf{answer: refuse("t05")}, updates(12), 12, 0},
 		"the first does not show":            {&shelf{dull: true}, updates(12), 1, 11},
 		"what cannot be read needs no sight": {&shelf{dull: true, blind: true}, updates(12), 12, 0},
@@ -67,7 +79,7 @@ func TestFailure_D03_Canary(t *testing.T) {
 					t.Errorf("%d calls, %+v; want %d calls, %d refused", len(tc.shelf.calls), rep.Summary, tc.calls, tc.refused)
 				}
 				for _, r := range rep.Results {
-					if r.Outcome == Refused && !strings.Contains(r.Error, "has to succeed before the others") {
+					if r.Outcome == Refused && !strings.Contains(r.Error, "have to succeed before the others") {
 						t.Errorf("refused: %s", r.Error)
 					}
 				}
