@@ -145,7 +145,7 @@ type run struct {
 func (r *run) all(ctx context.Context) {
 	accounts := map[string][]plan.Change{}
 	for _, c := range r.plan.Changes {
-		if c.Action != plan.None || c.Unmade {
+		if c.Action != plan.None || c.Unmade || lags(c) {
 			accounts[c.ID.Account] = append(accounts[c.ID.Account], c)
 		}
 	}
@@ -170,43 +170,8 @@ func (r *run) account(ctx context.Context, changes []plan.Change) {
 	}
 	r.wave(ctx, first, r.opts.Parallel)
 	if len(last) > 0 {
-		r.wave(ctx, r.keepOld(changes, last), removalParallel)
+		r.wave(ctx, r.keepOld(ctx, changes, last), removalParallel)
 	}
-}
-
-// keepOld refuses removals of kinds of which something new among changes could
-// not be made: together they may be a rename, and the old one is what is on air.
-func (r *run) keepOld(changes, last []plan.Change) []plan.Change {
-	undone := r.undone()
-	stuck := map[string]bool{}
-	for _, c := range changes {
-		if c.Unmade || (c.Reason == plan.New && undone[c.ID]) {
-			stuck[c.ID.Kind] = true
-		}
-	}
-	var rest []plan.Change
-	for _, c := range last {
-		if c.Due() && stuck[c.ID.Kind] {
-			r.add(Result{ID: c.ID, Action: c.Action, Calls: []Call{}}.end(Refused,
-				"a new "+c.ID.Kind+" could not be created; nothing of the kind is removed until it is"))
-			continue
-		}
-		rest = append(rest, c)
-	}
-	return rest
-}
-
-// undone returns what was to be made and was not.
-func (r *run) undone() map[resource.ID]bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	out := map[resource.ID]bool{}
-	for _, res := range r.results {
-		if res.Outcome != Done && res.Outcome != Waiting {
-			out[res.ID] = true
-		}
-	}
-	return out
 }
 
 // wave runs the kinds side by side, each with its own places in flight, so

@@ -99,28 +99,48 @@ func TestRemovalsComeLast(t *testing.T) {
 	})
 }
 
-// TestFailure_D06_RenameKeepsTheOld: while the new one cannot be made the old
-// one stays; a failure of something else keeps nothing.
+// TestFailure_D06_RenameKeepsTheOld: while the new one cannot be made, or is not
+// seen, the old one stays; a failure of something else keeps nothing.
 func TestFailure_D06_RenameKeepsTheOld(t *testing.T) {
+	failing := func(req *call.Request) error {
+		if req.Params["Key"] == "new" {
+			return &call.Error{Code: call.Invalid}
+		}
+		return nil
+	}
 	tests := map[string]struct {
 		reason plan.Reason
+		shelf  *shelf
 		want   Outcome
-	}{"the new one fails": {plan.New, Refused}, "another edit fails": {plan.Edited, Done}}
+	}{
+		"the new one fails":               {plan.New, &shelf{answer: failing}, Refused},
+		"what a rollback makes fails":     {plan.RolledBack, &shelf{answer: failing}, Refused},
+		"another edit fails":              {plan.Edited, &shelf{answer: failing}, Done},
+		"the new one does not show":       {plan.New, &shelf{dull: true}, Refused},
+		"the new one cannot be read back": {plan.New, &shelf{dull: true, blind: true}, Done},
+		"the new one shows":               {plan.New, &shelf{}, Done},
+	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := &shelf{answer: func(req *call.Request) error {
-				if req.Params["Key"] == "new" {
-					return &call.Error{Code: call.Invalid}
+			synctest.Test(t, func(t *testing.T) {
+				made := change("new", plan.Create)
+				made.Reason = tc.reason
+				rep := carry(t, tc.shelf, statetest.NewMemory(), made, change("old", plan.Delete))
+				if got := outcomes(rep)["old"]; got != tc.want {
+					t.Errorf("old is %s, want %s", got, tc.want)
 				}
-				return nil
-			}}
-			fails := change("new", plan.Create)
-			fails.Reason = tc.reason
-			rep := carry(t, s, statetest.NewMemory(), fails, change("old", plan.Delete))
-			if got := outcomes(rep)["old"]; got != tc.want {
-				t.Errorf("old is %s, want %s", got, tc.want)
-			}
+			})
 		})
+	}
+}
+
+// TestFailure_D06_RemovalWaitsForWhatLags: nothing of a kind goes while what an
+// earlier apply made is not seen.
+func TestFailure_D06_RemovalWaitsForWhatLags(t *testing.T) {
+	written := change("new", plan.None)
+	rep := carry(t, &shelf{}, statetest.NewMemory(), written, change("old", plan.Delete))
+	if got := outcomes(rep)["old"]; got != Refused || len(rep.Results) != 1 {
+		t.Errorf("report %+v", rep.Results)
 	}
 }
 
