@@ -268,7 +268,11 @@ func (r *Reconciler) logPass(p *plan.Plan, rep *apply.Report, t passTimes) {
 	}
 	switch {
 	case rep != nil && rep.Summary[apply.Done]+rep.Summary[apply.Failed]+rep.Summary[apply.Refused] > 0:
-		r.opts.Logger.Info("pass applied changes", append(attrs, "applied", rep.Summary[apply.Done],
+		msg := "pass applied changes"
+		if rep.Summary[apply.Done] == 0 {
+			msg = "pass applied none of its changes"
+		}
+		r.opts.Logger.Info(msg, append(attrs, "applied", rep.Summary[apply.Done],
 			"failed", rep.Summary[apply.Failed], "refused", rep.Summary[apply.Refused])...)
 	case t.full:
 		r.opts.Logger.Info("full pass", attrs...)
