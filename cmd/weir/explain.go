@@ -68,7 +68,7 @@ func codeNames() []string {
 	for _, s := range plan.States() {
 		names = append(names, string(s))
 	}
-	return names
+	return append(names, plan.Words()...)
 }
 
 func explainers() []func(string) (string, bool) {

@@ -1,7 +1,17 @@
 package plan
 
-// Explain says what a state or a reason, as plans and the status print them,
-// means and what to do about it; false for what is neither.
+// The words for what ends weir's own doing, as the status and the log print them.
+const (
+	WordFight        = "fight"
+	WordNotEffective = "not-effective"
+	WordReadOnly     = "read-only"
+)
+
+// Words lists them.
+func Words() []string { return []string{WordFight, WordNotEffective, WordReadOnly} }
+
+// Explain says what a state, a reason or one of Words, as plans and the status
+// print them, means and what to do about it; false for what is none.
 func Explain(word string) (string, bool) {
 	text, ok := map[string]string{
 		string(InSync): "The account was read and holds what is declared. What cannot be read is never called so.",
@@ -21,6 +31,14 @@ func Explain(word string) (string, bool) {
 		string(Unknown): "Nothing in the account says whether it is as declared: the kind cannot be read back, a read failed, or the\n" +
 			"answer to an act that may happen once was lost. `weir diff` and `weir status` name the last two; an act in doubt\n" +
 			"is ended by `weir settle ID done|again`.",
+		WordFight: "weir put the same change back three times, and it was made again. weir has stopped and names both times.\n" +
+			"Find out who makes it (`weir bisect ID FIELD=VALUE` says when), then edit the declaration, or say\n" +
+			"`weir settle ID again`; it also ends when the account holds what is declared for a day.",
+		WordNotEffective: "The cloud accepted the write, and no read has ever shown it: the account ignores a field, or refuses it\n" +
+			"without a word. weir writes a few times, further and further apart, and then stops. Correct the declaration,\n" +
+			"or ask the cloud's support.",
+		WordReadOnly: "weir ended without a stop five times within ten minutes. It reads and reports, and calls nothing that has an\n" +
+			"effect, until it has run for ten minutes or is stopped in order. Look into its log for why it ended.",
 	}[word]
 	return text, ok
 }
