@@ -56,9 +56,12 @@ type Input struct {
 	Acts     map[resource.ID][]resource.Act
 	// Own is what this process itself has made true of resources, or has seen as
 	// declared: a record that says otherwise was written by another one.
-	Own    map[resource.ID]resource.Spec
-	Now    time.Time
-	Policy Policy
+	Own map[resource.ID]resource.Spec
+	// Written is what weir wrote after the record of a resource, where no record
+	// could be written of it. It counts where the cloud holds just that.
+	Written map[resource.ID]resource.Applied
+	Now     time.Time
+	Policy  Policy
 	// Judge returns the judgement for the kind of id; nil where the account or
 	// kind is not configured here, and then the resource is left alone.
 	Judge func(id resource.ID) Judge
@@ -116,7 +119,16 @@ func caseOf(in Input, id resource.ID) Case {
 	if s, ok := in.Seen[id]; ok {
 		c.Seen = &s
 	}
+	if w, ok := in.Written[id]; ok && came(c, w) {
+		c.Last = &w
+	}
 	return c
+}
+
+// came reports whether what was written after the record of c is what is seen.
+func came(c Case, w resource.Applied) bool {
+	return c.Last != nil && w.At.After(c.Last.At) && c.Seen != nil && c.Seen.Unreadable == "" &&
+		c.Seen.Spec != "" && c.Seen.Spec.Equal(w.Spec)
 }
 
 // changeOf makes the change of a verdict on c; another says that its record was

@@ -41,6 +41,9 @@ func (r *Reconciler) remember(ctx context.Context) (memory, error) {
 	for _, a := range acts {
 		m.acts[a.ID] = append(m.acts[a.ID], a)
 	}
+	if err := r.recallWritten(ctx, m); err != nil {
+		return m, err
+	}
 	m.told, err = r.whatWasTold(ctx)
 	return m, err
 }
@@ -143,7 +146,7 @@ func (r *Reconciler) decide(m memory, now time.Time) *plan.Plan {
 	policy.ReadOnly = r.opts.ReadOnly()
 	return plan.Diff(plan.Input{
 		Revision: r.desired.revision, Desired: r.desired.set, Last: m.last, Seen: r.seen, Acts: m.acts, Own: r.own,
-		Now: now, Policy: policy, Judge: r.judge, Partial: r.opts.Selector != nil,
+		Written: r.written.last, Now: now, Policy: policy, Judge: r.judge, Partial: r.opts.Selector != nil,
 	})
 }
 

@@ -327,6 +327,9 @@ func (r *Reconciler) settleResult(res apply.Result, c plan.Change, now time.Time
 		f.until = now.Add(min(retryFirst<<min(f.count, 10), retryMost))
 		f.count++
 		f.code, f.why = res.Code, res.Error
+		if res.Code == call.Internal {
+			r.written.known = false
+		}
 		if res.Code == call.Unknown {
 			r.unsure[res.ID] = now
 		}

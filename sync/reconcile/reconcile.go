@@ -91,6 +91,7 @@ type Reconciler struct {
 	drifted  map[resource.ID]bool
 	fights   map[resource.ID]plan.Fight // as told
 	own      own                        // what this process has made true
+	written  written                    // what it, or another, wrote without a record
 	refused  map[resource.ID]bool       // removals that a guard or the policy did not let happen
 	unsure   map[resource.ID]time.Time  // removed, or written without an answer, no longer ago than a lag
 	odd      map[resource.ID]bool       // hold what weir does not know, as metered
