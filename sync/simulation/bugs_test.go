@@ -33,9 +33,6 @@ func bugs() []bug {
 			"sync/provider/aliyunlive/recording.go",
 			"return s.want.Restart != s.last.Restart && s.want.Restart != \"\"", "return s.want.Restart != \"\"",
 		}}},
-		{"a stream that came back is not recorded again", []edit{{
-			"sync/provider/aliyunlive/recording.go", " && s.Last.Epoch == s.Seen.Epoch", "",
-		}}},
 		{"what was never applied is removed", []edit{{
 			"sync/plan/diff.go", "for id := range maps.Keys(in.Last) {", "for id := range maps.Keys(in.Seen) {",
 		}}},
@@ -92,9 +89,6 @@ func bugs() []bug {
 		}}},
 		{"what was just written is taken for gone", []edit{{
 			"sync/plan/compare.go", "\tcase c.Last != nil && c.Now.Before(c.Last.At.Add(Lag)):\n", "\tcase c.Last == nil:\n",
-		}}},
-		{"a stop in doubt is taken for none", []edit{{
-			"sync/provider/aliyunlive/recording.go", "\tcase s.begunSince(commandStop):\n", "\tcase false:\n",
 		}}},
 		{"a lease is never renewed", []edit{{
 			"sync/provider/aliyunlive/prefetch.go", "\tcase w.want.Renew && !w.Now.Before(renewal):\n", "\tcase w.want.Renew && w.Now.Before(act.Begun):\n",
