@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"testing/synctest"
 	"time"
 
@@ -105,12 +104,9 @@ func nearEnd(d document) bool {
 // stands since an earlier declaration without one.
 func ended(c plan.Change) bool { return c.ID.Kind == "StreamIngest" && !time.Now().Before(blockEnd()) }
 
-// reported reports whether c is a write that came true in part, which a read
-// through the cloud's lag hid from its repair: where drift is only reported, so
-// is that.
-func (r *run) reported(c plan.Change) bool {
-	return !r.policy.HealDrift && strings.HasPrefix(c.Note, "not effective")
-}
+// reported reports whether c differs where drift is only reported: what stale
+// reads made weir take for someone else's is told of then, and left.
+func (r *run) reported(c plan.Change) bool { return !r.policy.HealDrift && c.State == plan.Differs }
 
 // The last phase of a run: no fault any more, and people who do what is asked
 // of them.
