@@ -62,8 +62,8 @@ func bugs() []bug {
 		{"removals come first", []edit{{
 			"sync/apply/apply.go", "\tr.wave(ctx, first, r.opts.Parallel)\n", "",
 		}, {
-			"sync/apply/apply.go", "\t\tr.wave(ctx, r.keepOld(changes, last), removalParallel)\n\t}\n",
-			"\t\tr.wave(ctx, r.keepOld(changes, last), removalParallel)\n\t}\n\tr.wave(ctx, first, r.opts.Parallel)\n",
+			"sync/apply/apply.go", "\t\tr.wave(ctx, r.keepOld(ctx, changes, last), removalParallel)\n\t}\n",
+			"\t\tr.wave(ctx, r.keepOld(ctx, changes, last), removalParallel)\n\t}\n\tr.wave(ctx, first, r.opts.Parallel)\n",
 		}}},
 		{"a refused revision is loaded as far as it goes", []edit{{
 			"sync/reconcile/desired.go", "\tif manifest.Failed(res.Problems) {\n\t\treturn false\n\t}\n\tf.accepted", "\tf.accepted",
