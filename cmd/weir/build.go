@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"weir/sync/provider"
 	"weir/sync/provider/aliyunlive"
 	"weir/sync/provider/volcenginelive"
+	"weir/sync/quota/filequota"
 	"weir/sync/reconcile"
 	"weir/sync/secret"
 	"weir/sync/source/dirsource"
@@ -173,7 +175,7 @@ func (b *builder) targets(
 		clients[a.Name], providers[a.Name] = call.Linger(client, lingerWrite), c.provider
 		reads = append(reads, c.provider.Reads()...)
 		keys[a.Name] = a.Keys.Read
-		if err := b.limit(ctx, a, c.provider, recorder); err != nil {
+		if err := b.limit(ctx, cfg.StatePath, a, c.provider, recorder); err != nil {
 			return nil, fmt.Errorf("account %s: %w", a.Name, err)
 		}
 		b.join(a, owners)
@@ -196,7 +198,9 @@ func (b *builder) targets(
 const pastCalls = 90 * time.Second
 
 // limit gives the account its limiter, or the one it has new limits.
-func (b *builder) limit(ctx context.Context, a config.Account, p provider.Provider, recorder *apply.Recorder) error {
+func (b *builder) limit(
+	ctx context.Context, statePath string, a config.Account, p provider.Provider, recorder *apply.Recorder,
+) error {
 	opts := call.LimiterOptions{Limits: p.Limits(), Share: a.Share, Overrides: map[string]call.Window{}}
 	for op, n := range a.Limits {
 		if _, known := opts.Limits[op]; !known {
@@ -211,6 +215,7 @@ func (b *builder) limit(ctx context.Context, a config.Account, p provider.Provid
 	if err != nil {
 		return err
 	}
+	b.share(l, a.Name, statePath) // before the past is read: what begins later is in the books
 	past, err := recorder.Past(ctx, a.Name, time.Now().Add(-pastCalls))
 	if err != nil {
 		return err
@@ -222,6 +227,24 @@ func (b *builder) limit(ctx context.Context, a config.Account, p provider.Provid
 		b.calls.Watch(a.Name, l)
 	}
 	return nil
+}
+
+// share makes a limiter draw on what all processes with one state share: books
+// of calls beside it. They go by the account's name, as the state does, so that
+// a new key changes nothing.
+func (b *builder) share(l *call.Limiter, account, statePath string) {
+	if !filequota.Supported || statePath == sqlitestate.Temporary {
+		return
+	}
+	desk := filequota.New(filepath.Join(statePath+".quota", account), b.log)
+	l.Share(desk.Share(), func(err error) {
+		if err != nil {
+			b.log.Error("the quota cannot be shared with other processes: calls wait, then go on with a quarter of it",
+				"account", account, "error", err)
+			return
+		}
+		b.log.Info("the quota is shared with other processes again", "account", account)
+	})
 }
 
 // join gives accounts of one key one limiter: it is one account of the cloud,

@@ -27,6 +27,9 @@ var rooms = map[string][]string{
 	"sync/secret":   {},
 	"sync/call":     {},
 
+	"sync/quota":           {"sync/call"},
+	"sync/quota/filequota": {"sync/quota", "sync/call"},
+
 	"sync/commitstatus": {"sync/secret", "sync/delivery"},
 	"sync/notify":       {"sync/secret", "sync/delivery"},
 	"sync/delivery":     {"sync/secret"},
@@ -95,6 +98,7 @@ var homes = map[string][]string{
 	"go.yaml.in/yaml":                        {"sync/manifest", "sync/emulator"},
 	"golang.org/x/crypto":                    {"sync/source/gitsource"},
 	"golang.org/x/net/proxy":                 {"sync/source/gitsource"},
+	"golang.org/x/sys":                       {"sync/quota/filequota"},
 	"golang.org/x/term":                      {"cmd/weir"},
 	"golang.org/x/time":                      {"sync/daemon/webhook"},
 	"modernc.org/sqlite":                     {"sync/state/sqlitestate"},

@@ -56,7 +56,7 @@ func runScripts(t *testing.T, dir string) {
 		Dir:   dir,
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"writes": checkWrites, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll, "faults": setFaults, "calm": checkCalm,
+			"writes": checkWrites, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll, "faults": setFaults, "calm": checkCalm, "filled": checkFilled,
 			"fought": fought, "once": checkOnce, "githost": startGitHost, "host": useGitHost, "sshd": startSSH, "inbox": startInbox, "remember": remember, "commit": commitAll,
 		},
 		Condition: func(name string) (bool, error) {
@@ -85,6 +85,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 	env.Setenv("GIT_CONFIG_GLOBAL", filepath.Join(env.WorkDir, "gitconfig"))
 	env.Setenv("GIT_TERMINAL_PROMPT", "0")
+	env.Vars = append(env.Vars, togetherVars()...)
 	live := "live"
 	if _, err := os.Stat(filepath.Join(env.WorkDir, "ops", "live")); err == nil {
 		live = "ops/live"

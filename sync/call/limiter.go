@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -70,11 +71,14 @@ func (o LimiterOptions) windows(operation string) []Window {
 
 // Limiter keeps one account's calls below its quotas: of each operation at
 // most Limit calls in any sliding Per of each window, as the server sees it.
-// It knows the calls of its own process only; Share leaves room for others.
+// By itself it knows the calls of its own process only: Share makes it know those
+// of others, and the share leaves room for what is not weir.
 type Limiter struct {
 	mu         sync.Mutex
 	options    LimiterOptions
 	operations map[string]*operation
+	shared     Shared // nil for a budget of its own
+	tell       func(error)
 }
 
 // NewLimiter returns the limiter of one account.
@@ -114,7 +118,7 @@ func (l *Limiter) operation(name string) *operation {
 	defer l.mu.Unlock()
 	o, ok := l.operations[name]
 	if !ok {
-		o = &operation{}
+		o = &operation{sharing: l.newSharing()}
 		o.set(l.options.windows(name))
 		l.operations[name] = o
 	}
@@ -182,15 +186,37 @@ func limited(
 ) (resp *Response, err error) {
 	start := time.Now()
 	t, err := o.acquire(ctx)
-	metrics.waited(req, time.Since(start))
 	if err != nil {
+		metrics.waited(req, time.Since(start))
 		return nil, refusal(req, Canceled, "gave up while waiting for quota", err)
 	}
 	end := ending{} // also what a panic leaves behind
 	defer func() { o.release(t, end) }()
-	resp, err = next.Call(ctx, req)
-	end = endingOf(resp, err)
+	for range staleTries {
+		slot, drawErr := o.draw(ctx, req.Operation)
+		metrics.waited(req, time.Since(start))
+		if drawErr != nil {
+			end.unsent = true
+			return nil, refusal(req, Canceled, "gave up while waiting for quota", drawErr)
+		}
+		resp, end, err = o.spend(ctx, next, req, slot)
+		if !errors.Is(err, stale{}) {
+			break
+		}
+		start = time.Now()
+	}
 	return resp, err
+}
+
+// spend makes a call on a slot of the shared budget, if there is one.
+func (o *operation) spend(
+	ctx context.Context, next Caller, req *Request, slot Slot,
+) (resp *Response, end ending, err error) {
+	if slot != nil {
+		defer func() { slot.Give(o.end(end)) }()
+	}
+	resp, err = next.Call(withSlot(ctx, slot), req)
+	return resp, endingOf(resp, err), err
 }
 
 // endingOf reads from an outcome what matters for the slot. Only a refusal of

@@ -122,6 +122,7 @@ func (m *Metrics) retried(req *Request) {
 // they change with throttles and outages.
 type limitCollector struct {
 	desc     *prometheus.Desc
+	shared   *prometheus.Desc
 	mu       sync.Mutex
 	limiters Limiters
 }
@@ -131,6 +132,9 @@ func newLimitCollector() *limitCollector {
 		desc: prometheus.NewDesc("weir_quota_limit_per_second",
 			"Calls a second that may be made now: the quota times the share, less what throttles took.",
 			[]string{"account", "operation"}, nil),
+		shared: prometheus.NewDesc("weir_quota_shared",
+			"1 while the quota is shared with the other processes on this state, 0 while that cannot be done and a part is used.",
+			[]string{"account"}, nil),
 		limiters: Limiters{},
 	}
 }
@@ -145,17 +149,32 @@ func (c *limitCollector) watch(account string, limiter *Limiter) {
 	c.limiters[account] = limiter
 }
 
-// Describe sends the one description.
-func (c *limitCollector) Describe(descs chan<- *prometheus.Desc) { descs <- c.desc }
+// Describe sends the descriptions.
+func (c *limitCollector) Describe(descs chan<- *prometheus.Desc) {
+	descs <- c.desc
+	descs <- c.shared
+}
 
-// Collect sends a gauge for each account and operation.
+// Collect sends a gauge for each account and operation, and one for each account
+// that shares its quota.
 func (c *limitCollector) Collect(metrics chan<- prometheus.Metric) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for account, limiter := range c.limiters {
+		if shares, usable := limiter.Sharing(); shares {
+			metrics <- prometheus.MustNewConstMetric(c.shared, prometheus.GaugeValue, float(usable), account)
+		}
 		for operation, windows := range limiter.Limits() {
 			metrics <- prometheus.MustNewConstMetric(
 				c.desc, prometheus.GaugeValue, perSecond(windows), account, operation)
 		}
 	}
+}
+
+// float returns 1 for true.
+func float(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }

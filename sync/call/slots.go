@@ -60,18 +60,15 @@ const (
 	ways
 )
 
-// margin is what a slot's time exceeds Per by.
-func (w *window) margin() time.Duration { return max(minMargin, w.Per/slewed) }
-
 // holds returns how long after its end a call keeps its slot.
 func (w *window) holds(way int, credit time.Duration) time.Duration {
 	switch way {
 	case measured:
-		return w.Per + w.margin() - credit
+		return w.Hold() - credit
 	case unmeasured:
-		return w.Per + w.margin()
+		return w.Hold()
 	default:
-		return w.Per + w.margin() + stray
+		return w.Hold() + stray
 	}
 }
 
@@ -123,6 +120,7 @@ type operation struct {
 	cuts    int       // times it was throttled
 	given   time.Time // when slots were last taken away or given back
 	outage  time.Time // when the last outage ended, zero when its ramp is over
+	sharing *sharing  // nil where nobody else draws on the budget
 }
 
 // waiter is a call that waits for a slot.

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"weir/sync/emulator"
+)
+
+// beside is the number of changes of the apply in the story of processes that
+// share a quota; each of its daemons has a fifth of them.
+var beside = flag.Int("together", 20, "changes that an apply makes beside two daemons; from 100 on the use of the quota is checked")
+
+// togetherVars are what the story knows of the numbers.
+func togetherVars() []string {
+	return []string{fmt.Sprint("MANY=", *beside), fmt.Sprint("FEW=", max(10, *beside/5))}
+}
+
+// checkFilled checks that an operation was never called more often within a
+// sliding second than it may be, both ends included: `filled OPERATION LIMIT`.
+func checkFilled(ts *testscript.TestScript, _ bool, args []string) {
+	limit, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	var arrivals []time.Time
+	for _, c := range ts.Value("clouds").(*emulator.Emulator).Journal() {
+		if c.Operation == args[0] {
+			arrivals = append(arrivals, c.Time)
+		}
+	}
+	most, first := 0, 0
+	for i, at := range arrivals {
+		for at.Sub(arrivals[first]) > time.Second {
+			first++
+		}
+		most = max(most, i-first+1)
+	}
+	if most > limit || len(arrivals) <= limit {
+		ts.Fatalf("%d of %d calls within one second, want at most %d", most, len(arrivals), limit)
+	}
+	span := arrivals[len(arrivals)-1].Sub(arrivals[0])
+	used := float64(len(arrivals)-limit) / float64(limit) / span.Seconds()
+	ts.Logf("%d calls in %v: %.1f %% of the quota used, at most %d within a second", len(arrivals), span, 100*used, most)
+	if *beside >= 100 && used < 0.95 {
+		ts.Fatalf("%.3f of the quota used, want 0.95", used)
+	}
+}

@@ -1,0 +1,313 @@
+package call
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// The times that bound how long a slot taken and never given back can matter.
+const (
+	// LongestCall is how long a client may take for one call.
+	LongestCall = 15 * time.Second
+	// Fresh is how long after it was taken a shared slot may be used to send: a
+	// process that was stopped meanwhile has to take another.
+	Fresh = 5 * time.Second
+	// Lease is how long a call may be under way after its slot was taken,
+	// whatever became of its process; the slot's hold begins then.
+	Lease = Fresh + LongestCall + stray
+)
+
+// Shared is the budget of one account where several processes draw on it: of
+// each operation at most Limit slots in any sliding Per of each window,
+// whichever process takes them, in fair turns.
+type Shared interface {
+	// Take waits for a slot in every window. An error other than ctx's means
+	// that the budget cannot be used now.
+	Take(ctx context.Context, want Want) (Slot, error)
+}
+
+// Want is what a call asks for.
+type Want struct {
+	Operation string
+	Windows   []Window      // documented or overridden, times the share
+	Credit    time.Duration // the most that is surely known of the way, see End.Extra
+	// Unseen says that calls were made beside the shared budget a moment ago,
+	// so that nobody may rely on what it remembers.
+	Unseen bool
+}
+
+// Slot is the right to make one call.
+type Slot interface {
+	// Part is the part of the windows that may be used now, above 0 and at
+	// most 1: less than 1 where the cloud throttled any of the processes.
+	Part() float64
+	// Fresh reports whether the call may still be sent on it.
+	Fresh() bool
+	// Give says that the call ended, now. It is to be called once.
+	Give(e End)
+}
+
+// End says how a call ended, as far as its slot is concerned.
+type End struct {
+	Unsent    bool // it never left: the slot is free at once
+	Throttled bool // the cloud says that it was one too many
+	// Extra is added to the window's hold before the slot is free: below zero
+	// for what is surely known of the way, above for a call without an answer.
+	Extra time.Duration
+}
+
+// Hold returns how long after its answer a call keeps its slot where nothing is
+// known of the way.
+func (w Window) Hold() time.Duration { return w.Per + max(minMargin, w.Per/slewed) }
+
+// How a process goes on that cannot use the budget it shares.
+const (
+	apartParts = 4               // it takes one of so many parts of each limit
+	apartRetry = 5 * time.Second // and tries the budget again after this
+)
+
+// Share makes the limiter draw on a budget that other processes draw on too.
+// Where that cannot be used, calls wait until nothing others may have sent
+// counts any more, and go on with a quarter of each limit; tell hears of it,
+// and with nil when it is over. It is for a limiter that has made no calls yet.
+func (l *Limiter) Share(shared Shared, tell func(error)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.shared, l.tell = shared, tell
+	for _, o := range l.operations {
+		o.sharing = l.newSharing()
+	}
+}
+
+// newSharing returns an operation's side of the budget, nil where there is none.
+func (l *Limiter) newSharing() *sharing {
+	if l.shared == nil {
+		return nil
+	}
+	return &sharing{shared: l.shared, tell: l.tell, turn: make(chan struct{}, 1)}
+}
+
+// Sharing reports whether the limiter has a budget to share, and whether all
+// its operations can use it.
+func (l *Limiter) Sharing() (shares, usable bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, o := range l.operations {
+		if o.sharing.isApart() {
+			return true, false
+		}
+	}
+	return l.shared != nil, true
+}
+
+// sharing is one operation's side of a shared budget. The turn lets one call of
+// this process ask at a time, first come first served.
+type sharing struct {
+	shared Shared
+	tell   func(error)
+	turn   chan struct{}
+
+	mu    sync.Mutex
+	apart time.Time // since when the budget cannot be used, zero while it can
+	retry time.Time // when it is tried again
+	alone operation // the slots that are used meanwhile
+	last  time.Time // when such a slot was last taken
+}
+
+func (s *sharing) isApart() bool {
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.apart.IsZero()
+}
+
+// draw waits for a slot of the shared budget; nil where there is none. Its
+// error is ctx's.
+func (o *operation) draw(ctx context.Context, name string) (Slot, error) {
+	s := o.sharing
+	if s == nil {
+		return nil, nil //nolint:nilnil // a process of its own needs no slot
+	}
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-s.turn }()
+	for {
+		want := o.want(name)
+		if s.due(time.Now()) {
+			slot, err := s.take(ctx, want)
+			if err == nil {
+				o.adopt(slot.Part())
+			}
+			if err == nil || ctx.Err() != nil {
+				return slot, err
+			}
+		}
+		wait := s.settled(want)
+		if wait <= 0 {
+			return s.takeAlone(ctx)
+		}
+		if err := sleep(ctx, min(wait, apartRetry)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// take takes a slot of the budget. Its error is ctx's, or begins the time apart.
+func (s *sharing) take(ctx context.Context, want Want) (Slot, error) {
+	want.Unseen = s.unseen(want)
+	slot, err := s.shared.Take(ctx, want)
+	switch {
+	case err == nil:
+		s.back()
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	default:
+		s.fail(fmt.Errorf("%s: %w", want.Operation, err), want)
+	}
+	return slot, err
+}
+
+// want returns what a call asks for now.
+func (o *operation) want(name string) Want {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	w := Want{Operation: name, Credit: o.trips.credit(time.Now())}
+	for _, window := range o.windows {
+		w.Windows = append(w.Windows, window.Window)
+	}
+	return w
+}
+
+// adopt obeys what another process learned from a throttle.
+func (o *operation) adopt(part float64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, w := range o.windows {
+		if most := max(1, int(part*float64(w.Limit))); most < w.ceiling {
+			w.ceiling, o.given = most, time.Now()
+		}
+	}
+}
+
+// due reports whether the budget is to be tried.
+func (s *sharing) due(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.apart.IsZero() || !now.Before(s.retry)
+}
+
+// settled returns how long it is until nothing counts any more that others may
+// have sent by the budget.
+func (s *sharing) settled(w Want) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Until(s.apart.Add(w.settles()))
+}
+
+// settles returns how long a call may count after its slot was taken.
+func (w Want) settles() time.Duration {
+	longest := Lease
+	for _, window := range w.Windows {
+		longest = max(longest, Lease+window.Hold())
+	}
+	return longest
+}
+
+// unseen reports whether calls of this process count that the budget does not
+// know of.
+func (s *sharing) unseen(w Want) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.last.IsZero() && time.Since(s.last) < w.settles()
+}
+
+// back ends the time apart.
+func (s *sharing) back() {
+	s.mu.Lock()
+	was := s.apart
+	s.apart, s.last = time.Time{}, time.Time{}
+	s.mu.Unlock()
+	if !was.IsZero() {
+		s.tell(nil)
+	}
+}
+
+// fail begins the time apart, or makes it longer.
+func (s *sharing) fail(err error, w Want) {
+	now := time.Now()
+	s.mu.Lock()
+	first := s.apart.IsZero()
+	if first {
+		s.apart = now
+	}
+	s.retry = now.Add(apartRetry)
+	s.mu.Unlock()
+	if first {
+		s.alone.set(parts(w.Windows))
+		s.tell(err)
+	}
+}
+
+// parts returns a process's part of each window.
+func parts(windows []Window) []Window {
+	mine := make([]Window, len(windows))
+	for i, w := range windows {
+		mine[i] = Window{Limit: max(1, w.Limit/apartParts), Per: w.Per}
+	}
+	return mine
+}
+
+// takeAlone waits for a slot of this process's part.
+func (s *sharing) takeAlone(ctx context.Context) (Slot, error) {
+	t, err := s.alone.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.last = time.Now()
+	s.mu.Unlock()
+	return &lonely{s: s, t: t}, nil
+}
+
+// lonely is a slot of a process that cannot use the shared budget.
+type lonely struct {
+	s *sharing
+	t ticket
+}
+
+var _ Slot = (*lonely)(nil)
+
+// Part is all of what the process has.
+func (*lonely) Part() float64 { return 1 }
+
+// Fresh is always true: the slot covers the sending whenever it happens.
+func (*lonely) Fresh() bool { return true }
+
+// Give frees the slot.
+func (l *lonely) Give(e End) {
+	l.s.mu.Lock()
+	l.s.last = time.Now()
+	l.s.mu.Unlock()
+	l.s.alone.release(l.t, ending{unsent: e.Unsent, answered: e.Extra <= 0, throttled: e.Throttled})
+}
+
+// end returns what the shared budget is told of how a call ended.
+func (o *operation) end(e ending) End {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	end := End{Unsent: e.unsent, Throttled: e.throttled}
+	switch e.way() {
+	case measured:
+		end.Extra = -o.trips.credit(time.Now())
+	case givenUp:
+		end.Extra = stray
+	}
+	return end
+}

@@ -1,0 +1,231 @@
+// Package quota shares an account's quotas between the processes that use it:
+// what they know together of one operation is a Book, a Desk is where they keep
+// it, and Share makes of a desk what call.Limiter draws on.
+//
+// A book decides; it neither waits nor looks at a clock. What it promises is
+// that of call's own slots, for all processes together: a slot is taken before
+// its call goes out and is free again when a whole window has surely passed for
+// the server since it arrived. See call/slots.go for why that is exact.
+package quota
+
+import (
+	"slices"
+	"time"
+
+	"weir/sync/call"
+)
+
+// Instant is a time by the clock of a desk, which all its processes share.
+type Instant time.Duration
+
+// After returns the instant d later.
+func (i Instant) After(d time.Duration) Instant { return i + Instant(d) }
+
+// Until returns the time from i to a later instant.
+func (i Instant) Until(later Instant) time.Duration { return time.Duration(later - i) }
+
+// Book is what the processes know together of one operation. The zero value is
+// that of an operation nobody has called.
+type Book struct {
+	Quiet   Instant       // nobody takes a slot before it
+	Longest time.Duration // the longest hold of a window anyone has asked for
+	Number  int64         // of the slot that was taken last
+	Cuts    int64         // times the operation was throttled
+	Lost    float64       // part of the windows that throttles took, below 1
+	Given   Instant       // when something was last taken or given back
+	Slots   []Slot        // the oldest first
+	Seats   []Seat
+}
+
+// Slot is a call that counts.
+type Slot struct {
+	Number  int64
+	Process int64 // whose call it is
+	Taken   Instant
+	Done    Instant       // when its answer had arrived, 0 while it is under way
+	Extra   time.Duration // as in call.End, when it is done
+	Cuts    int64         // the book's when it was taken
+}
+
+// Seat is a process that calls the operation.
+type Seat struct {
+	Process int64   // a number drawn at random
+	Served  Instant // when it was last given a slot
+	Wake    Instant // when it asks again, 0 while it does not wait
+}
+
+// How processes wait for each other.
+const (
+	askAgain = 50 * time.Millisecond // the longest time before a process that waits asks again
+	giveWay  = time.Millisecond / 2  // the time in which another one is let go first
+	passOver = 50 * time.Millisecond // a process later than this is not waited for
+	forget   = time.Minute           // after this it has no seat any more
+)
+
+// How the part comes back that throttles took, as in a limiter of its own.
+const (
+	giveBack     = 30 * time.Second
+	giveBackPart = 0.1
+	leastPart    = 0.01
+)
+
+// Take takes a slot for a process at an instant and returns its number. Where
+// there is none it returns 0, and after which time to ask again.
+func (b *Book) Take(now Instant, process int64, want call.Want) (number int64, again time.Duration) {
+	b.tidy(now, want)
+	if want.Unseen {
+		b.Silence(now)
+	}
+	if now < b.Quiet {
+		return 0, min(askAgain, now.Until(b.Quiet))
+	}
+	seat := b.seat(process)
+	if again = b.wait(now, want, seat); again > 0 {
+		seat.Wake = now.After(again)
+		return 0, again
+	}
+	seat.Served, seat.Wake = now, 0
+	b.Number++
+	b.Slots = append(b.Slots, Slot{Number: b.Number, Process: process, Taken: now, Cuts: b.Cuts})
+	return b.Number, 0
+}
+
+// Give ends the call that has a slot. One whose slot has expired meanwhile
+// counts from now.
+func (b *Book) Give(now Instant, number int64, end call.End) {
+	i := slices.IndexFunc(b.Slots, func(s Slot) bool { return s.Number == number })
+	if i < 0 {
+		if end.Unsent {
+			return
+		}
+		b.Slots = append(b.Slots, Slot{Number: number, Taken: now, Cuts: -1})
+		i = len(b.Slots) - 1
+	}
+	s := &b.Slots[i]
+	if end.Throttled && s.Cuts == b.Cuts {
+		b.cut(now)
+	}
+	if end.Unsent {
+		b.Slots = slices.Delete(b.Slots, i, i+1)
+		return
+	}
+	s.Done, s.Extra = now, end.Extra
+}
+
+// Silence stops everybody until no call counts any more that the book may not
+// know of.
+func (b *Book) Silence(now Instant) { b.Quiet = now.After(call.Lease + b.Longest) }
+
+// Part is the part of the windows that may be used at an instant.
+func (b *Book) Part() float64 { return max(leastPart, 1-b.Lost) }
+
+// cut answers a throttle; calls that were under way together count as one.
+func (b *Book) cut(now Instant) {
+	b.Cuts++
+	b.Lost = 1 - max(leastPart, b.Part()/2)
+	b.Given = now
+}
+
+// tidy removes what no longer counts and gives back what throttles took. A
+// clock that was set back holds nothing for longer than if it happened now.
+func (b *Book) tidy(now Instant, want call.Want) {
+	for _, w := range want.Windows {
+		b.Longest = max(b.Longest, w.Hold())
+	}
+	b.Quiet = min(b.Quiet, now.After(call.Lease+b.Longest))
+	b.Given = min(b.Given, now)
+	for i := range b.Slots {
+		s := &b.Slots[i]
+		s.Taken, s.Done = min(s.Taken, now), min(s.Done, now)
+	}
+	b.Slots = slices.DeleteFunc(b.Slots, func(s Slot) bool { return s.until(b.Longest, 0) <= now })
+	b.Seats = slices.DeleteFunc(b.Seats, func(s Seat) bool {
+		return max(s.Wake, s.Served).After(forget) < now || max(s.Wake, s.Served) > now.After(forget)
+	})
+	for ; b.Lost > 0 && b.Given.Until(now) >= giveBack; b.Given = b.Given.After(giveBack) {
+		b.Lost = max(0, b.Lost-giveBackPart)
+	}
+}
+
+// until returns when the slot is free in a window that holds it for a time,
+// for somebody who believes in at most the given credit.
+func (s Slot) until(hold, credit time.Duration) Instant {
+	if s.Done == 0 {
+		return s.Taken.After(call.Lease + hold)
+	}
+	return s.Done.After(hold + max(s.Extra, -credit))
+}
+
+// seat returns the process's seat, a new one where it has none.
+func (b *Book) seat(process int64) *Seat {
+	i := slices.IndexFunc(b.Seats, func(s Seat) bool { return s.Process == process })
+	if i < 0 {
+		b.Seats = append(b.Seats, Seat{Process: process})
+		i = len(b.Seats) - 1
+	}
+	return &b.Seats[i]
+}
+
+// wait returns how long a process has to wait before it asks again, 0 where it
+// may take a slot: there are as many as it needs in every window.
+func (b *Book) wait(now Instant, want call.Want, me *Seat) time.Duration {
+	var wait time.Duration
+	for _, w := range want.Windows {
+		limit := max(1, int(b.Part()*float64(w.Limit)+rounding))
+		taken := b.taken(now, w, want.Credit)
+		free := limit - len(taken)
+		switch {
+		case free <= 0:
+			wait = max(wait, min(askAgain, now.Until(taken[-free])))
+		case free < 1+b.reserved(now, w, me):
+			wait = max(wait, giveWay)
+		}
+	}
+	return wait
+}
+
+// taken returns when the slots become free that are taken in a window, the
+// first one first.
+func (b *Book) taken(now Instant, w call.Window, credit time.Duration) []Instant {
+	var taken []Instant
+	for _, s := range b.Slots {
+		if until := s.until(w.Hold(), credit); until > now {
+			taken = append(taken, until)
+		}
+	}
+	slices.Sort(taken)
+	return taken
+}
+
+// reserved counts the slots that a process leaves to others: to each one that
+// waits as many as make it equal, and one more where it was served longer ago.
+// So those that wait have equal parts of any window, and one that does not
+// want its part leaves it to the others.
+func (b *Book) reserved(now Instant, w call.Window, me *Seat) int {
+	n := 0
+	mine := b.held(now, w, me.Process)
+	for _, s := range b.Seats {
+		if s.Process == me.Process || s.Wake == 0 || now > s.Wake.After(passOver) {
+			continue
+		}
+		n += max(0, mine-b.held(now, w, s.Process))
+		if s.Served < me.Served || (s.Served == me.Served && s.Process < me.Process) {
+			n++
+		}
+	}
+	return n
+}
+
+// held counts a process's slots in a window.
+func (b *Book) held(now Instant, w call.Window, process int64) int {
+	n := 0
+	for _, s := range b.Slots {
+		if s.Process == process && s.until(w.Hold(), 0) > now {
+			n++
+		}
+	}
+	return n
+}
+
+// rounding is what a product of binary fractions may be off by.
+const rounding = 1e-9
