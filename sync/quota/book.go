@@ -58,7 +58,7 @@ type Seat struct {
 const (
 	askAgain = 50 * time.Millisecond // the longest time before a process that waits asks again
 	giveWay  = time.Millisecond / 2  // the time in which another one is let go first
-	passOver = 50 * time.Millisecond // a process later than this is not waited for
+	passOver = 20 * time.Millisecond // a process later than this is not waited for
 	forget   = time.Minute           // after this it has no seat any more
 )
 

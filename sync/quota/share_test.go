@@ -3,6 +3,7 @@ package quota_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -145,11 +146,7 @@ func TestShare_TurnsAreFair(t *testing.T) {
 func clone(c *cloud) map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	by := map[string]int{}
-	for name, n := range c.by {
-		by[name] = n
-	}
-	return by
+	return maps.Clone(c.by)
 }
 
 // TestShare_OneTakesWhatTheOthersLeave: a process that calls now and then gets

@@ -26,7 +26,7 @@ import (
 
 // The limits of a call where Options name none.
 const (
-	DefaultDeadline  = 15 * time.Second
+	DefaultDeadline  = call.LongestCall
 	DefaultBodyLimit = 4 << 20
 )
 

@@ -221,7 +221,7 @@ func (b *file) shut() error {
 }
 
 func (b *file) close() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.turn <- struct{}{}
+	defer func() { <-b.turn }()
 	return b.shut()
 }

@@ -73,7 +73,7 @@ func (d *Desk) Update(ctx context.Context, operation string, f func(*quota.Book,
 	d.mu.Lock()
 	own, ok := d.files[operation]
 	if !ok {
-		own = &file{path: filepath.Join(d.dir, operation), boot: d.boot, log: d.log}
+		own = &file{path: filepath.Join(d.dir, operation), boot: d.boot, log: d.log, turn: make(chan struct{}, 1)}
 		d.files[operation] = own
 	}
 	d.mu.Unlock()
@@ -97,21 +97,22 @@ type file struct {
 	boot [16]byte
 	log  *slog.Logger
 
-	mu    sync.Mutex
-	f     *os.File // nil until it is needed
-	fresh bool     // it was opened and not used yet
-	seen  bool     // one was used before: another file at its path is a new book
+	turn  chan struct{} // holds one while the rest is in use
+	f     *os.File      // nil until it is needed
+	fresh bool          // it was opened and not used yet
+	seen  bool          // one was used before: another file at its path is a new book
 
 	buffer []byte
 }
 
 // update reads the book, lets f change it, and writes it.
 func (b *file) update(ctx context.Context, f func(*quota.Book, quota.Instant)) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if err := ctx.Err(); err != nil {
-		return err
+	select {
+	case b.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
+	defer func() { <-b.turn }()
 	another, err := b.lock(ctx)
 	if err != nil {
 		return fmt.Errorf("book of calls: %w", err)

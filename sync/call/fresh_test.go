@@ -1,0 +1,58 @@
+package call_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"weir/sync/call"
+)
+
+// old is a shared budget whose slots are too old at once, but for the last ones.
+type old struct{ taken, given, fresh int }
+
+func (o *old) Take(context.Context, call.Want) (call.Slot, error) {
+	o.taken++
+	return o, nil
+}
+
+func (*old) Part() float64 { return 1 }
+func (o *old) Fresh() bool { return o.taken >= o.fresh }
+func (o *old) Give(e call.End) {
+	if e.Unsent {
+		o.given++
+	}
+}
+
+// TestFreshOnly_TakesAnotherSlot: a call is not sent on an old slot, which is
+// given back as unused, and takes a few more before it gives up.
+func TestFreshOnly_TakesAnotherSlot(t *testing.T) {
+	tests := []struct {
+		fresh       int // the first slot that is good
+		taken, sent int
+		given       int
+		want        string
+	}{
+		{1, 1, 1, 0, "<nil>"},
+		{3, 3, 1, 2, "<nil>"},
+		{100, 5, 0, 5, "Op: internal: not sent: too much time passed since its slot was taken"},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			client, shared := &script{}, &old{fresh: tt.fresh}
+			l, err := call.NewLimiter(call.LimiterOptions{Limits: map[string][]call.Window{"Op": {second(1)}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Share(shared, func(err error) { t.Errorf("told %v", err) })
+			_, err = call.Limit(call.FreshOnly(client), call.Limiters{"a": l}, nil).Call(t.Context(), request())
+			if got := fmt.Sprint(err); got != tt.want {
+				t.Errorf("error %q, want %q", got, tt.want)
+			}
+			if shared.taken != tt.taken || shared.given != tt.given || len(client.sent) != tt.sent {
+				t.Errorf("%d taken, %d given back, %d sent, want %+v", shared.taken, shared.given, len(client.sent), tt)
+			}
+		})
+	}
+}
