@@ -22,14 +22,21 @@ type stale struct{}
 
 func (stale) Error() string { return "its slot is too old" }
 
-// FreshOnly keeps a call from being sent whose shared slot may have expired
-// meanwhile, as that of a process that was stopped for a while. Limit takes
-// another slot for it. It stands right above what sends.
-func FreshOnly(next Caller) Caller {
+// WhenReady sends a call when its shared slot is free, and not when the slot may
+// have expired meanwhile, as that of a process that was stopped for a while;
+// Limit takes another one then. It stands right above what sends: a slot is
+// handed out a moment before it is free, so that the journal's write lies in
+// the time before and not in the slot's.
+func WhenReady(next Caller) Caller {
 	return Func(func(ctx context.Context, req *Request) (*Response, error) {
-		if slot, ok := ctx.Value(slotKey{}).(Slot); ok && !slot.Fresh() {
+		slot, ok := ctx.Value(slotKey{}).(Slot)
+		switch {
+		case !ok || slot.Ready(ctx):
+			return next.Call(ctx, req)
+		case ctx.Err() != nil:
+			return nil, refusal(req, Canceled, "gave up before it was sent", ctx.Err())
+		default:
 			return nil, refusal(req, Internal, "not sent: too much time passed since its slot was taken", stale{})
 		}
-		return next.Call(ctx, req)
 	})
 }

@@ -17,17 +17,17 @@ func (o *old) Take(context.Context, call.Want) (call.Slot, error) {
 	return o, nil
 }
 
-func (*old) Part() float64 { return 1 }
-func (o *old) Fresh() bool { return o.taken >= o.fresh }
+func (*old) Part() float64                { return 1 }
+func (o *old) Ready(context.Context) bool { return o.taken >= o.fresh }
 func (o *old) Give(e call.End) {
 	if e.Unsent {
 		o.given++
 	}
 }
 
-// TestFreshOnly_TakesAnotherSlot: a call is not sent on an old slot, which is
+// TestWhenReady_TakesAnotherSlot: a call is not sent on an old slot, which is
 // given back as unused, and takes a few more before it gives up.
-func TestFreshOnly_TakesAnotherSlot(t *testing.T) {
+func TestWhenReady_TakesAnotherSlot(t *testing.T) {
 	tests := []struct {
 		fresh       int // the first slot that is good
 		taken, sent int
@@ -46,7 +46,7 @@ func TestFreshOnly_TakesAnotherSlot(t *testing.T) {
 				t.Fatal(err)
 			}
 			l.Share(shared, func(err error) { t.Errorf("told %v", err) })
-			_, err = call.Limit(call.FreshOnly(client), call.Limiters{"a": l}, nil).Call(t.Context(), request())
+			_, err = call.Limit(call.WhenReady(client), call.Limiters{"a": l}, nil).Call(t.Context(), request())
 			if got := fmt.Sprint(err); got != tt.want {
 				t.Errorf("error %q, want %q", got, tt.want)
 			}

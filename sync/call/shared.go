@@ -43,8 +43,10 @@ type Slot interface {
 	// Part is the part of the windows that may be used now, above 0 and at
 	// most 1: less than 1 where the cloud throttled any of the processes.
 	Part() float64
-	// Fresh reports whether the call may still be sent on it.
-	Fresh() bool
+	// Ready waits for the short time until the call may be sent on it, and
+	// reports whether it may: not when ctx ends, or when too much time has
+	// passed since it was taken.
+	Ready(ctx context.Context) bool
 	// Give says that the call ended, now. It is to be called once.
 	Give(e End)
 }
@@ -287,8 +289,8 @@ var _ Slot = (*lonely)(nil)
 // Part is all of what the process has.
 func (*lonely) Part() float64 { return 1 }
 
-// Fresh is always true: the slot covers the sending whenever it happens.
-func (*lonely) Fresh() bool { return true }
+// Ready is always true: the slot covers the sending whenever it happens.
+func (*lonely) Ready(context.Context) bool { return true }
 
 // Give frees the slot.
 func (l *lonely) Give(e End) {

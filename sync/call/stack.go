@@ -41,8 +41,9 @@ type StackOptions struct {
 //   - Journal writes down only what is really about to be sent, and before it is.
 //     That its writing lies between slot and sending does not matter to the
 //     quota: the slot covers the sending whenever it happens;
-//   - FreshOnly looks at the shared slot once more after all that may have taken
-//     long: one that was stopped with a slot in its hand must not send on it;
+//   - WhenReady waits for the last moment of a shared slot that was handed out
+//     early, and looks at it once more after all that may have taken long: a
+//     process that was stopped with a slot in its hand must not send on it;
 //   - Meter measures the client alone, without the journal's disk.
 func Stack(client Caller, o StackOptions) Caller {
 	if o.Logger == nil {
@@ -52,7 +53,7 @@ func Stack(client Caller, o StackOptions) Caller {
 		o.Circuit = NewCircuit(o.Limiters.Ramp)
 	}
 	c := Meter(client, o.Metrics)
-	c = FreshOnly(c)
+	c = WhenReady(c)
 	c = Journal(c, o.Recorder, o.Logger)
 	c = Begin(c)
 	c = o.Circuit.Wrap(c)

@@ -56,6 +56,7 @@ type Seat struct {
 
 // How processes wait for each other.
 const (
+	early    = 50 * time.Millisecond // a slot is handed out this long before it is free
 	askAgain = 50 * time.Millisecond // the longest time before a process that waits asks again
 	giveWay  = time.Millisecond / 2  // the time in which another one is let go first
 	passOver = 20 * time.Millisecond // a process later than this is not waited for
@@ -69,25 +70,28 @@ const (
 	leastPart    = 0.01
 )
 
-// Take takes a slot for a process at an instant and returns its number. Where
-// there is none it returns 0, and after which time to ask again.
-func (b *Book) Take(now Instant, process int64, want call.Want) (number int64, again time.Duration) {
+// Take takes a slot for a process at an instant and returns its number, and from
+// when on the call may be sent: now, or a moment later. Where there is none it
+// returns 0, and after which time to ask again.
+func (b *Book) Take(
+	now Instant, process int64, want call.Want,
+) (number int64, from Instant, again time.Duration) {
 	b.tidy(now, want)
 	if want.Unseen {
 		b.Silence(now)
 	}
 	if now < b.Quiet {
-		return 0, min(askAgain, now.Until(b.Quiet))
+		return 0, 0, min(askAgain, now.Until(b.Quiet))
 	}
 	seat := b.seat(process)
-	if again = b.wait(now, want, seat); again > 0 {
+	if from, again = b.wait(now, want, seat); again > 0 {
 		seat.Wake = now.After(again)
-		return 0, again
+		return 0, 0, again
 	}
 	seat.Served, seat.Wake = now, 0
 	b.Number++
 	b.Slots = append(b.Slots, Slot{Number: b.Number, Process: process, Taken: now, Cuts: b.Cuts})
-	return b.Number, 0
+	return b.Number, from, 0
 }
 
 // Give ends the call that has a slot. One whose slot has expired meanwhile
@@ -167,21 +171,34 @@ func (b *Book) seat(process int64) *Seat {
 }
 
 // wait returns how long a process has to wait before it asks again, 0 where it
-// may take a slot: there are as many as it needs in every window.
-func (b *Book) wait(now Instant, want call.Want, me *Seat) time.Duration {
-	var wait time.Duration
+// may take a slot, and from when on that is free in every window.
+func (b *Book) wait(now Instant, want call.Want, me *Seat) (from Instant, wait time.Duration) {
+	from = now
+	soon := now.After(early)
 	for _, w := range want.Windows {
 		limit := max(1, int(b.Part()*float64(w.Limit)+rounding))
 		taken := b.taken(now, w, want.Credit)
-		free := limit - len(taken)
+		// The slot is free when all but limit-1 of those taken are.
+		at := now
+		if len(taken) >= limit {
+			at = taken[len(taken)-limit]
+		}
+		free := limit - later(taken, soon)
 		switch {
-		case free <= 0:
-			wait = max(wait, min(askAgain, now.Until(taken[-free])))
+		case at > soon:
+			wait = max(wait, min(askAgain, soon.Until(at)))
 		case free < 1+b.reserved(now, w, me):
 			wait = max(wait, giveWay)
 		}
+		from = max(from, at)
 	}
-	return wait
+	return from, wait
+}
+
+// later counts the ordered instants after one.
+func later(ordered []Instant, than Instant) int {
+	n, _ := slices.BinarySearch(ordered, than+1)
+	return len(ordered) - n
 }
 
 // taken returns when the slots become free that are taken in a window, the
@@ -202,13 +219,13 @@ func (b *Book) taken(now Instant, w call.Window, credit time.Duration) []Instant
 // So those that wait have equal parts of any window, and one that does not
 // want its part leaves it to the others.
 func (b *Book) reserved(now Instant, w call.Window, me *Seat) int {
-	n := 0
-	mine := b.held(now, w, me.Process)
+	n, soon := 0, now.After(early)
+	mine := b.held(soon, w, me.Process)
 	for _, s := range b.Seats {
 		if s.Process == me.Process || s.Wake == 0 || now > s.Wake.After(passOver) {
 			continue
 		}
-		n += max(0, mine-b.held(now, w, s.Process))
+		n += max(0, mine-b.held(soon, w, s.Process))
 		if s.Served < me.Served || (s.Served == me.Served && s.Process < me.Process) {
 			n++
 		}
@@ -216,7 +233,7 @@ func (b *Book) reserved(now Instant, w call.Window, me *Seat) int {
 	return n
 }
 
-// held counts a process's slots in a window.
+// held counts a process's slots in a window at an instant.
 func (b *Book) held(now Instant, w call.Window, process int64) int {
 	n := 0
 	for _, s := range b.Slots {

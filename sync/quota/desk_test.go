@@ -115,3 +115,17 @@ func (c *cloud) most(per time.Duration) int {
 	}
 	return best
 }
+
+// count counts the arrivals.
+func (c *cloud) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.arrivals)
+}
+
+// forget begins to count anew.
+func (c *cloud) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.arrivals = nil
+}

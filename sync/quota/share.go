@@ -39,7 +39,7 @@ func (s *shared) Take(ctx context.Context, want call.Want) (call.Slot, error) {
 		taken := slot{desk: s.desk, operation: want.Operation}
 		var again time.Duration
 		err := s.desk.Update(ctx, want.Operation, func(b *Book, now Instant) {
-			taken.number, again = b.Take(now, s.process, want)
+			taken.number, taken.from, again = b.Take(now, s.process, want)
 			taken.taken, taken.part = now, b.Part()
 		})
 		if err != nil {
@@ -61,14 +61,22 @@ type slot struct {
 	operation string
 	number    int64
 	taken     Instant
+	from      Instant // when it is free
 	part      float64
 }
 
 // Part is the part of the windows that may be used.
 func (s *slot) Part() float64 { return s.part }
 
-// Fresh reports whether the slot was taken a moment ago.
-func (s *slot) Fresh() bool { return s.taken.Until(s.desk.Now()) <= call.Fresh }
+// Ready waits until the slot is free, and reports whether it was taken a moment
+// ago.
+func (s *slot) Ready(ctx context.Context) bool {
+	if wait := s.desk.Now().Until(s.from); wait > 0 && pause(ctx, wait) != nil {
+		return false
+	}
+	now := s.desk.Now()
+	return now >= s.from && s.taken.Until(now) <= call.Fresh
+}
 
 // Give writes the end of the call into the book. Where that cannot be done the
 // slot stays taken until it expires.

@@ -39,7 +39,7 @@ func newProcess(t *testing.T, desk *memory, server call.Caller, number int, wind
 	}
 	p := &process{name: fmt.Sprint("p", number), limiter: l}
 	l.Share(quota.Share(mortal{desk, p.died.Load}, int64(number)), func(err error) { p.told = append(p.told, err) })
-	p.caller = call.Limit(call.FreshOnly(server), call.Limiters{p.name: l}, nil)
+	p.caller = call.Limit(call.WhenReady(server), call.Limiters{p.name: l}, nil)
 	return p
 }
 
@@ -172,7 +172,7 @@ func TestShare_OneTakesWhatTheOthersLeave(t *testing.T) {
 		if got := server.most(time.Second); got > 10 {
 			t.Errorf("%d calls in one second, limit 10", got)
 		}
-		if total := len(server.arrivals); total < 295 {
+		if total := server.count(); total < 295 {
 			t.Errorf("%d calls in 30 s at 10 a second", total)
 		}
 	})
@@ -213,7 +213,7 @@ func TestFailure_A07_ThrottleIsLearntByAll(t *testing.T) {
 		first.calls(t.Context(), 10)
 		server.throttle = func() bool { return false }
 		time.Sleep(2 * time.Second)
-		server.arrivals = nil
+		server.forget()
 		other.calls(t.Context(), 20)
 		if got := server.most(time.Second); got != 5 {
 			t.Errorf("the other made %d calls a second after a throttle, want 5", got)
@@ -222,7 +222,7 @@ func TestFailure_A07_ThrottleIsLearntByAll(t *testing.T) {
 			t.Errorf("the other tells a limit of %d, want 5", got)
 		}
 		time.Sleep(3 * time.Minute)
-		server.arrivals = nil
+		server.forget()
 		other.calls(t.Context(), 20)
 		if got := server.most(time.Second); got != 10 {
 			t.Errorf("%d calls a second three minutes later, want 10", got)
@@ -254,17 +254,17 @@ func TestShare_WithoutTheBudgetAPartIsUsed(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		set(true)
 		time.Sleep(call.Lease)
-		quiet := len(server.arrivals)
+		quiet := server.count()
 		time.Sleep(40 * time.Second)
-		apart := len(server.arrivals) - quiet
+		apart := server.count() - quiet
 		if _, usable := processes[0].limiter.Sharing(); usable {
 			t.Error("it says that its quota is shared")
 		}
 		set(false)
 		time.Sleep(60 * time.Second)
-		back := len(server.arrivals)
+		back := server.count()
 		time.Sleep(20 * time.Second)
-		again := len(server.arrivals) - back
+		again := server.count() - back
 		cancel()
 		wg.Wait()
 		if got := server.most(time.Second); got > limit {

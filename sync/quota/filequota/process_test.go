@@ -63,7 +63,7 @@ func caller(between func()) call.Caller {
 	}
 	l.Share(New(os.Getenv(childDir), nil).Share(), func(err error) { fmt.Println("apart", err) })
 	url := os.Getenv(childURL) + "/?by=" + fmt.Sprint(os.Getpid())
-	send := call.FreshOnly(call.Func(func(context.Context, *call.Request) (*call.Response, error) {
+	send := call.WhenReady(call.Func(func(context.Context, *call.Request) (*call.Response, error) {
 		resp, err := http.Get(url)
 		if err != nil {
 			return nil, &call.Error{Code: call.Unknown}
