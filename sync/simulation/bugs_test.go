@@ -5,9 +5,9 @@ func bugs() []bug {
 	return []bug{
 		{"a slot of the quota is free too early", []edit{{
 			"sync/call/slots.go",
-			"\tcase unmeasured:\n\t\treturn w.Per + w.margin()\n", "\tcase unmeasured:\n\t\treturn w.Per / 4\n",
+			"\tcase unmeasured:\n\t\treturn w.Hold()\n", "\tcase unmeasured:\n\t\treturn w.Per / 4\n",
 		}, {
-			"sync/call/slots.go", "return w.Per + w.margin() - credit", "return w.Per/4 - credit",
+			"sync/call/slots.go", "return w.Hold() - credit", "return w.Per/4 - credit",
 		}}},
 		{"calls of the process before are not recalled", []edit{{
 			"sync/call/recall.go", "\t\tl.operation(c.Operation).recall(c)\n", "\t\t_ = l.operation(c.Operation)\n",
