@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"weir/sync/emulator"
+	"weir/sync/plan"
 	"weir/sync/resource"
 	"weir/sync/state"
 )
@@ -238,4 +239,76 @@ func (f *fullDisk) Save(ctx context.Context, r ...resource.Applied) error {
 		return errFull
 	}
 	return f.Store.Save(ctx, r...)
+}
+
+// TestFailure_P03_RemovedAfterACutUpdate: a process died in the middle of an
+// update, and the document left the source before the next one began. Whether the
+// call had its effect or not, nothing that weir made stays.
+func TestFailure_P03_RemovedAfterACutUpdate(t *testing.T) {
+	for name, tc := range map[string]struct {
+		recorded, cut string // documents
+		id            resource.ID
+		sent          bool // the cut call had its effect
+		want          []string
+	}{
+		"turned on, and not written down": {
+			multiOff, multiOn, resource.ID{Account: "ali", Kind: "MultiStream", Key: "live.example.com"},
+			true, []string{"SetLiveDomainMultiStreamConfig off"},
+		},
+		"let in, which was never sent": {
+			forbid, strings.Replace(forbid, "false", "true", 1),
+			resource.ID{Account: "ali", Kind: "StreamIngest", Key: "push.example.com/live/bad"}, false, []string{"ResumeLiveStream bad"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inTime(t, []change{loose}, func(h *house) {
+				h.commit("a.yaml", tc.recorded, "b.yaml", relay)
+				h.wait(time.Minute)
+				record, ok := h.record(tc.id)
+				if !ok {
+					t.Fatal("nothing was applied")
+				}
+				h.commit("a.yaml", tc.cut, "b.yaml", relay)
+				h.wait(time.Minute)
+				if !tc.sent {
+					h.commit("a.yaml", tc.recorded, "b.yaml", relay)
+					h.wait(time.Minute)
+				}
+				h.stop()
+				h.writes()
+				after := resource.Spec(strings.Replace(string(record.Spec), "false", "true", 1))
+				record.At = time.Now().UTC()
+				if err := h.store.Save(h.t.Context(), record); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second)
+				_, err := h.store.Open(h.t.Context(), state.Entry{
+					Opened: time.Now(), Account: "ali", Operation: "Cut", Resource: tc.id.String(), Write: true, Origin: record.Origin,
+					Change: &state.Change{Action: string(plan.Update), Reason: string(plan.Edited), Before: record.Spec, After: after},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				h.commit("b.yaml", relay)
+				h.build(loose)
+				h.start()
+				h.wait(2 * time.Minute)
+				h.expectWrites(tc.want...)
+			})
+		})
+	}
+}
+
+// record returns the record of a resource.
+func (h *house) record(id resource.ID) (resource.Applied, bool) {
+	records, err := h.store.Applied(h.t.Context())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, r := range records {
+		if r.ID == id {
+			return r, true
+		}
+	}
+	return resource.Applied{}, false
 }
