@@ -252,12 +252,16 @@ func TestFailure_P03_RemovedAfterACutUpdate(t *testing.T) {
 		want          []string
 	}{
 		"turned on, and not written down": {
-			multiOff, multiOn, resource.ID{Account: "ali", Kind: "MultiStream", Key: "live.example.com"},
-			true, []string{"SetLiveDomainMultiStreamConfig off"},
+			multiOff, multiOn,
+			resource.ID{Account: "ali", Kind: "MultiStream", Key: "live.example.com"},
+			true,
+			[]string{"SetLiveDomainMultiStreamConfig off"},
 		},
 		"let in, which was never sent": {
 			forbid, strings.Replace(forbid, "false", "true", 1),
-			resource.ID{Account: "ali", Kind: "StreamIngest", Key: "push.example.com/live/bad"}, false, []string{"ResumeLiveStream bad"},
+			resource.ID{Account: "ali", Kind: "StreamIngest", Key: "push.example.com/live/bad"},
+			false,
+			[]string{"ResumeLiveStream bad"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

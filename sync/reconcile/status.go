@@ -266,14 +266,15 @@ func (r *Reconciler) logPass(p *plan.Plan, rep *apply.Report, t passTimes) {
 		r.opts.Logger.Warn("plan held", "guard", h.Guard, "reason", h.Message, "plan", p.Hash,
 			"consent", "weir apply --consent "+p.Hash)
 	}
+	if rep != nil {
+		attrs = append(attrs, "applied", rep.Summary[apply.Done],
+			"failed", rep.Summary[apply.Failed], "refused", rep.Summary[apply.Refused])
+	}
 	switch {
-	case rep != nil && rep.Summary[apply.Done]+rep.Summary[apply.Failed]+rep.Summary[apply.Refused] > 0:
-		msg := "pass applied changes"
-		if rep.Summary[apply.Done] == 0 {
-			msg = "pass applied none of its changes"
-		}
-		r.opts.Logger.Info(msg, append(attrs, "applied", rep.Summary[apply.Done],
-			"failed", rep.Summary[apply.Failed], "refused", rep.Summary[apply.Refused])...)
+	case rep != nil && rep.Summary[apply.Done] > 0:
+		r.opts.Logger.Info("pass applied changes", attrs...)
+	case rep != nil && rep.Failed():
+		r.opts.Logger.Info("pass applied none of its changes", attrs...)
 	case t.full:
 		r.opts.Logger.Info("full pass", attrs...)
 	default:
