@@ -15,30 +15,35 @@ func Words() []string { return []string{WordFight, WordNotEffective, WordReadOnl
 func Explain(word string) (string, bool) {
 	text, ok := map[string]string{
 		string(InSync): "The account was read and holds what is declared. What cannot be read is never called so.",
-		string(Pending): "The resource differs from its declaration, and a change is due or under way, or is held: `weir status`\n" +
-			"says by which guard.",
-		string(Drifted): "Somebody changed the resource in the account; the declaration is what it was. With policy.drift: heal it is\n" +
-			"put back, with report it is only told. `weir bisect ID FIELD=VALUE` says when it came to be so. What somebody\n" +
-			"undoes three times is a fight: it is left alone until its declaration is edited, or `weir settle ID again`.",
-		string(Conflict): "The declaration was edited and somebody changed the resource in the account as well. The declaration holds:\n" +
-			"look at `weir diff` for what the change in the account was, before it is written over.",
-		string(Edited):  "The declaration was edited since it was applied, and the account still holds what was applied.",
-		string(New):     "The resource is declared and weir never applied it. What the account holds already is taken over.",
-		string(Removed): "Its declaration left the source. Only mode sync removes what weir applied; what cannot be undone is forgotten.",
+		string(Pending): "The resource differs from its declaration, and a change is due or under way, or is held:\n" +
+			"`weir status` says by which guard.",
+		string(Drifted): "Somebody changed the resource in the account; the declaration is what it was. With\n" +
+			"policy.drift: heal it is put back, with report it is only told. `weir bisect ID FIELD=VALUE` says when it came\n" +
+			"to be so. What somebody undoes three times is a fight: it is left alone until its declaration is\n" +
+			"edited, or `weir settle ID again`.",
+		string(Conflict): "The declaration was edited and somebody changed the resource in the account as well. The\n" +
+			"declaration holds: look at `weir diff` for what the change in the account was, before it is\n" +
+			"written over.",
+		string(Edited): "The declaration was edited since it was applied, and the account still holds what was applied.",
+		string(New):    "The resource is declared and weir never applied it. What the account holds already is taken over.",
+		string(Removed): "Its declaration left the source. Only mode sync removes what weir applied; what cannot be undone\n" +
+			"is forgotten.",
 		string(Expired): "What was applied runs out, or has run out, and is made again.",
 		string(Restart): "The declaration has a new restart token: the recording is restarted, once.",
-		string(Waiting): "A precondition is not met, such as a stream that is not on air. weir looks again; nothing is to be done.",
-		string(Unknown): "Nothing in the account says whether it is as declared: the kind cannot be read back, a read failed, or the\n" +
-			"answer to an act that may happen once was lost. `weir diff` and `weir status` name the last two; an act in doubt\n" +
-			"is ended by `weir settle ID done|again`.",
-		WordFight: "weir put the same change back three times, and it was made again. weir has stopped and names both times.\n" +
-			"Find out who makes it (`weir bisect ID FIELD=VALUE` says when), then edit the declaration, or say\n" +
-			"`weir settle ID again`; it also ends when the account holds what is declared for a day.",
-		WordNotEffective: "The cloud accepted the write, and no read has ever shown it: the account ignores a field, or refuses it\n" +
-			"without a word. weir writes a few times, further and further apart, and then stops. Correct the declaration,\n" +
-			"or ask the cloud's support.",
-		WordReadOnly: "weir ended without a stop five times within ten minutes. It reads and reports, and calls nothing that has an\n" +
-			"effect, until it has run for ten minutes or is stopped in order. Look into its log for why it ended.",
+		string(Waiting): "A precondition is not met, such as a stream that is not on air. weir looks again; nothing is to be\n" +
+			"done.",
+		string(Unknown): "Nothing in the account says whether it is as declared: the kind cannot be read back, a read\n" +
+			"failed, or the answer to an act that may happen once was lost. `weir diff` and `weir status` name\n" +
+			"the last two; an act in doubt is ended by `weir settle ID done|again`.",
+		WordFight: "weir put the same change back three times, and it was made again. weir has stopped and names both\n" +
+			"times. Find out who makes it (`weir bisect ID FIELD=VALUE` says when), then edit the declaration,\n" +
+			"or say `weir settle ID again`; it also ends when the account holds what is declared for a day.",
+		WordNotEffective: "The cloud accepted the write, and no read has ever shown it: the account ignores a field, or\n" +
+			"refuses it without a word. weir writes a few times, further and further apart, and then stops.\n" +
+			"Correct the declaration, or ask the cloud's support.",
+		WordReadOnly: "weir ended without a stop five times within ten minutes. It reads and reports, and calls nothing\n" +
+			"that has an effect, until it has run for ten minutes or is stopped in order. Look into its log for\n" +
+			"why it ended.",
 	}[word]
 	return text, ok
 }
