@@ -21,9 +21,9 @@ func Explain(word string) (string, bool) {
 			"policy.drift: heal it is put back, with report it is only told. `weir bisect ID FIELD=VALUE` says when it came\n" +
 			"to be so. What somebody undoes three times is a fight: it is left alone until its declaration is\n" +
 			"edited, or `weir settle ID again`.",
-		string(Conflict): "The declaration was edited and somebody changed the resource in the account as well. The\n" +
-			"declaration holds: look at `weir diff` for what the change in the account was, before it is\n" +
-			"written over.",
+		string(Conflict): "The declaration was edited and somebody changed the resource in the account as well.\n" +
+			"The declaration holds: look at `weir diff` for what the change in the account was, before it\n" +
+			"is written over.",
 		string(Edited): "The declaration was edited since it was applied, and the account still holds what was applied.",
 		string(New):    "The resource is declared and weir never applied it. What the account holds already is taken over.",
 		string(Removed): "Its declaration left the source. Only mode sync removes what weir applied; what cannot be undone\n" +
