@@ -27,12 +27,11 @@ type disk struct {
 func (d *disk) write(ctx context.Context, what, key string, do func() error) error {
 	p := d.p
 	text := what + " " + key
-	n := p.run.counts.next("write " + text)
-	p.pause(context.WithoutCancel(ctx), p.run.seed.of("disk "+text, n).within(time.Microsecond, p.run.diskTime()))
+	p.pause(context.WithoutCancel(ctx), p.luck("disk "+text).within(time.Microsecond, p.run.diskTime()))
 	if p.cut("before write") || p.dead.Load() {
 		return errDead
 	}
-	if p.run.struck("disk-full", p.run.seed.of("full "+text, n)) {
+	if p.run.struck("disk-full", p.luck("full "+text)) {
 		return errFull
 	}
 	err := do()
@@ -48,7 +47,7 @@ func (d *disk) read(what string) error {
 	if d.p.dead.Load() {
 		return errDead
 	}
-	if d.p.run.struck("disk-unreadable", d.p.run.seed.of("unreadable "+what, d.p.run.counts.next("read "+what))) {
+	if d.p.run.struck("disk-unreadable", d.p.luck("unreadable "+what)) {
 		return errRead
 	}
 	return nil

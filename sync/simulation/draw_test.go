@@ -71,3 +71,10 @@ func (c *counter) next(what string) uint64 {
 	c.n[what]++
 	return c.n[what]
 }
+
+// luck derives a draw of a process from what it does and when. It counts
+// nothing: whether what is given up at an instant was begun before that is up to
+// the scheduler, and must not be the luck of what comes later.
+func (p *process) luck(what string) draw {
+	return p.run.seed.of(p.name+" "+what, uint64(time.Now().UnixNano()))
+}

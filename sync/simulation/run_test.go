@@ -48,7 +48,6 @@ type run struct {
 	lowered   bool
 	faults    []namedFault
 	stray     sync.WaitGroup // requests on their way without a sender
-	counts    counter
 	oracle    oracle
 
 	mu         sync.Mutex // guards what follows

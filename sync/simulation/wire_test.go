@@ -21,7 +21,7 @@ type asked struct{}
 func (p *process) staggered(next call.Caller) call.Caller {
 	return call.Func(func(ctx context.Context, req *call.Request) (*call.Response, error) {
 		key := callKey(req)
-		p.pause(ctx, p.run.seed.of("stagger "+key, p.run.counts.next("stagger "+key)).within(1, 200*time.Microsecond))
+		p.pause(ctx, p.luck("stagger "+key).within(1, 200*time.Microsecond))
 		return next.Call(ctx, req)
 	})
 }
@@ -56,8 +56,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		panic("a request that no caller made")
 	}
 	key := callKey(req)
-	n := p.run.counts.next("call " + key)
-	luck := p.run.seed.of("call "+key, n)
+	luck := p.luck("call " + key)
 	if p.dead.Load() || p.cut("before call") {
 		return nil, errDead
 	}
