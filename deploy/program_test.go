@@ -87,7 +87,7 @@ func commands(t *testing.T) [][]string {
 	for _, text := range execLines(t) {
 		out = append(out, strings.Fields(text))
 	}
-	call := regexp.MustCompile("(?m)(?:^|`|/)weir ([a-z]+(?: [^`#\n]*)?)")
+	call := regexp.MustCompile("(?m)(?:^|`|/)weir ([a-z][a-z-]*(?: [^`#\n]*)?)")
 	for _, m := range call.FindAllStringSubmatch(read(t, "README.md"), -1) {
 		out = append(out, strings.Fields(m[1]))
 	}
