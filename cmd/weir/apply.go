@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/sync/apply"
-	"weir/sync/plan"
 	"weir/sync/reconcile"
 )
 
@@ -153,7 +152,7 @@ func (a *app) permit(ctx context.Context, one *oneShot, f permission) error {
 		return one.release(ctx)
 	case f.consent != "":
 		return nil
-	case f.yes || !hasDue(p):
+	case f.yes || !p.HasDue():
 		return nil
 	case terminal(a.in) == 0 || terminal(a.out) == 0:
 		return errors.New("nobody is there to ask; say --yes to apply without asking")
@@ -164,13 +163,6 @@ func (a *app) permit(ctx context.Context, one *oneShot, f permission) error {
 		return errors.New("not applied")
 	}
 	return nil
-}
-
-func hasDue(p *plan.Plan) bool {
-	for range p.Due() {
-		return true
-	}
-	return false
 }
 
 // carryOut applies the plan with a bar on a terminal.

@@ -176,6 +176,14 @@ func (p *Plan) Due() iter.Seq[Change] {
 	}
 }
 
+// HasDue reports whether anything is done now.
+func (p *Plan) HasDue() bool {
+	for range p.Due() {
+		return true
+	}
+	return false
+}
+
 // Summary counts a plan's changes, each once.
 type Summary struct {
 	Create    int `json:"create"`

@@ -162,7 +162,7 @@ func (r *Reconciler) carryOut(ctx context.Context, p *plan.Plan) (*apply.Report,
 	if r.opts.DryRun {
 		return nil, nil
 	}
-	if hasDue(p) && r.revocation(ctx, p.Revision) != "" {
+	if p.HasDue() && r.revocation(ctx, p.Revision) != "" {
 		r.MarkDirty() // a look at what is in force instead
 		return nil, nil
 	}
@@ -177,13 +177,6 @@ func (r *Reconciler) carryOut(ctx context.Context, p *plan.Plan) (*apply.Report,
 		trimmed.Changes = append(trimmed.Changes, c)
 	}
 	return r.applier.Apply(ctx, &trimmed)
-}
-
-func hasDue(p *plan.Plan) bool {
-	for range p.Due() {
-		return true
-	}
-	return false
 }
 
 // resting reports whether c is due but failed so short a time ago that it is

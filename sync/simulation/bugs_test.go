@@ -77,7 +77,7 @@ func bugs() []bug {
 			"sync/reconcile/pass.go", "(failed || r.seen[id].At.Before(now.Add(-fresh)))", "(failed || r.seen[id].At.IsZero())",
 		}}},
 		{"a dry run applies", []edit{{
-			"sync/reconcile/pass.go", "\tif r.opts.DryRun {\n\t\treturn nil, nil\n\t}\n\tif hasDue", "\tif hasDue",
+			"sync/reconcile/pass.go", "\tif r.opts.DryRun {\n\t\treturn nil, nil\n\t}\n\tif p.HasDue", "\tif p.HasDue",
 		}, {
 			"sync/call/withhold.go", "!allowed[req.Operation] || req.Write", "!allowed[req.Operation] && !req.Write",
 		}}},
