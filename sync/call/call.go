@@ -24,7 +24,10 @@ type Request struct {
 	// Repeatable says that a second call has no second effect, so that one
 	// whose outcome is unknown may be made again.
 	Repeatable bool
-	Act        Act // for calls that must not happen twice; zero for all others
+	// Priority is a write's own, where what it does is more urgent than what it is
+	// part of; see PriorityOf.
+	Priority Priority
+	Act      Act // for calls that must not happen twice; zero for all others
 	// Begin is called before each try, after every wait, when the call is
 	// really about to go out; an error of it keeps the call from being sent.
 	// nil for none.

@@ -45,6 +45,11 @@ type Kind struct {
 	Judge plan.Judge
 	// Calls returns the calls that carry out a change that is due, in order.
 	Calls func(plan.Change) ([]*call.Request, error)
+	// Reads returns the reads with which Observe asks for a resource. Two
+	// resources that one read serves have an equal one, so that the distinct reads
+	// of many are what observing them costs; a list may take further pages, and
+	// what Observe remembers may save some.
+	Reads func(resource.Resource) []*call.Request
 	// Verify returns, after a change was carried out, the reads that show what
 	// became of it (priced by the dry run), nil for none.
 	Verify func(plan.Change) []*call.Request

@@ -46,6 +46,7 @@ type failure struct {
 // what is due. With full it first reads all that the scan under way still lacks.
 func (r *Reconciler) step(ctx context.Context, full bool) error {
 	began := time.Now()
+	r.empty()
 	if err := r.recallMarks(ctx); err != nil {
 		return err
 	}

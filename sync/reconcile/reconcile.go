@@ -109,6 +109,7 @@ type Reconciler struct {
 	headsTold  time.Time // when the journal's heads were last logged
 
 	revoked revoked
+	inbox   inbox
 }
 
 // New checks opts by field name and returns a Reconciler.

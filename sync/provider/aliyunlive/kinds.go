@@ -4,6 +4,7 @@ import (
 	"weir/sync/call"
 	"weir/sync/plan"
 	"weir/sync/provider"
+	"weir/sync/resource"
 )
 
 // apiName is the apiVersion of this cloud's manifests.
@@ -74,6 +75,7 @@ func kinds() map[string]provider.Kind {
 			Judge:      judgeMultiStream,
 			Calls:      ifDue(multiStreamCalls),
 			Verify:     noReads,
+			Reads:      switchReads,
 			Interrupts: turnsOff,
 			Readable:   true,
 		},
@@ -83,6 +85,7 @@ func kinds() map[string]provider.Kind {
 			Judge:      judgeIngest,
 			Calls:      ifDue(ingestCalls),
 			Verify:     noReads,
+			Reads:      ingestReads,
 			Wide:       everyApp,
 			Readable:   true,
 		},
@@ -92,6 +95,7 @@ func kinds() map[string]provider.Kind {
 			Judge:      judgeRecording,
 			Calls:      ifDue(recordingCalls),
 			Verify:     noReads,
+			Reads:      onlineReads,
 			Interrupts: endsRecording,
 		},
 		kindPrefetch: {
@@ -100,6 +104,7 @@ func kinds() map[string]provider.Kind {
 			Judge:       judgePrefetch,
 			Calls:       ifDue(prefetchCalls),
 			Verify:      noReads,
+			Reads:       noObserving,
 			Independent: true, // a region that is refused says nothing of the next
 		},
 	}
@@ -118,3 +123,29 @@ func ifDue(calls func(plan.Change) ([]*call.Request, error)) func(plan.Change) (
 // noReads is the Verify of all four kinds: what can be read shows itself to the
 // next pass, in bulk reads that cost less of the quotas.
 func noReads(plan.Change) []*call.Request { return nil }
+
+// reading is a read as Observe makes it.
+func reading(account, operation string, params map[string]any) *call.Request {
+	return &call.Request{Account: account, Operation: operation, Params: params, Repeatable: true}
+}
+
+func switchReads(r resource.Resource) []*call.Request {
+	return []*call.Request{reading(r.ID.Account, opReadMultiStream, map[string]any{"Domain": domainOf(r.Spec)})}
+}
+
+// ingestReads names the ingest domain in the place of the streaming domain that
+// the mapping will name.
+func ingestReads(r resource.Resource) []*call.Request {
+	domain := domainOf(r.Spec)
+	return []*call.Request{
+		reading(r.ID.Account, opMapping, map[string]any{"DomainName": domain}),
+		reading(r.ID.Account, opBlockList, pageParams(domain, 1)),
+	}
+}
+
+func onlineReads(r resource.Resource) []*call.Request {
+	return []*call.Request{reading(r.ID.Account, opOnlineList, onlineParams(domainOf(r.Spec), 1))}
+}
+
+// noObserving is of a kind that no read shows anything of.
+func noObserving(resource.Resource) []*call.Request { return nil }

@@ -124,10 +124,14 @@ func onlinePage(ctx context.Context, c call.Caller, g group, n int) (wire.Page[o
 		TotalNum   *wire.Count
 		OnlineInfo struct{ LiveStreamOnlineInfo []online }
 	}
-	params := pageParams(g.domain, n)
-	params["StreamType"] = "raw" // transcoded copies are not ingests
-	err := read(ctx, c, g.account, opOnlineList, params, &answer)
+	err := read(ctx, c, g.account, opOnlineList, onlineParams(g.domain, n), &answer)
 	return wire.Page[online]{Total: answer.TotalNum, Entries: answer.OnlineInfo.LiveStreamOnlineInfo}, err
+}
+
+func onlineParams(domain string, n int) map[string]any {
+	params := pageParams(domain, n)
+	params["StreamType"] = "raw" // transcoded copies are not ingests
+	return params
 }
 
 // epoch writes a PublishTime in UTC; a form that is not documented stays as it

@@ -147,9 +147,7 @@ func (s *pass) asked(g group) {
 
 // read makes one reading call and decodes its answer.
 func read(ctx context.Context, c call.Caller, account, operation string, params map[string]any, into any) error {
-	resp, err := c.Call(ctx, &call.Request{
-		Account: account, Operation: operation, Params: params, Repeatable: true,
-	})
+	resp, err := c.Call(ctx, reading(account, operation, params))
 	if err != nil {
 		return err
 	}

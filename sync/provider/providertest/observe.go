@@ -3,6 +3,7 @@ package providertest
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -16,7 +17,7 @@ import (
 // end when the context ends.
 func (s Suite) observe(t *testing.T) {
 	for name, check := range map[string]func(*testing.T){
-		"Nothing": s.observeNothing, "InOrder": s.observeInOrder, "DryRun": s.observeDry,
+		"Nothing": s.observeNothing, "InOrder": s.observeInOrder, "DryRun": s.observeDry, "AsPriced": s.observePriced,
 		"TroubleStaysWhereItIs": s.observeTrouble, "Canceled": s.observeCanceled, "Unavailable": s.observeDown,
 	} {
 		t.Run(name, func(t *testing.T) { synctest.Test(t, check) })
@@ -76,6 +77,40 @@ func (s Suite) observeDry(t *testing.T) {
 		if o.Unreadable != "" {
 			t.Errorf("observation %+v, want it read without a write", o)
 		}
+	}
+}
+
+// observePriced checks that Reads names the operations that Observe asks, for each
+// resource alone and for all. How many calls of them, the cloud has a say in.
+func (s Suite) observePriced(t *testing.T) {
+	all := s.all(t)
+	for _, r := range all {
+		s.priced(t, []resource.Resource{r})
+	}
+	s.priced(t, all)
+}
+
+func (s Suite) priced(t *testing.T, want []resource.Resource) {
+	t.Helper()
+	p := s.New()
+	rec := &recorder{next: s.caller(t, s.Cloud())}
+	if _, err := p.Observe(t.Context(), spaced(rec), want); err != nil {
+		t.Fatal(err)
+	}
+	price, made := map[string]bool{}, map[string]bool{}
+	for _, r := range want {
+		for _, req := range p.Kinds()[r.ID.Kind].Reads(r) {
+			price[req.Operation] = true
+		}
+	}
+	for _, req := range rec.requests() {
+		if req.Write || req.Account != s.Account {
+			t.Errorf("%s: to observe is to read", encode(req))
+		}
+		made[req.Operation] = true
+	}
+	if !maps.Equal(price, made) {
+		t.Errorf("Reads names %v, Observe asks %v", price, made)
 	}
 }
 

@@ -101,7 +101,8 @@ func (s Suite) complete(t *testing.T) {
 		if !sampled[name] || !edited[name] {
 			t.Errorf("kind %s: sampled %t, with an edit %t", name, sampled[name], edited[name])
 		}
-		if kind.APIVersion == "" || kind.Normal == nil || kind.Judge == nil || kind.Calls == nil || kind.Verify == nil {
+		if kind.APIVersion == "" || kind.Normal == nil || kind.Judge == nil || kind.Calls == nil ||
+			kind.Reads == nil || kind.Verify == nil {
 			t.Errorf("kind %s: APIVersion or a function is missing", name)
 		}
 	}

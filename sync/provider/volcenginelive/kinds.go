@@ -15,6 +15,7 @@ func kinds() map[string]provider.Kind {
 			Normal:     normal,
 			Judge:      plan.Compare,
 			Calls:      calls,
+			Reads:      reads,
 			Verify:     verify,
 			Repair:     repair,
 			Interrupts: removesSource,

@@ -159,3 +159,8 @@ func describe(account, vhost, app string) *call.Request {
 	}
 	return &call.Request{Account: account, Operation: opDescribe, Params: params, Repeatable: true}
 }
+
+// reads returns the read of a resource's vhost, which serves all of its apps.
+func reads(r resource.Resource) []*call.Request {
+	return []*call.Request{describe(r.ID.Account, r.ID.Part(0), "")}
+}
