@@ -126,7 +126,7 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 	}
 	setup.Close = closeAll
 	setup.Reconcile = reconcile.Options{
-		Feeds: feeds, Accounts: targets, Store: store, Windows: b.limiters.Windows, Policy: cfg.Policy,
+		Feeds: feeds, Accounts: targets, Store: store, Outlook: b.limiters.Outlook, Policy: cfg.Policy,
 		Interval: cfg.Interval, DryRun: b.dryRun, Selector: b.selector, Logger: b.log, Metrics: b.loop,
 		Trouble: recorder.Trouble,
 		Applied: b.applied, Reading: b.reading, Verdict: told.tell, Held: tell.held, Fight: tell.fight,

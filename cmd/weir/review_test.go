@@ -50,7 +50,7 @@ func wide(text string) review {
 			Held:       []plan.Hold{{Guard: "removals", Message: "too many" + text}},
 			Unreadable: []reconcile.Unread{{ID: "ali/MultiStream/b", Why: "InvalidAccessKeyId" + text}},
 			Summary:    plan.Summary{Create: 1, Update: 1, Delete: 1, Unknown: 1, Waiting: 1},
-			Cost:       call.Bill{Seconds: 0.1, Calls: []call.Price{{Account: "volc", Operation: "UpdateRelaySourceV3", Count: 2, PerSecond: 9}}},
+			Cost:       call.NewBill(0.1, call.Price{Account: "volc", Operation: "UpdateRelaySourceV3", Count: 2, Writes: 2, PerSecond: 9}),
 			Changes: []reconcile.ChangeDocument{
 				{ID: id + "1", Action: plan.Create, Reason: plan.New, State: plan.Pending, Origin: origin, Fields: []resource.Field{
 					{Path: "groups[0].name" + text, After: "main" + text},

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
-	"weir/sync/call"
 	"weir/sync/plan"
 	"weir/sync/reconcile"
 	"weir/sync/resource"
@@ -133,36 +131,13 @@ func printSummary(w io.Writer, doc reconcile.PlanDocument, s style) {
 	sum := doc.Summary
 	fmt.Fprintf(w, "%s %d to create, %d to update, %d to delete; %d unchanged, %d waiting, %d unknown, %d withheld.\n",
 		s.paint(bold, "Plan:"), sum.Create, sum.Update, sum.Delete, sum.Unchanged, sum.Waiting, sum.Unknown, sum.Withheld)
-	if len(doc.Cost.Calls) > 0 {
-		fmt.Fprintf(w, "%s %s\n", s.paint(bold, "Price:"), priceText(doc.Cost))
-	}
+	printPrice(w, doc.Cost, s)
 	for _, h := range doc.Held {
 		fmt.Fprintf(w, "%s %s [%s]\n", s.paint(red, "Held:"), h.Message, h.Guard)
 	}
 	if len(doc.Held) > 0 {
 		fmt.Fprintf(w, "Nothing of it is applied until someone says: %s\n", letThrough(doc.Held, doc.Revision, doc.Hash))
 	}
-}
-
-// priceText says what a plan costs in quota and which operation decides.
-func priceText(c call.Bill) string {
-	n, worst := 0, c.Calls[0]
-	for _, p := range c.Calls {
-		n += p.Count
-		if p.Seconds > worst.Seconds || (p.Seconds == worst.Seconds && p.Count > worst.Count) {
-			worst = p
-		}
-	}
-	return fmt.Sprintf("%s, about %s under the quotas; %s decides (%d at %g a second).",
-		plural(n, "call"), seconds(c.Seconds), worst.Operation, worst.Count, worst.PerSecond)
-}
-
-func seconds(s float64) string {
-	d := time.Duration(s * float64(time.Second))
-	if d < time.Second {
-		return "1s"
-	}
-	return d.Round(time.Second).String()
 }
 
 func plural(n int, word string) string {

@@ -44,6 +44,11 @@ type Options struct {
 	// Halted says why nothing more of the plan of a revision is to begin, "" where
 	// nothing stands against it. It is asked before each change. May be nil.
 	Halted func(ctx context.Context, revision string) string
+	// Outlook returns what is known now of how fast an account's operation can be
+	// called; nil where nothing is to be foreseen.
+	Outlook func(account, operation string) call.Outlook
+	// Begins is told how what begins will go; may be nil.
+	Begins func(Forecast)
 	// Done is told of every finished change, from several goroutines at once;
 	// may be nil.
 	Done func(Result)
@@ -69,6 +74,9 @@ func New(opts Options) (*Applier, error) {
 	if opts.Done == nil {
 		opts.Done = func(Result) {}
 	}
+	if opts.Begins == nil {
+		opts.Begins = func(Forecast) {}
+	}
 	if opts.Superseded == nil {
 		opts.Superseded = func() bool { return false }
 	}
@@ -90,10 +98,33 @@ func (a *Applier) Apply(ctx context.Context, p *plan.Plan) (*Report, error) {
 	if err := a.adopt(ctx, p); err != nil {
 		return rep.finish(), err
 	}
+	if a.opts.Outlook != nil && p.HasDue() {
+		f := a.Foresee(p)
+		rep.Foreseen = &f
+		a.opts.Begins(f)
+	}
 	run := &run{Applier: a, plan: p}
 	run.all(ctx)
 	rep.Results = append(rep.Results, run.results...)
 	return rep.finish(), nil
+}
+
+// Foresee returns how Apply would carry out p now, held or not. It needs
+// Options.Outlook.
+func (a *Applier) Foresee(p *plan.Plan) Forecast { return Foresee(p, a.terms()) }
+
+// ForeseeReads returns how observing resources would go now. It needs
+// Options.Outlook.
+func (a *Applier) ForeseeReads(want []resource.Resource) Forecast {
+	return ForeseeReads(want, a.terms())
+}
+
+func (a *Applier) terms() Terms {
+	t := Terms{Providers: map[string]provider.Provider{}, Outlook: a.opts.Outlook, Parallel: a.opts.Parallel, Now: time.Now()}
+	for name, target := range a.opts.Accounts {
+		t.Providers[name] = target.Provider
+	}
+	return t
 }
 
 // adopt records what the cloud already holds as declared, and what else is to
@@ -143,23 +174,36 @@ type run struct {
 
 // all runs the accounts side by side, so that none waits for another.
 func (r *run) all(ctx context.Context) {
-	accounts := map[string][]plan.Change{}
-	for _, c := range r.plan.Changes {
-		if c.Action != plan.None || c.Unmade || lags(c) {
-			accounts[c.ID.Account] = append(accounts[c.ID.Account], c)
-		}
-	}
 	var wg sync.WaitGroup
-	for _, changes := range accounts {
+	for _, changes := range byAccount(r.plan) {
 		wg.Go(func() { r.account(ctx, changes) })
 	}
 	wg.Wait()
 }
 
+// byAccount returns the changes that Apply has anything to do with.
+func byAccount(p *plan.Plan) map[string][]plan.Change {
+	accounts := map[string][]plan.Change{}
+	for _, c := range p.Changes {
+		if c.Action != plan.None || c.Unmade || lags(c) {
+			accounts[c.ID.Account] = append(accounts[c.ID.Account], c)
+		}
+	}
+	return accounts
+}
+
 // account makes creates and updates first and removals last: a renamed channel
 // has its new configuration before the old one goes.
 func (r *run) account(ctx context.Context, changes []plan.Change) {
-	var first, last []plan.Change
+	first, last := waves(changes)
+	r.wave(ctx, first, r.opts.Parallel)
+	if len(last) > 0 {
+		r.wave(ctx, r.keepOld(ctx, changes, last), removalParallel)
+	}
+}
+
+// waves returns what creates and updates, and what removes.
+func waves(changes []plan.Change) (first, last []plan.Change) {
 	for _, c := range changes {
 		switch {
 		case c.Action == plan.Delete:
@@ -168,21 +212,22 @@ func (r *run) account(ctx context.Context, changes []plan.Change) {
 			first = append(first, c)
 		}
 	}
-	r.wave(ctx, first, r.opts.Parallel)
-	if len(last) > 0 {
-		r.wave(ctx, r.keepOld(ctx, changes, last), removalParallel)
+	return first, last
+}
+
+func byKind(changes []plan.Change) map[string][]plan.Change {
+	kinds := map[string][]plan.Change{}
+	for _, c := range changes {
+		kinds[c.ID.Kind] = append(kinds[c.ID.Kind], c)
 	}
+	return kinds
 }
 
 // wave runs the kinds side by side, each with its own places in flight, so
 // that a slow operation does not hold up another.
 func (r *run) wave(ctx context.Context, changes []plan.Change, parallel int) {
-	kinds := map[string][]plan.Change{}
-	for _, c := range changes {
-		kinds[c.ID.Kind] = append(kinds[c.ID.Kind], c)
-	}
 	var wg sync.WaitGroup
-	for _, list := range kinds {
+	for _, list := range byKind(changes) {
 		wg.Go(func() { r.kind(ctx, list, parallel) })
 	}
 	wg.Wait()

@@ -28,18 +28,21 @@ func (r *run) canary(ctx context.Context, changes []plan.Change) []plan.Change {
 	if len(changes) == 0 {
 		return changes
 	}
-	many, stopped := r.many(changes)
+	many, stopped := many(r.plan, changes)
 	if many == 0 {
 		return changes
 	}
 	s := &sample{run: r, ctx: ctx, changes: changes, tried: map[int]bool{}}
-	for _, size := range []int{1, min(many/10, tenthMost)} {
+	for _, size := range sampleSizes(many) {
 		if stopped == "" {
 			stopped = s.take(size)
 		}
 	}
 	return r.spare(changes, s.tried, stopped, many)
 }
+
+// sampleSizes are those of the samples of so many updates, one after the other.
+func sampleSizes(many int) [2]int { return [2]int{1, min(many/10, tenthMost)} }
 
 // sample is what is made of many updates before the rest.
 type sample struct {
@@ -55,7 +58,7 @@ type sample struct {
 func (s *sample) take(size int) string {
 	told, against, why := 0, 0, ""
 	for told < size {
-		picked := s.pick(size - told)
+		picked := pick(s.changes, s.tried, size-told)
 		if len(picked) == 0 {
 			break
 		}
@@ -75,12 +78,13 @@ func (s *sample) take(size int) string {
 	return why
 }
 
-// pick returns the places of the next updates that are due.
-func (s *sample) pick(most int) []int {
+// pick returns the places of the next updates that are due and not tried, and
+// marks them as tried.
+func pick(changes []plan.Change, tried map[int]bool, most int) []int {
 	var out []int
-	for i, c := range s.changes {
-		if len(out) < most && !s.tried[i] && gated(c) && c.Due() {
-			s.tried[i] = true
+	for i, c := range changes {
+		if len(out) < most && !tried[i] && gated(c) && c.Due() {
+			tried[i] = true
 			out = append(out, i)
 		}
 	}
@@ -117,7 +121,7 @@ func (s *sample) make(picked []int) []view {
 // many returns the number of updates due where they need a canary, 0 where they
 // do not, and why none may be made now: the last one failed a moment ago, or
 // does not show yet.
-func (r *run) many(changes []plan.Change) (n int, stopped string) {
+func many(p *plan.Plan, changes []plan.Change) (n int, stopped string) {
 	for _, c := range changes {
 		if gated(c) && c.Due() {
 			n++
@@ -130,7 +134,7 @@ func (r *run) many(changes []plan.Change) (n int, stopped string) {
 		return 0, ""
 	}
 	first := changes[0].ID
-	for _, c := range r.plan.Changes {
+	for _, c := range p.Changes {
 		alike := c.ID.Account == first.Account && c.ID.Kind == first.Kind
 		if alike && c.Action == plan.None && c.State == plan.Pending {
 			stopped = c.ID.String() + " was written, and the cloud does not show it yet"
@@ -148,20 +152,29 @@ func gated(c plan.Change) bool {
 // spare returns what is still to be done. Where the canary was stopped, the other
 // updates are refused.
 func (r *run) spare(changes []plan.Change, tried map[int]bool, stopped string, many int) []plan.Change {
-	rest := make([]plan.Change, 0, len(changes))
 	for i, c := range changes {
-		switch {
-		case tried[i]:
-		case stopped != "" && gated(c) && c.Due():
+		if !tried[i] && bars(stopped, c) {
 			res := Result{ID: c.ID, Action: c.Action, Calls: []Call{}}
 			r.add(res.end(Refused, fmt.Sprintf(
 				"the first of %d updates of its kind have to succeed before the others: %s", many, stopped)))
-		default:
+		}
+	}
+	return spared(changes, tried, stopped)
+}
+
+// spared returns what is neither tried nor barred.
+func spared(changes []plan.Change, tried map[int]bool, stopped string) []plan.Change {
+	rest := make([]plan.Change, 0, len(changes))
+	for i, c := range changes {
+		if !tried[i] && !bars(stopped, c) {
 			rest = append(rest, c)
 		}
 	}
 	return rest
 }
+
+// bars reports whether c is not made since a canary was stopped.
+func bars(stopped string, c plan.Change) bool { return stopped != "" && gated(c) && c.Due() }
 
 // unconvincing says why the outcome of the first update does not speak for the
 // others, "" where it does.

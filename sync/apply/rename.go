@@ -12,18 +12,7 @@ import (
 // not be made, or does not show: together they may be a rename, and the old one
 // is what is on air.
 func (r *run) keepOld(ctx context.Context, changes, last []plan.Change) []plan.Change {
-	leaves := map[string]bool{}
-	for _, c := range last {
-		leaves[c.ID.Kind] = leaves[c.ID.Kind] || c.Due()
-	}
-	outcomes := r.outcomes()
-	stuck := stuck(changes, outcomes)
-	made := map[string][]plan.Change{}
-	for _, c := range changes {
-		if begins(c) && outcomes[c.ID] == Done && leaves[c.ID.Kind] && stuck[c.ID.Kind] == "" {
-			made[c.ID.Kind] = append(made[c.ID.Kind], c)
-		}
-	}
+	stuck, made := renamed(changes, last, r.outcomes())
 	for kind, list := range made {
 		stuck[kind] = r.unseen(ctx, list)
 	}
@@ -37,6 +26,24 @@ func (r *run) keepOld(ctx context.Context, changes, last []plan.Change) []plan.C
 		rest = append(rest, c)
 	}
 	return rest
+}
+
+// renamed returns, by kind, why nothing of it may be removed, and else what was
+// made of it and has to show before something is.
+func renamed(
+	changes, last []plan.Change, outcomes map[resource.ID]Outcome,
+) (why map[string]string, made map[string][]plan.Change) {
+	leaves := map[string]bool{}
+	for _, c := range last {
+		leaves[c.ID.Kind] = leaves[c.ID.Kind] || c.Due()
+	}
+	why, made = stuck(changes, outcomes), map[string][]plan.Change{}
+	for _, c := range changes {
+		if begins(c) && outcomes[c.ID] == Done && leaves[c.ID.Kind] && why[c.ID.Kind] == "" {
+			made[c.ID.Kind] = append(made[c.ID.Kind], c)
+		}
+	}
+	return why, made
 }
 
 // stuck says by kind what of it is declared and was not made, or does not show

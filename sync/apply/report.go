@@ -50,6 +50,9 @@ type Report struct {
 	Plan     string // its hash
 	Started  time.Time
 	Took     time.Duration
+	// Foreseen is what was to be expected when it began, nil where that was not
+	// asked for.
+	Foreseen *Forecast
 	Results  []Result // ordered by ID
 	Summary  map[Outcome]int
 }

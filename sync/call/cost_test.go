@@ -6,8 +6,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"weir/sync/call"
 )
 
@@ -20,76 +18,109 @@ func requests(account, operation string, n int) []*call.Request {
 	return all
 }
 
-func TestCost_Seconds(t *testing.T) {
-	minute := func(n int) call.Window { return call.Window{Limit: n, Per: time.Minute} }
+func TestNewBill_Critical(t *testing.T) {
+	price := func(operation string, writes, verifies int, rate, seconds float64) call.Price {
+		return call.Price{
+			Account: "a", Operation: operation, Count: writes + verifies, Writes: writes, Verifies: verifies,
+			PerSecond: rate, Seconds: seconds,
+		}
+	}
 	tests := []struct {
-		name    string
-		n       int
-		windows []call.Window
-		seconds float64
-		rate    float64
+		name   string
+		prices []call.Price
+		want   *call.Critical
 	}{
-		{"one", 1, []call.Window{second(10)}, 0, 10},
-		{"a full window", 10, []call.Window{second(10)}, 0, 10},
-		{"one more", 11, []call.Window{second(10)}, 1, 10},
-		{"two hundred", 200, []call.Window{second(10)}, 19, 10},
-		{"slow window decides", 26, []call.Window{second(10), minute(25)}, 60, 25.0 / 60},
-		{"fast window decides", 24, []call.Window{second(10), minute(25)}, 2, 25.0 / 60},
-		{"the fast one adds to the slow one", 600, []call.Window{second(10), minute(500)}, 69, 500.0 / 60},
-		{"no window", 5, nil, 0, 0},
+		{"nothing", nil, nil},
+		{
+			"a slow one ends last",
+			[]call.Price{price("Fast", 100, 0, 50, 2), price("Slow", 100, 0, 10, 10)},
+			&call.Critical{Account: "a", Operation: "Slow", Paced: call.ByQuota},
+		},
+		{
+			"the write and not its reads back",
+			[]call.Price{price("Describe", 0, 100, 10, 10.1), price("Update", 100, 0, 10, 10)},
+			&call.Critical{Account: "a", Operation: "Update", Paced: call.ByQuota},
+		},
+		{
+			"the reads back where their quota is lower",
+			[]call.Price{price("Describe", 0, 100, 5, 20), price("Update", 100, 0, 10, 20)},
+			&call.Critical{Account: "a", Operation: "Describe", Paced: call.ByQuota},
+		},
+		{
+			"one after the other",
+			[]call.Price{price("Delete", 40, 0, 10, 40), price("Update", 100, 0, 10, 10)},
+			&call.Critical{Account: "a", Operation: "Delete", Paced: call.ByRoundTrip},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			windows := func(string, string) []call.Window { return tt.windows }
-			bill := call.Cost(requests("a", "Op", tt.n), windows)
-			want := call.Price{Account: "a", Operation: "Op", Count: tt.n, PerSecond: tt.rate, Seconds: tt.seconds}
-			if len(bill.Calls) != 1 || bill.Calls[0] != want || bill.Seconds != tt.seconds {
-				t.Errorf("bill %+v, want %+v", bill, want)
+			got := call.NewBill(1, tt.prices...)
+			if (got.Critical == nil) != (tt.want == nil) || got.Critical != nil && *got.Critical != *tt.want {
+				t.Errorf("got %+v, want %+v", got.Critical, tt.want)
 			}
 		})
 	}
 }
 
-func TestCost_WholeTakesAsLongAsTheLongest(t *testing.T) {
-	all := append(requests("b", "Op", 11), requests("a", "Op", 21)...)
-	all = append(all, requests("a", "Other", 6)...)
-	got, err := json.Marshal(call.Cost(all, limiters(t, second(10), "a", "b").Windows))
-	want := `{"seconds":2,"calls":[` +
-		`{"account":"a","operation":"Op","count":21,"perSecond":10,"seconds":2},` +
-		`{"account":"a","operation":"Other","count":6,"perSecond":5,"seconds":1},` +
-		`{"account":"b","operation":"Op","count":11,"perSecond":10,"seconds":1}]}`
-	if err != nil || string(got) != want {
-		t.Errorf("got %s, %v\nwant %s", got, err, want)
+func TestNewBill_AsJSON(t *testing.T) {
+	prices := []call.Price{
+		{Account: "b", Operation: "Op", Count: 11, Writes: 11, PerSecond: 10, Seconds: 1},
+		{Account: "a", Operation: "Op", Count: 2, Reads: 1, Verifies: 1, PerSecond: 5},
 	}
-}
-
-func TestCost_OfNothing(t *testing.T) {
-	got, err := json.Marshal(call.Cost(nil, nil))
-	if want := `{"seconds":0,"calls":[]}`; err != nil || string(got) != want {
-		t.Errorf("got %s, %v; want %s", got, err, want)
-	}
-}
-
-// TestCost_IsWhatTheLimiterTakes compares the price with the limiter's own
-// time on a line without delay, where only the margins of the slots are added.
-func TestCost_IsWhatTheLimiterTakes(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		windows := []call.Window{second(rapid.IntRange(1, 30).Draw(rt, "a second"))}
-		if rapid.Bool().Draw(rt, "minute window") {
-			windows = append(windows, call.Window{Limit: rapid.IntRange(1, 200).Draw(rt, "a minute"), Per: time.Minute})
+	for want, bill := range map[string]call.Bill{
+		`{"seconds":0,"calls":[]}`: call.NewBill(0),
+		`{"seconds":1.5,"calls":[` +
+			`{"account":"a","operation":"Op","count":2,"writes":0,"verifies":1,"reads":1,"perSecond":5,"seconds":0},` +
+			`{"account":"b","operation":"Op","count":11,"writes":11,"verifies":0,"reads":0,"perSecond":10,"seconds":1}],` +
+			`"critical":{"account":"b","operation":"Op","paced":"quota"}}`: call.NewBill(1.5, prices...),
+	} {
+		if got, err := json.Marshal(bill); err != nil || string(got) != want {
+			t.Errorf("got %s, %v\nwant %s", got, err, want)
 		}
-		n := rapid.IntRange(1, 400).Draw(rt, "calls")
-		var took time.Duration
-		var price float64
-		synctest.Test(t, func(t *testing.T) {
-			client := &script{}
-			c, l := limitedBy(t, client, 1, windows...)
-			price = call.Cost(requests("a", "Op", n), call.Limiters{"a": l}.Windows).Seconds
-			all(t.Context(), c, n, "Op")
-			took = client.sent[n-1].Sub(client.sent[0])
+	}
+}
+
+// TestOutlook_GrowsAsTheLimiterDoes compares what a limiter foresees of its
+// limits with what they are then.
+func TestOutlook_GrowsAsTheLimiterDoes(t *testing.T) {
+	for name, cut := range map[string]func(c call.Caller, l *call.Limiter){
+		"whole":    func(call.Caller, *call.Limiter) {},
+		"throttle": func(c call.Caller, _ *call.Limiter) { _, _ = c.Call(t.Context(), requests("a", "Op", 1)[0]) },
+		"outage":   func(_ call.Caller, l *call.Limiter) { l.Ramp("Op") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, l := limitedBy(t, &script{outcomes: fails(1, call.Throttled)}, 1, second(20), call.Window{Limit: 500, Per: time.Minute})
+				cut(c, l)
+				time.Sleep(7 * time.Second)
+				look, began := l.Outlook("Op"), time.Now()
+				for range 400 {
+					for i, now := range l.Windows("Op") {
+						if limit, _ := look.Windows[i].At(time.Since(began)); limit != now.Limit {
+							t.Fatalf("%v later the limit is %d of %v, and %d was foreseen", time.Since(began), now.Limit, now.Per, limit)
+						}
+					}
+					time.Sleep(time.Second)
+				}
+			})
 		})
-		if s := took.Seconds(); s < price || s > price*1.002+1e-6 {
-			rt.Fatalf("priced %v s, took %v s", price, s)
+	}
+}
+
+// TestOutlook_Trips: an operation that was never called takes as long as others.
+func TestOutlook_Trips(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const trip = 80 * time.Millisecond
+		c, l := limitedBy(t, newCloud(line{forth: trip / 2, back: trip / 2}, 1), 1, second(10))
+		if look := l.Outlook("Other"); look.Trip != 0 || look.Credit != 0 {
+			t.Errorf("before anything was called: %+v", look)
+		}
+		all(t.Context(), c, 20, "Op")
+		if look := l.Outlook("Op"); look.Trip != trip || look.Credit != trip*9/10 || look.Unmeasured != 0 || len(look.Windows[0].Busy) != 10 {
+			t.Errorf("of what was called: %+v", look)
+		}
+		if look := l.Outlook("Other"); look.Trip != trip || look.Credit != trip*9/10 || look.Unmeasured == 0 || len(look.Windows[0].Busy) != 0 {
+			t.Errorf("of what was not: %+v", look)
 		}
 	})
 }

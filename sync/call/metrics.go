@@ -166,7 +166,7 @@ func (c *limitCollector) Collect(metrics chan<- prometheus.Metric) {
 		}
 		for operation, windows := range limiter.Limits() {
 			metrics <- prometheus.MustNewConstMetric(
-				c.desc, prometheus.GaugeValue, perSecond(windows), account, operation)
+				c.desc, prometheus.GaugeValue, PerSecond(windows), account, operation)
 		}
 	}
 }

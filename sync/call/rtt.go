@@ -52,6 +52,15 @@ func (r *roundTrips) add(now time.Time, rtt time.Duration) {
 // remains assumed is that delays do not shrink all of a sudden by more than a
 // tenth below everything seen in ten minutes.
 func (r *roundTrips) credit(now time.Time) time.Duration {
+	all := r.all(now)
+	if all.count < rttSamples {
+		return 0
+	}
+	return all.credit()
+}
+
+// all returns what the last ten minutes have shown.
+func (r *roundTrips) all(now time.Time) rttBucket {
 	var all rttBucket
 	minute := minuteOf(now)
 	for _, b := range r.buckets {
@@ -64,9 +73,18 @@ func (r *roundTrips) credit(now time.Time) time.Duration {
 		all.count += b.count
 		all.sum += b.sum
 	}
-	if all.count < rttSamples {
+	return all
+}
+
+// mean returns the mean round trip, 0 where none was measured.
+func (b rttBucket) mean() time.Duration {
+	if b.count == 0 {
 		return 0
 	}
-	excess := all.sum/time.Duration(all.count) - all.shortest
-	return max(0, time.Duration(rttShare*float64(all.shortest))-rttDoubtful*excess)
+	return b.sum / time.Duration(b.count)
+}
+
+// credit returns what is believed on these measurements.
+func (b rttBucket) credit() time.Duration {
+	return max(0, time.Duration(rttShare*float64(b.shortest))-rttDoubtful*(b.mean()-b.shortest))
 }

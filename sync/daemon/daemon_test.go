@@ -103,7 +103,7 @@ func (w *world) load(context.Context) (Setup, error) {
 				Accounts: map[string][]string{"aliyun/v1": {"ali"}},
 			})}},
 			Accounts: map[string]apply.Target{"ali": {Provider: p, Caller: stack}},
-			Store:    w.store, Windows: limiters.Windows, Policy: plan.Policy{Mode: w.mode, HealDrift: true},
+			Store:    w.store, Outlook: limiters.Outlook, Policy: plan.Policy{Mode: w.mode, HealDrift: true},
 			Metrics: w.metrics,
 		},
 		Close: func() error { w.closes++; return src.Close() },

@@ -59,6 +59,10 @@ type Kind struct {
 	// Interrupts reports whether a change that is due takes something away that
 	// may be on air, so that OnAir is asked before; nil where none does.
 	Interrupts func(plan.Change) bool
+	// Airing returns the reads with which OnAir asks about a change of which
+	// Interrupts is true, when it is asked about it alone; a list may take further
+	// pages. nil where nothing is interrupted.
+	Airing func(plan.Change) []*call.Request
 	// Wide says what a change takes in beyond its own resource, "" for nothing;
 	// nil where none does.
 	Wide func(plan.Change) string
@@ -67,4 +71,10 @@ type Kind struct {
 	Independent bool
 	// Readable is false for kinds that are never "in sync": no read shows them.
 	Readable bool
+}
+
+// Rememberer is a provider that does not make every read of Kind.Reads each time.
+type Rememberer interface {
+	// Remembers reports whether the answer to a read is known and still believed.
+	Remembers(req *call.Request) bool
 }

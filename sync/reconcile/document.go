@@ -77,7 +77,6 @@ func (r *Reconciler) Document(p *plan.Plan, all bool) (PlanDocument, error) {
 		Held: append([]plan.Hold{}, p.Held...), Changes: []ChangeDocument{}, Unreadable: []Unread{},
 		ID: p.ID, Declared: p.Declared, Consented: p.Consented,
 	}
-	var priced []*call.Request
 	for _, c := range p.Changes {
 		if c.Unread || c.InDoubt {
 			doc.Unreadable = append(doc.Unreadable, unreadOf(c))
@@ -90,9 +89,8 @@ func (r *Reconciler) Document(p *plan.Plan, all bool) (PlanDocument, error) {
 			return doc, err
 		}
 		doc.Changes = append(doc.Changes, changeDocument(c, reqs, verify))
-		priced = append(append(priced, reqs...), verify...)
 	}
-	doc.Cost = call.Cost(priced, r.opts.Windows)
+	doc.Cost = r.applier.Foresee(p).Bill()
 	return doc, nil
 }
 

@@ -119,7 +119,7 @@ func (h *house) build(changes ...change) {
 	for _, c := range changes {
 		c(h, &opts)
 	}
-	opts.Accounts, opts.Windows = h.targets(opts), h.limiters.Windows
+	opts.Accounts, opts.Outlook = h.targets(opts), h.limiters.Outlook
 	opts.Trouble = h.trouble
 	var err error
 	if h.rec, err = New(opts); err != nil {

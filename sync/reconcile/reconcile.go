@@ -34,15 +34,16 @@ type Feed struct {
 	Follows string
 }
 
-// Options says what a Reconciler works on. Feeds, Accounts, Store, Windows
+// Options says what a Reconciler works on. Feeds, Accounts, Store, Outlook
 // and Policy.Mode are required.
 type Options struct {
 	Feeds    []Feed
 	Accounts map[string]apply.Target
 	Store    state.Store
 	Policy   plan.Policy
-	// Windows returns the quotas weir keeps to now; it prices plans.
-	Windows  func(account, operation string) []call.Window
+	// Outlook returns what is known now of how fast an account's operation can be
+	// called; it prices plans and reads.
+	Outlook  func(account, operation string) call.Outlook
 	Interval time.Duration // between full passes, 0 for DefaultInterval
 	DryRun   bool          // observe and plan, apply nothing
 	// ReadOnly says why nothing may be applied for now, "" where it may; it is asked
@@ -55,6 +56,8 @@ type Options struct {
 	Selector map[string]string
 	Logger   *slog.Logger
 	Metrics  *Metrics // may be nil
+	// Begins is told how carrying out a plan will go, when it begins; may be nil.
+	Begins func(apply.Forecast)
 	// Applied is told of each finished change; may be nil.
 	Applied func(apply.Result)
 	// Verdict is told what became of each revision; may be nil. It must not block.
@@ -117,8 +120,8 @@ func New(opts Options) (*Reconciler, error) {
 	switch {
 	case len(opts.Feeds) == 0:
 		return nil, fmt.Errorf("reconcile: Feeds is empty")
-	case opts.Windows == nil:
-		return nil, fmt.Errorf("reconcile: Windows is missing")
+	case opts.Outlook == nil:
+		return nil, fmt.Errorf("reconcile: Outlook is missing")
 	case opts.Policy.Mode == "":
 		return nil, fmt.Errorf("reconcile: Policy.Mode is missing")
 	case opts.Interval < 0:
@@ -157,7 +160,7 @@ func New(opts Options) (*Reconciler, error) {
 	}
 	r.applier, err = apply.New(apply.Options{
 		Accounts: opts.Accounts, Store: opts.Store, Logger: opts.Logger, Done: opts.Applied,
-		Superseded: r.superseded, Halted: r.halted,
+		Superseded: r.superseded, Halted: r.halted, Outlook: opts.Outlook, Begins: opts.Begins,
 	})
 	return r, err
 }

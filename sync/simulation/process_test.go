@@ -58,7 +58,7 @@ func (r *run) newProcess(name string, policy plan.Policy, dryRun bool) (*process
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.store = &disk{Store: r.store, p: p}
-	targets, windows, err := p.targets()
+	targets, outlook, err := p.targets()
 	if err != nil {
 		return nil, err
 	}
@@ -67,13 +67,13 @@ func (r *run) newProcess(name string, policy plan.Policy, dryRun bool) (*process
 			Name: "live", Source: &clone{repository: r.source}, Follows: "live: main of the simulation",
 			Loader: manifest.New(manifest.Options{Accounts: map[string][]string{"aliyun/v1": {ali}, "volcengine/v1": {volc}}}),
 		}},
-		Accounts: targets, Store: p.store, Policy: policy, Windows: windows, Interval: r.interval, DryRun: dryRun,
+		Accounts: targets, Store: p.store, Policy: policy, Outlook: outlook, Interval: r.interval, DryRun: dryRun,
 		Logger: r.logger(p.name),
 	})
 	return p, err
 }
 
-func (p *process) targets() (map[string]apply.Target, func(string, string) []call.Window, error) {
+func (p *process) targets() (map[string]apply.Target, func(string, string) call.Outlook, error) {
 	recorder := apply.NewRecorder(p.store)
 	limiters, clients := call.Limiters{}, call.ByAccount{}
 	providers := map[string]provider.Provider{ali: aliyunlive.New(), volc: volcenginelive.New()}
@@ -97,7 +97,7 @@ func (p *process) targets() (map[string]apply.Target, func(string, string) []cal
 	for name, of := range providers {
 		targets[name] = apply.Target{Provider: of, Caller: p.staggered(stack)}
 	}
-	return targets, limiters.Windows, nil
+	return targets, limiters.Outlook, nil
 }
 
 func (p *process) client(account string) (call.Caller, error) {

@@ -22,7 +22,10 @@ type Provider struct {
 	mappings mappings
 }
 
-var _ provider.Provider = (*Provider)(nil)
+var (
+	_ provider.Provider   = (*Provider)(nil)
+	_ provider.Rememberer = (*Provider)(nil)
+)
 
 // New returns the provider.
 func New() *Provider { return &Provider{kinds: kinds()} }

@@ -1,6 +1,8 @@
 package aliyunlive
 
 import (
+	"cmp"
+
 	"weir/sync/call"
 	"weir/sync/plan"
 	"weir/sync/provider"
@@ -77,6 +79,7 @@ func kinds() map[string]provider.Kind {
 			Verify:     noReads,
 			Reads:      switchReads,
 			Interrupts: turnsOff,
+			Airing:     airingReads,
 			Readable:   true,
 		},
 		kindIngest: {
@@ -97,6 +100,7 @@ func kinds() map[string]provider.Kind {
 			Verify:     noReads,
 			Reads:      onlineReads,
 			Interrupts: endsRecording,
+			Airing:     airingReads,
 		},
 		kindPrefetch: {
 			APIVersion:  apiName,
@@ -145,6 +149,11 @@ func ingestReads(r resource.Resource) []*call.Request {
 
 func onlineReads(r resource.Resource) []*call.Request {
 	return []*call.Request{reading(r.ID.Account, opOnlineList, onlineParams(domainOf(r.Spec), 1))}
+}
+
+func airingReads(c plan.Change) []*call.Request {
+	domain := domainOf(cmp.Or(c.Before, c.After))
+	return []*call.Request{reading(c.ID.Account, opOnlineList, onlineParams(domain, 1))}
 }
 
 // noObserving is of a kind that no read shows anything of.

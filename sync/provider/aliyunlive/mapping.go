@@ -64,6 +64,16 @@ func (p *Provider) mainDomain(ctx context.Context, c call.Caller, k mappingKey) 
 	return m.mains[0], nil
 }
 
+// Remembers reports whether a read is of a mapping that is known.
+func (p *Provider) Remembers(req *call.Request) bool {
+	domain, _ := req.Params["DomainName"].(string)
+	if req.Operation != opMapping || domain == "" {
+		return false
+	}
+	_, known := p.mappings.get(mappingKey{req.Account, domain}, time.Now())
+	return known
+}
+
 // mapped are the domains that a mapping names, by type, each once.
 type mapped struct{ mains, ingests, plays []string }
 

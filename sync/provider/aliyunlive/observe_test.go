@@ -172,9 +172,15 @@ func TestObserveRemembersTheMappingForAnHour(t *testing.T) {
 			mappings int
 		}{{0, 1}, {mappingAge - time.Second, 1}, {time.Second, 2}} {
 			time.Sleep(step.pause)
+			reads, before := ingestReads(r), c.counts()[opMapping]
+			known := p.Remembers(reads[0])
 			observe(t, p, c.caller, r)
-			if got := c.counts()[opMapping]; got != step.mappings {
+			got := c.counts()[opMapping]
+			if got != step.mappings {
 				t.Errorf("%s later: %d mappings asked, want %d", step.pause, got, step.mappings)
+			}
+			if known != (got == before) || p.Remembers(reads[1]) {
+				t.Errorf("%s later: it says that it knows the mapping: %t, the list: %t", step.pause, known, p.Remembers(reads[1]))
 			}
 		}
 	})

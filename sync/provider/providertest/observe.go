@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"weir/sync/call"
+	"weir/sync/provider"
 	"weir/sync/resource"
 )
 
@@ -111,6 +112,25 @@ func (s Suite) priced(t *testing.T, want []resource.Resource) {
 	}
 	if !maps.Equal(price, made) {
 		t.Errorf("Reads names %v, Observe asks %v", price, made)
+	}
+	s.remembered(t, p, want)
+}
+
+// remembered checks that what a provider says it remembers is not asked again.
+func (s Suite) remembered(t *testing.T, p provider.Provider, want []resource.Resource) {
+	t.Helper()
+	r, ok := p.(provider.Rememberer)
+	if !ok {
+		return
+	}
+	rec := &recorder{next: s.caller(t, s.Cloud())}
+	if _, err := p.Observe(t.Context(), spaced(rec), want); err != nil {
+		t.Fatal(err)
+	}
+	for _, req := range rec.requests() {
+		if r.Remembers(req) {
+			t.Errorf("%s is said to be remembered, and is asked again", encode(req))
+		}
 	}
 }
 

@@ -34,7 +34,21 @@ func (s Suite) onAir(t *testing.T) {
 			s.request(t, p, req)
 		}
 		s.unknownIsOnAir(t, changes)
+		s.airing(t, changes)
 	})
+}
+
+// airing checks that a kind names the reads that are made about a change.
+func (s Suite) airing(t *testing.T, changes []plan.Change) {
+	t.Helper()
+	for _, c := range changes {
+		p := s.New()
+		rec := &recorder{next: s.caller(t, s.Cloud())}
+		p.OnAir(context.Background(), spaced(rec), []plan.Change{c})
+		if got, want := rec.requests(), p.Kinds()[c.ID.Kind].Airing(c); encode(got) != encode(want) {
+			t.Errorf("%s: it asks %s, and says that it asks %s", c.ID, encode(got), encode(want))
+		}
+	}
 }
 
 // unknownIsOnAir checks that a read that fails, or is cut short, is no answer.

@@ -19,6 +19,7 @@ func kinds() map[string]provider.Kind {
 			Verify:     verify,
 			Repair:     repair,
 			Interrupts: removesSource,
+			Airing:     airingReads,
 			Readable:   true,
 		},
 	}

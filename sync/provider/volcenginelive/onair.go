@@ -14,6 +14,11 @@ import (
 // pulled from.
 func removesSource(c plan.Change) bool { return c.Action == plan.Delete && c.Before != "" }
 
+// airingReads returns the read that OnAir makes of one change.
+func airingReads(c plan.Change) []*call.Request {
+	return []*call.Request{online(c.ID.Account, c.ID.Part(0), c.ID.Part(1), 1)}
+}
+
 // The bounds of reading the live streams. Up to fewApps of a vhost each is asked
 // for alone, which is exact; more are read together.
 const (

@@ -1,0 +1,183 @@
+package reconcile
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"weir/sync/apply"
+	"weir/sync/emulator"
+	"weir/sync/plan"
+)
+
+// prospect is a plan whose time is foreseen, and then taken.
+type prospect struct {
+	name        string
+	rtt, jitter time.Duration
+	before      []string // documents that are in force already
+	docs        []string // documents that are to be
+	prepare     func(h *house)
+}
+
+// The documents of prospects: so many of each kind.
+func switches(n int) (docs []string) {
+	for i := range n {
+		docs = append(docs, strings.Replace(multiOn, "live.example.com", fmt.Sprintf("live.c%d.example.com", i), 1))
+	}
+	return docs
+}
+
+func relays(n int, address string) (docs []string) {
+	for i := range n {
+		docs = append(docs, relayDoc(i, address))
+	}
+	return docs
+}
+
+func blocks(n int) (docs []string) {
+	for i := range n {
+		docs = append(docs, strings.Replace(forbid, "stream: bad", fmt.Sprintf("stream: s%d", i), 1))
+	}
+	return docs
+}
+
+// prospects are those of the table.
+func prospects() []prospect {
+	const near, far = 5 * time.Millisecond, 200 * time.Millisecond
+	all := []prospect{
+		{name: "500 creates", docs: relays(500, "a")},
+		{name: "500 creates far away", rtt: far, docs: relays(500, "a")},
+		{name: "500 updates", rtt: near, before: relays(500, "a"), docs: relays(500, "b")},
+		{name: "500 updates far away", rtt: far, before: relays(500, "a"), docs: relays(500, "b")},
+		{name: "11 updates far away", rtt: far, before: relays(11, "a"), docs: relays(11, "b")},
+		{name: "40 removals", rtt: far, before: relays(60, "a"), docs: relays(20, "a")},
+		{name: "200 removals", rtt: far, before: relays(210, "a"), docs: relays(10, "a")},
+		{name: "a rename of many", rtt: near, before: relays(100, "a"), docs: relays(150, "a")[50:]},
+		{
+			name: "kinds and accounts", rtt: 50 * time.Millisecond,
+			before: slices.Concat(relays(120, "a"), switches(30)),
+			docs:   slices.Concat(relays(200, "b")[40:], blocks(700), switches(300)),
+		},
+		{name: "jitter of 5 ms", rtt: 50 * time.Millisecond, jitter: 5 * time.Millisecond, docs: switches(500)},
+		{name: "jitter of 20 ms", rtt: 50 * time.Millisecond, jitter: 20 * time.Millisecond, docs: switches(500)},
+		{name: "jitter of 200 ms", rtt: 50 * time.Millisecond, jitter: 200 * time.Millisecond, docs: switches(500)},
+		{
+			name: "jitter and reads back", rtt: 50 * time.Millisecond, jitter: 100 * time.Millisecond,
+			before: relays(100, "a"), docs: relays(400, "a"),
+		},
+		{name: "half of the limit", rtt: near, docs: relays(500, "a"), prepare: (*house).throttle},
+	}
+	return all
+}
+
+// throttle makes weir go at half the pace: somebody else uses the account.
+func (h *house) throttle() {
+	h.faults(emulator.Fault{Operation: "UpdateRelaySourceV3", Kind: "throttle", Count: 1})
+	h.applyAll(relayDoc(99999, "a"))
+	h.faults()
+}
+
+// applyAll makes documents so, as the command line does.
+func (h *house) applyAll(docs ...string) *apply.Report {
+	h.t.Helper()
+	h.commit("all.yaml", strings.Join(docs, "---\n"))
+	if _, err := h.rec.Fetch(h.t.Context()); err != nil {
+		h.t.Fatal(err)
+	}
+	p, err := h.rec.Plan(h.t.Context())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	p.Held = nil
+	rep, err := h.rec.Apply(h.t.Context(), p)
+	if err != nil || rep.Summary[apply.Done] != len(rep.Results) {
+		h.t.Fatalf("%+v, %v", rep.Summary, err)
+	}
+	return rep
+}
+
+// take carries out the prospect and returns the report.
+func (p prospect) take(t *testing.T) *apply.Report {
+	h := open(t)
+	h.away = &far{rtt: p.rtt, jitter: p.jitter, rand: rand.New(rand.NewPCG(1, 1)), gate: make(chan struct{}, 1)}
+	h.build(func(_ *house, o *Options) {
+		o.Policy = plan.Policy{Mode: plan.Sync, MaxRemoved: 1000, MaxRemovedPercent: 100, MaxUpdatedPercent: 100}
+	})
+	if len(p.before) > 0 {
+		h.applyAll(p.before...)
+		h.wait(2 * time.Minute)
+	}
+	if p.prepare != nil {
+		p.prepare(h)
+	}
+	h.clouds.ClearJournal()
+	rep := h.applyAll(p.docs...)
+	p.compareCalls(t, rep, h.clouds.Journal())
+	return rep
+}
+
+// compareCalls checks that the calls foreseen are those that were made. Reads
+// come from the plan too, so that of them only more may have been made.
+func (p prospect) compareCalls(t *testing.T, rep *apply.Report, journal []emulator.Call) {
+	t.Helper()
+	made := map[string]int{}
+	for _, c := range journal {
+		made[c.Operation]++
+	}
+	for _, f := range rep.Foreseen.Calls {
+		if got := made[f.Operation]; got < f.Count || f.Writes > 0 && got != f.Count {
+			t.Errorf("%d calls of %s were foreseen, and %d made", f.Count, f.Operation, got)
+		}
+	}
+}
+
+// off is how far what was foreseen is from what came of it, as a part of it.
+func off(rep *apply.Report) float64 {
+	return rep.Took.Seconds()/rep.Foreseen.Took.Seconds() - 1
+}
+
+// TestPredictionIsRight: what is foreseen of a plan comes within a tenth.
+func TestPredictionIsRight(t *testing.T) {
+	for _, p := range prospects() {
+		t.Run(p.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rep := p.take(t)
+				t.Logf("%.2fs foreseen, %.2fs taken: %+.1f %%", rep.Foreseen.Took.Seconds(), rep.Took.Seconds(), 100*off(rep))
+				if off(rep) > 0.1 || off(rep) < -0.1 {
+					t.Errorf("%.1f %% off", 100*off(rep))
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkPrediction reports how far predictions are off.
+func BenchmarkPrediction(b *testing.B) {
+	for _, p := range prospects() {
+		b.Run(strings.ReplaceAll(p.name, " ", "-"), func(b *testing.B) {
+			var rep *apply.Report
+			for b.Loop() {
+				inBubble(b, func(t *testing.T) { rep = p.take(t) })
+			}
+			b.ReportMetric(rep.Foreseen.Took.Seconds(), "s-foreseen")
+			b.ReportMetric(rep.Took.Seconds(), "s-taken")
+			b.ReportMetric(100*off(rep), "%off")
+		})
+	}
+}
+
+// inBubble runs a story in virtual time within a benchmark, which synctest by
+// itself does not.
+func inBubble(b *testing.B, story func(*testing.T)) {
+	b.Helper()
+	ok := testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{
+		{Name: b.Name(), F: func(t *testing.T) { synctest.Test(t, story) }},
+	})
+	if !ok {
+		b.Fatal("the story failed")
+	}
+}
