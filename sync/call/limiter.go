@@ -118,7 +118,7 @@ func (l *Limiter) operation(name string) *operation {
 	defer l.mu.Unlock()
 	o, ok := l.operations[name]
 	if !ok {
-		o = &operation{sharing: l.newSharing()}
+		o = &operation{name: name, sharing: l.newSharing()}
 		o.set(l.options.windows(name))
 		l.operations[name] = o
 	}
@@ -168,8 +168,9 @@ func (l Limiters) Ramp(account, operation string) {
 }
 
 // Limit keeps the calls below their account's quotas: it makes each wait for
-// its slots, first come first served, and ends with Canceled where ctx ends
-// before. A call of an account without a limiter is not made.
+// its slots, the higher priority first and within one first come first served, and
+// ends with Canceled where ctx ends before. A call of an account without a limiter
+// is not made.
 func Limit(next Caller, limiters Limiters, metrics *Metrics) Caller {
 	return Func(func(ctx context.Context, req *Request) (*Response, error) {
 		limiter, ok := limiters[req.Account]
@@ -180,43 +181,33 @@ func Limit(next Caller, limiters Limiters, metrics *Metrics) Caller {
 	})
 }
 
-// limited makes a call when there is a slot for it.
+// limited makes a call when there is a slot for it, and takes another one where
+// that has become too old to be sent on.
 func limited(
 	ctx context.Context, next Caller, req *Request, o *operation, metrics *Metrics,
 ) (resp *Response, err error) {
-	start := time.Now()
-	t, err := o.acquire(ctx)
-	if err != nil {
-		metrics.waited(req, time.Since(start))
-		return nil, refusal(req, Canceled, "gave up while waiting for quota", err)
-	}
-	end := ending{} // also what a panic leaves behind
-	defer func() { o.release(t, end) }()
 	for range staleTries {
-		slot, drawErr := o.draw(ctx, req.Operation)
+		start := time.Now()
+		t, waitErr := o.acquire(ctx, PriorityOf(ctx, req))
 		metrics.waited(req, time.Since(start))
-		if drawErr != nil {
-			end.unsent = true
-			return nil, refusal(req, Canceled, "gave up while waiting for quota", drawErr)
+		if waitErr != nil {
+			return nil, refusal(req, Canceled, "gave up while waiting for quota", waitErr)
 		}
-		resp, end, err = o.spend(ctx, next, req, slot)
+		resp, err = o.spend(ctx, next, req, t)
 		if !errors.Is(err, stale{}) {
 			break
 		}
-		start = time.Now()
 	}
 	return resp, err
 }
 
-// spend makes a call on a slot of the shared budget, if there is one.
-func (o *operation) spend(
-	ctx context.Context, next Caller, req *Request, slot Slot,
-) (resp *Response, end ending, err error) {
-	if slot != nil {
-		defer func() { slot.Give(o.end(end)) }()
-	}
-	resp, err = next.Call(withSlot(ctx, slot), req)
-	return resp, endingOf(resp, err), err
+// spend makes a call on its slots.
+func (o *operation) spend(ctx context.Context, next Caller, req *Request, t ticket) (*Response, error) {
+	end := ending{} // also what a panic leaves behind
+	defer func() { o.release(t, end) }()
+	resp, err := next.Call(withSlot(ctx, t.slot), req)
+	end = endingOf(resp, err)
+	return resp, err
 }
 
 // endingOf reads from an outcome what matters for the slot. Only a refusal of

@@ -51,5 +51,6 @@ func (p Past) end() time.Time {
 func (o *operation) recall(p Past) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.hold(p.end(), ending{answered: !p.Closed.IsZero()})
+	end := p.end().Add(o.early()) // the shared budget may not know of it
+	o.hold(end, ending{answered: !p.Closed.IsZero()})
 }

@@ -14,6 +14,9 @@ const (
 	// Fresh is how long after it was taken a shared slot may be used to send: a
 	// process that was stopped meanwhile has to take another.
 	Fresh = 5 * time.Second
+	// Early is how long before it is free a shared slot may be handed out, so that
+	// what a call needs before it is sent lies in the time before.
+	Early = 50 * time.Millisecond
 	// Lease is how long a call may be under way after its slot was taken,
 	// whatever became of its process; the slot's hold begins then.
 	Lease = Fresh + LongestCall + stray
@@ -26,6 +29,9 @@ type Shared interface {
 	// Take waits for a slot in every window. An error other than ctx's means
 	// that the budget cannot be used now.
 	Take(ctx context.Context, want Want) (Slot, error)
+	// Rivals returns how many other processes wait for slots of an operation, or
+	// did a moment ago, with a priority that is the same or higher.
+	Rivals(ctx context.Context, operation string, p Priority) (int, error)
 }
 
 // Want is what a call asks for.
@@ -33,6 +39,13 @@ type Want struct {
 	Operation string
 	Windows   []Window      // documented or overridden, times the share
 	Credit    time.Duration // the most that is surely known of the way, see End.Extra
+	// Priority is that of the call which is to have the slot, and Waiting the number
+	// of calls of it that wait in this process.
+	Priority Priority
+	Waiting  int
+	// Waited is how long the call waits that has waited longest, whatever its
+	// priority.
+	Waited time.Duration
 	// Unseen says that calls were made beside the shared budget a moment ago,
 	// so that nobody may rely on what it remembers.
 	Unseen bool
@@ -43,6 +56,9 @@ type Slot interface {
 	// Part is the part of the windows that may be used now, above 0 and at
 	// most 1: less than 1 where the cloud throttled any of the processes.
 	Part() float64
+	// Longest reports whether the slot is for the call that has waited longest,
+	// whatever its priority: one of LongestEvery is.
+	Longest() bool
 	// Ready waits for the short time until the call may be sent on it, and
 	// reports whether it may: not when ctx ends, or when too much time has
 	// passed since it was taken.
@@ -88,7 +104,7 @@ func (l *Limiter) newSharing() *sharing {
 	if l.shared == nil {
 		return nil
 	}
-	return &sharing{shared: l.shared, tell: l.tell, turn: make(chan struct{}, 1)}
+	return &sharing{shared: l.shared, tell: l.tell}
 }
 
 // Sharing reports whether the limiter has a budget to share, and whether all
@@ -104,12 +120,30 @@ func (l *Limiter) Sharing() (shares, usable bool) {
 	return l.shared != nil, true
 }
 
-// sharing is one operation's side of a shared budget. The turn lets one call of
-// this process ask at a time, first come first served.
+// rivalsTime bounds how long rivals are looked for.
+const rivalsTime = 100 * time.Millisecond
+
+// Rivals returns how many other processes wait now for slots of the operation with
+// the same or a higher priority: 0 where that cannot be known, as where the budget
+// is not shared.
+func (l *Limiter) Rivals(operation string, p Priority) int {
+	s := l.operation(operation).sharing
+	if s == nil || s.isApart() {
+		return 0
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), rivalsTime)
+	defer cancel()
+	n, err := s.shared.Rivals(ctx, operation, p)
+	if err != nil {
+		return 0 // whoever takes a slot next tells of it
+	}
+	return n
+}
+
+// sharing is one operation's side of a shared budget.
 type sharing struct {
 	shared Shared
 	tell   func(error)
-	turn   chan struct{}
 
 	mu    sync.Mutex
 	apart time.Time // since when the budget cannot be used, zero while it can
@@ -127,38 +161,25 @@ func (s *sharing) isApart() bool {
 	return !s.apart.IsZero()
 }
 
-// draw waits for a slot of the shared budget; nil where there is none. Its
-// error is ctx's.
-func (o *operation) draw(ctx context.Context, name string) (Slot, error) {
+// draw waits for a slot of the shared budget; nil where ctx ends before.
+func (o *operation) draw(ctx context.Context) Slot {
 	s := o.sharing
-	if s == nil {
-		return nil, nil //nolint:nilnil // a process of its own needs no slot
-	}
-	select {
-	case s.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	defer func() { <-s.turn }()
-	for {
-		want := o.want(name)
+	for ctx.Err() == nil {
+		want := o.want()
 		if s.due(time.Now()) {
 			slot, err := s.take(ctx, want)
 			if err == nil {
 				o.adopt(slot.Part())
-			}
-			if err == nil || ctx.Err() != nil {
-				return slot, err
+				return slot
 			}
 		}
 		wait := s.settled(want)
 		if wait <= 0 {
-			return s.takeAlone(ctx)
+			return s.takeAlone(ctx, want.Priority)
 		}
-		if err := sleep(ctx, min(wait, apartRetry)); err != nil {
-			return nil, err
-		}
+		_ = sleep(ctx, min(wait, apartRetry))
 	}
+	return nil
 }
 
 // take takes a slot of the budget. Its error is ctx's, or begins the time apart.
@@ -176,14 +197,20 @@ func (s *sharing) take(ctx context.Context, want Want) (Slot, error) {
 	return slot, err
 }
 
-// want returns what a call asks for now.
-func (o *operation) want(name string) Want {
+// want returns what the asker asks for now.
+func (o *operation) want() Want {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	w := Want{Operation: name, Credit: o.trips.credit(time.Now())}
+	now := time.Now()
+	best := o.queue.best()
+	w := Want{
+		Operation: o.name, Credit: o.trips.credit(now),
+		Priority: best.priority(), Waiting: o.queue.levels[best.level].Len(), Waited: now.Sub(o.queue.longest().since),
+	}
 	for _, window := range o.windows {
 		w.Windows = append(w.Windows, window.Window)
 	}
+	o.asked = w.Priority
 	return w
 }
 
@@ -266,16 +293,16 @@ func parts(windows []Window) []Window {
 	return mine
 }
 
-// takeAlone waits for a slot of this process's part.
-func (s *sharing) takeAlone(ctx context.Context) (Slot, error) {
-	t, err := s.alone.acquire(ctx)
+// takeAlone waits for a slot of this process's part; nil where ctx ends before.
+func (s *sharing) takeAlone(ctx context.Context, p Priority) Slot {
+	t, err := s.alone.acquire(ctx, p)
 	if err != nil {
-		return nil, err
+		return nil
 	}
 	s.mu.Lock()
 	s.last = time.Now()
 	s.mu.Unlock()
-	return &lonely{s: s, t: t}, nil
+	return &lonely{s: s, t: t}
 }
 
 // lonely is a slot of a process that cannot use the shared budget.
@@ -288,6 +315,9 @@ var _ Slot = (*lonely)(nil)
 
 // Part is all of what the process has.
 func (*lonely) Part() float64 { return 1 }
+
+// Longest reports whether it is the turn of the one that has waited longest.
+func (l *lonely) Longest() bool { return l.t.longest() }
 
 // Ready is always true: the slot covers the sending whenever it happens.
 func (*lonely) Ready(context.Context) bool { return true }

@@ -1,7 +1,6 @@
 package call
 
 import (
-	"container/list"
 	"context"
 	"sync"
 	"time"
@@ -109,12 +108,22 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// operation is the queue and the windows of one operation of one account.
+// operation is the queue and the windows of one operation of one account. A call
+// gets its slots of all of them together, and with them one of the budget that is
+// shared, where there is one. That one is drawn by one waiter at a time, the
+// asker, which holds a local slot for it: so no more than that one is held by
+// somebody who waits for other processes. Slots of one operation are alike: the
+// one that is drawn goes to whoever is best when it arrives.
 type operation struct {
+	name    string
 	mu      sync.Mutex
 	windows []*window
-	flying  int       // calls that hold slots and have not ended
-	waiting list.List // of *waiter, first come first served
+	flying  int // calls that hold slots and have not ended, and the asker
+	queue   queue
+	taken   int64 // slots taken until now, where they are not shared
+	asker   *waiter
+	asked   Priority // what it asked for
+	anew    func()   // makes it ask anew
 	timer   *time.Timer
 	trips   roundTrips
 	cuts    int       // times it was throttled
@@ -123,52 +132,107 @@ type operation struct {
 	sharing *sharing  // nil where nobody else draws on the budget
 }
 
-// waiter is a call that waits for a slot.
-type waiter struct {
-	ready   chan struct{} // closed when it has one
-	granted bool
-	cuts    int
-}
-
 // ticket is the right to make one call.
 type ticket struct {
-	cuts int // the operation's when the slot was taken
+	cuts   int   // the operation's when the slot was taken
+	number int64 // of the slot, where it is not shared
+	slot   Slot  // of the shared budget, nil where there is none
 }
 
-// acquire waits for a slot in every window. Its error is ctx's, and then no
-// slot is held.
-func (o *operation) acquire(ctx context.Context) (ticket, error) {
+// acquire waits for a slot in every window and of the shared budget. Its error is
+// ctx's, and then no slot is held.
+func (o *operation) acquire(ctx context.Context, p Priority) (ticket, error) {
 	if err := ctx.Err(); err != nil {
 		return ticket{}, err
 	}
-	o.mu.Lock()
-	if o.waiting.Len() == 0 && o.take(time.Now()) {
-		defer o.mu.Unlock()
-		return ticket{cuts: o.cuts}, nil
+	w, t := o.enter(p)
+	if w == nil {
+		return t, nil
 	}
-	w := &waiter{ready: make(chan struct{})}
-	place := o.waiting.PushBack(w)
-	o.dispatch()
-	o.mu.Unlock()
-	select {
-	case <-w.ready:
-	case <-ctx.Done():
+	defer func() {
+		if w != nil {
+			o.leave(w)
+		}
+	}()
+	for ctx.Err() == nil {
+		select {
+		case <-w.asks:
+			o.ask(ctx)
+		case <-w.ready:
+			if ctx.Err() == nil {
+				t, w = w.ticket, nil
+				return t, nil
+			}
+		case <-ctx.Done():
+		}
 	}
-	if err := ctx.Err(); err != nil {
-		o.abandon(place)
-		return ticket{}, err
-	}
-	return ticket{cuts: w.cuts}, nil
+	return ticket{}, ctx.Err()
 }
 
-// abandon gives up a place in the queue, or the slot it led to.
-func (o *operation) abandon(place *list.Element) {
+// enter takes a slot where one is free and nobody waits, or a place in the queue.
+func (o *operation) enter(p Priority) (*waiter, ticket) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if w, ok := place.Value.(*waiter); ok && w.granted {
+	now := time.Now()
+	if o.sharing == nil && o.queue.best() == nil && o.take(now) {
+		return nil, o.ticket(nil)
+	}
+	w := o.queue.push(p, now)
+	if o.anew != nil && w.priority() > o.asked {
+		o.anew()
+	}
+	o.dispatch()
+	return w, ticket{}
+}
+
+// leave gives up a place in the queue, or the slots it led to.
+func (o *operation) leave(w *waiter) {
+	o.mu.Lock()
+	if w.served {
 		o.flying--
 	} else {
-		o.waiting.Remove(place)
+		o.queue.remove(w)
+	}
+	if o.asker == w {
+		o.asker = nil
+		o.flying--
+	}
+	o.dispatch()
+	o.mu.Unlock()
+	if slot := w.ticket.slot; slot != nil {
+		slot.Give(End{Unsent: true})
+	}
+}
+
+// ticket returns the right to a call for which local slots are taken.
+func (o *operation) ticket(slot Slot) ticket {
+	o.taken++
+	return ticket{cuts: o.cuts, number: o.taken, slot: slot}
+}
+
+// ask draws a slot of the shared budget for the best of those that wait, on behalf
+// of the asker. It ends without one when ctx does, or when somebody of a higher
+// priority has come, for whom there is another asker then.
+func (o *operation) ask(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var slot Slot
+	defer func() { o.answer(slot) }() // a panic leaves none behind
+	o.mu.Lock()
+	o.asked, o.anew = o.queue.best().priority(), cancel
+	o.mu.Unlock()
+	slot = o.draw(ctx)
+}
+
+// answer ends the asker's turn, with the slot it has drawn or nil.
+func (o *operation) answer(slot Slot) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.asker, o.anew = nil, nil
+	if slot == nil {
+		o.flying--
+	} else {
+		o.queue.grant(o.ticket(slot), slot.Longest()) // the asker waits, if nobody else
 	}
 	o.dispatch()
 }
@@ -178,7 +242,7 @@ func (o *operation) take(now time.Time) bool {
 	credit := o.trips.credit(now)
 	o.recover(now)
 	for _, w := range o.windows {
-		if o.flying+w.expire(now, credit) >= o.slots(w, now) {
+		if o.flying+w.expire(now.Add(o.early()), credit) >= o.slots(w, now) {
 			return false
 		}
 	}
@@ -186,26 +250,47 @@ func (o *operation) take(now time.Time) bool {
 	return true
 }
 
+// early is how long before it is free a local slot may be taken: where the budget
+// is shared it is for that one to be exact, and whoever asks it has to be known
+// there when the slot comes, so that others leave it.
+func (o *operation) early() time.Duration {
+	if o.sharing == nil {
+		return 0
+	}
+	return 2 * Early
+}
+
 // dispatch serves the queue as far as there are slots and sets the timer for
 // the rest. One timer serves all waiters.
 func (o *operation) dispatch() {
 	now := time.Now()
-	for o.waiting.Len() > 0 && o.take(now) {
-		if w, ok := o.waiting.Remove(o.waiting.Front()).(*waiter); ok {
-			w.granted, w.cuts = true, o.cuts
-			close(w.ready)
-		}
+	for o.asker == nil && o.queue.best() != nil && o.take(now) {
+		o.serve()
 	}
 	if o.timer != nil {
 		o.timer.Stop()
 	}
-	if o.waiting.Len() == 0 {
+	if o.asker != nil || o.queue.best() == nil {
 		return
 	}
 	if wake := o.wake(now); !wake.IsZero() {
 		o.timer = time.AfterFunc(wake.Sub(now), o.tick)
 	}
 }
+
+// serve gives local slots that were taken to a call, or to one that asks for all.
+func (o *operation) serve() {
+	if o.sharing != nil {
+		o.asker = o.queue.best()
+		o.asker.asks <- struct{}{}
+		return
+	}
+	t := o.ticket(nil)
+	o.queue.grant(t, t.longest())
+}
+
+// longest reports whether the slot is for the call that has waited longest.
+func (t ticket) longest() bool { return t.number%LongestEvery == 0 }
 
 // tick is the timer's.
 func (o *operation) tick() {
@@ -220,8 +305,8 @@ func (o *operation) wake(now time.Time) time.Time {
 	credit := o.trips.credit(now)
 	var t time.Time
 	for _, w := range o.windows {
-		if next := w.next(credit); next.After(now) {
-			t = earlier(t, next)
+		if next := w.next(credit); !next.IsZero() && next.Add(-o.early()).After(now) {
+			t = earlier(t, next.Add(-o.early()))
 		}
 		if w.ceiling < w.Limit {
 			t = earlier(t, o.given.Add(giveBack))
@@ -243,6 +328,9 @@ type ending struct {
 
 // release ends a call.
 func (o *operation) release(t ticket, e ending) {
+	if t.slot != nil {
+		t.slot.Give(o.end(e))
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := time.Now()

@@ -49,17 +49,28 @@ type Slot struct {
 
 // Seat is a process that calls the operation.
 type Seat struct {
-	Process int64   // a number drawn at random
-	Served  Instant // when it was last given a slot
-	Wake    Instant // when it asks again, 0 while it does not wait
+	Process  int64   // a number drawn at random
+	Served   Instant // when it was last given a slot
+	Wake     Instant // when it asks again
+	Waiting  int64   // calls of the priority that wait for a slot
+	Priority call.Priority
+	Since    Instant // when the call began to wait that has waited longest
+}
+
+// waits reports whether the process waits for a slot, and is not late.
+func (s Seat) waits(now Instant) bool { return s.Waiting > 0 && now <= s.Wake.After(passOver) }
+
+// before orders seats by how long their calls have waited.
+func (s Seat) before(other *Seat) bool {
+	return s.Since < other.Since || (s.Since == other.Since && s.Process < other.Process)
 }
 
 // How processes wait for each other.
 const (
-	early    = 50 * time.Millisecond // a slot is handed out this long before it is free
 	askAgain = 50 * time.Millisecond // the longest time before a process that waits asks again
 	giveWay  = time.Millisecond / 2  // the time in which another one is let go first
 	passOver = 20 * time.Millisecond // a process later than this is not waited for
+	lately   = 2 * time.Second       // a process is a rival for this long after it last asked
 	forget   = time.Minute           // after this it has no seat any more
 )
 
@@ -84,11 +95,13 @@ func (b *Book) Take(
 		return 0, 0, min(askAgain, now.Until(b.Quiet))
 	}
 	seat := b.seat(process)
+	seat.Priority, seat.Waiting, seat.Since = want.Priority, int64(max(1, want.Waiting)), now.After(-want.Waited)
 	if from, again = b.wait(now, want, seat); again > 0 {
 		seat.Wake = now.After(again)
 		return 0, 0, again
 	}
-	seat.Served, seat.Wake = now, 0
+	seat.Served, seat.Wake = now, now // it asks at once for the next one, if another waits
+	seat.Waiting--
 	b.Number++
 	b.Slots = append(b.Slots, Slot{Number: b.Number, Process: process, Taken: now, Cuts: b.Cuts})
 	return b.Number, from, 0
@@ -134,7 +147,11 @@ func (b *Book) cut(now Instant) {
 // clock that was set back holds nothing for longer than if it happened now.
 func (b *Book) tidy(now Instant, want call.Want) {
 	for _, w := range want.Windows {
-		b.Longest = max(b.Longest, w.Hold())
+		longer := max(0, w.Hold()-b.Longest)
+		b.Longest += longer
+		if now < b.Quiet { // nobody knew of this window when the silence began
+			b.Quiet = b.Quiet.After(longer)
+		}
 	}
 	b.Quiet = min(b.Quiet, now.After(call.Lease+b.Longest))
 	b.Given = min(b.Given, now)
@@ -174,7 +191,7 @@ func (b *Book) seat(process int64) *Seat {
 // may take a slot, and from when on that is free in every window.
 func (b *Book) wait(now Instant, want call.Want, me *Seat) (from Instant, wait time.Duration) {
 	from = now
-	soon := now.After(early)
+	soon := now.After(call.Early)
 	for _, w := range want.Windows {
 		limit := max(1, int(b.Part()*float64(w.Limit)+rounding))
 		taken := b.taken(now, w, want.Credit)
@@ -214,19 +231,49 @@ func (b *Book) taken(now Instant, w call.Window, credit time.Duration) []Instant
 	return taken
 }
 
-// reserved counts the slots that a process leaves to others: to each one that
-// waits as many as make it equal, and one more where it was served longer ago.
-// So those that wait have equal parts of any window, and one that does not
-// want its part leaves it to the others.
+// longest reports whether the slot with a number is for whoever has waited longest.
+func longest(number int64) bool { return number%call.LongestEvery == 0 }
+
+// reserved counts the slots that a process leaves to others: all to one that has
+// waited longer, where the next slot is for the one that has waited longest. Else
+// to each one that waits with a higher priority as many as that waits for, and to
+// one of the same priority as many as make it equal, and one more where it was
+// served longer ago. So those of one priority that wait have equal parts of any
+// window, and one that does not want its part leaves it to the others.
 func (b *Book) reserved(now Instant, w call.Window, me *Seat) int {
-	n, soon := 0, now.After(early)
-	mine := b.held(soon, w, me.Process)
+	n, soon := 0, now.After(call.Early)
+	mine, next := b.held(soon, w, me.Process), b.Number+1
 	for _, s := range b.Seats {
-		if s.Process == me.Process || s.Wake == 0 || now > s.Wake.After(passOver) {
-			continue
+		switch {
+		case s.Process == me.Process || !s.waits(now):
+		case longest(next):
+			if s.before(me) {
+				return w.Limit
+			}
+		case s.Priority > me.Priority:
+			n += int(s.Waiting)
+		case s.Priority == me.Priority:
+			n += min(int(s.Waiting), b.owed(s, me, mine-b.held(soon, w, s.Process)))
 		}
-		n += max(0, mine-b.held(soon, w, s.Process))
-		if s.Served < me.Served || (s.Served == me.Served && s.Process < me.Process) {
+	}
+	return n
+}
+
+// owed returns how many slots are left to a process that waits with the same
+// priority and holds so many fewer.
+func (b *Book) owed(s Seat, me *Seat, fewer int) int {
+	if s.Served < me.Served || (s.Served == me.Served && s.Process < me.Process) {
+		return max(0, fewer) + 1
+	}
+	return max(0, fewer)
+}
+
+// Rivals counts the processes beside the given one that wait, or did a moment ago,
+// with a priority that is the same or higher.
+func (b *Book) Rivals(now Instant, process int64, p call.Priority) int {
+	n := 0
+	for _, s := range b.Seats {
+		if s.Process != process && s.Waiting > 0 && s.Priority >= p && now <= s.Wake.After(lately) {
 			n++
 		}
 	}

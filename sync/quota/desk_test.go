@@ -33,13 +33,16 @@ func (m *memory) Update(ctx context.Context, operation string, f func(*quota.Boo
 	if m.gone {
 		return errors.New("no such desk")
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	b, ok := m.books[operation]
 	if !ok {
 		b = &quota.Book{}
 		m.books[operation] = b
 	}
 	f(b, m.Now())
-	return ctx.Err()
+	return nil
 }
 
 // mortal is the desk of a process that may die.

@@ -35,10 +35,12 @@ var _ call.Shared = (*shared)(nil)
 
 // Take asks the book until it has a slot.
 func (s *shared) Take(ctx context.Context, want call.Want) (call.Slot, error) {
+	since := s.desk.Now().After(-want.Waited)
 	for {
 		taken := slot{desk: s.desk, operation: want.Operation}
 		var again time.Duration
 		err := s.desk.Update(ctx, want.Operation, func(b *Book, now Instant) {
+			want.Waited = since.Until(now)
 			taken.number, taken.from, again = b.Take(now, s.process, want)
 			taken.taken, taken.part = now, b.Part()
 		})
@@ -55,6 +57,13 @@ func (s *shared) Take(ctx context.Context, want call.Want) (call.Slot, error) {
 	}
 }
 
+// Rivals asks the book.
+func (s *shared) Rivals(ctx context.Context, operation string, p call.Priority) (int, error) {
+	var n int
+	err := s.desk.Update(ctx, operation, func(b *Book, now Instant) { n = b.Rivals(now, s.process, p) })
+	return n, err
+}
+
 // slot is one of a book's.
 type slot struct {
 	desk      Desk
@@ -67,6 +76,10 @@ type slot struct {
 
 // Part is the part of the windows that may be used.
 func (s *slot) Part() float64 { return s.part }
+
+// Longest reports whether the slot's number is one of those that are for whoever
+// has waited longest.
+func (s *slot) Longest() bool { return longest(s.number) }
 
 // Ready waits until the slot is free, and reports whether it was taken a moment
 // ago.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"weir/sync/call"
 	"weir/sync/quota"
 )
 
@@ -33,14 +34,20 @@ const (
 )
 
 // magic begins every book; another layout needs another one.
-func magic() [8]byte { return [8]byte([]byte("weirqta1")) }
+func magic() [8]byte { return [8]byte([]byte("weirqta2")) }
+
+// before is the magic of the books that had no priorities. They are read, so that a
+// new weir goes on where the one before it ended.
+func before() [8]byte { return [8]byte([]byte("weirqta1")) }
 
 // The numbers a book has: in its head, for each slot, and for each seat. All are
 // kept as 64 bits, which encoding/binary reads and writes without reflection.
 const (
 	headWords = 8
 	slotWords = 6
-	seatWords = 3
+	seatWords = 6
+
+	seatWordsBefore = 3
 )
 
 // words returns a book as numbers.
@@ -52,13 +59,13 @@ func words(b *quota.Book) []int64 {
 		w = append(w, s.Number, s.Process, int64(s.Taken), int64(s.Done), int64(s.Extra), s.Cuts)
 	}
 	for _, s := range b.Seats {
-		w = append(w, s.Process, int64(s.Served), int64(s.Wake))
+		w = append(w, s.Process, int64(s.Served), int64(s.Wake), s.Waiting, int64(s.Priority), int64(s.Since))
 	}
 	return w
 }
 
-// book returns the book of words, nil where they are none.
-func book(w []int64) *quota.Book {
+// book returns the book of words with so many a seat, nil where they are none.
+func book(w []int64, seatWords int64) *quota.Book {
 	if len(w) < headWords {
 		return nil
 	}
@@ -79,10 +86,21 @@ func book(w []int64) *quota.Book {
 			Extra: time.Duration(s[4]), Cuts: s[5],
 		})
 	}
-	for s := range slices.Chunk(rest[slots*slotWords:], seatWords) {
-		b.Seats = append(b.Seats, quota.Seat{Process: s[0], Served: quota.Instant(s[1]), Wake: quota.Instant(s[2])})
+	for s := range slices.Chunk(rest[slots*slotWords:], int(seatWords)) {
+		b.Seats = append(b.Seats, seat(s))
 	}
 	return b
+}
+
+// seat returns the seat of words. One of before priorities does not wait: its
+// process asks again at once.
+func seat(w []int64) quota.Seat {
+	s := quota.Seat{Process: w[0], Served: quota.Instant(w[1]), Wake: quota.Instant(w[2])}
+	if len(w) == seatWords {
+		s.Waiting, s.Since = max(0, w[3]), quota.Instant(w[5])
+		s.Priority = call.Priority(max(int64(call.Scrub), min(w[4], int64(call.Urgent))))
+	}
+	return s
 }
 
 // encode writes a book as it is kept.
@@ -106,7 +124,16 @@ func decode(data []byte, boot [16]byte) (*quota.Book, error) {
 	if len(data) == 0 {
 		return &quota.Book{}, nil
 	}
-	if _, err := binary.Decode(data, binary.LittleEndian, &h); err != nil || h.Magic != magic() {
+	if _, err := binary.Decode(data, binary.LittleEndian, &h); err != nil {
+		return nil, errDamaged
+	}
+	var perSeat int64
+	switch h.Magic {
+	case magic():
+		perSeat = seatWords
+	case before():
+		perSeat = seatWordsBefore
+	default:
 		return nil, errDamaged
 	}
 	if h.Boot != boot {
@@ -116,16 +143,16 @@ func decode(data []byte, boot [16]byte) (*quota.Book, error) {
 	if int64(h.Size) > int64(len(rest)) || crc32.ChecksumIEEE(rest[:h.Size]) != h.Sum {
 		return nil, errDamaged
 	}
-	return decodeBody(rest[:h.Size])
+	return decodeBody(rest[:h.Size], perSeat)
 }
 
-// decodeBody reads what stands behind the header.
-func decodeBody(rest []byte) (*quota.Book, error) {
+// decodeBody reads what stands behind the header, with so many words a seat.
+func decodeBody(rest []byte, perSeat int64) (*quota.Book, error) {
 	w := make([]int64, len(rest)/8)
 	if _, err := binary.Decode(rest, binary.LittleEndian, w); err != nil {
 		return nil, errDamaged
 	}
-	b := book(w)
+	b := book(w, perSeat)
 	if b == nil || !(b.Lost >= 0 && b.Lost < 1) {
 		return nil, errDamaged
 	}

@@ -2,7 +2,9 @@ package filequota
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -142,7 +144,7 @@ func sample() *quota.Book {
 	return &quota.Book{
 		Quiet: 1, Longest: 2, Number: 3, Cuts: 4, Lost: 0.5, Given: 6,
 		Slots: []quota.Slot{{Number: 1, Process: 7, Taken: 2, Done: 3, Extra: -4, Cuts: 5}, {Number: 2}},
-		Seats: []quota.Seat{{Process: 1, Served: 2, Wake: 3}},
+		Seats: []quota.Seat{{Process: 1, Served: 2, Wake: 3, Waiting: 4, Priority: call.Scrub, Since: 5}, {Process: 2}},
 	}
 }
 
@@ -155,8 +157,62 @@ func TestEncode_Back(t *testing.T) {
 	}
 }
 
+// encodeBefore writes a book as weir did before there were priorities.
+func encodeBefore(b *quota.Book, boot [16]byte) []byte {
+	w := words(&quota.Book{
+		Quiet: b.Quiet, Longest: b.Longest, Number: b.Number, Cuts: b.Cuts, Lost: b.Lost, Given: b.Given, Slots: b.Slots,
+	})
+	w[headWords-1] = int64(len(b.Seats))
+	for _, s := range b.Seats {
+		w = append(w, s.Process, int64(s.Served), int64(s.Wake))
+	}
+	out, _ := binary.Append(make([]byte, headerSize), binary.LittleEndian, w)
+	rest := out[headerSize:]
+	_, _ = binary.Encode(out, binary.LittleEndian, header{before(), boot, uint32(len(rest)), crc32.ChecksumIEEE(rest)})
+	return out
+}
+
+// TestDecode_BookOfBefore: a process that begins after an update of weir knows the
+// calls of the one before it.
+func TestDecode_BookOfBefore(t *testing.T) {
+	want := sample()
+	want.Seats = []quota.Seat{{Process: 1, Served: 2, Wake: 3}, {Process: 2}}
+	got, err := decode(encodeBefore(want, boot()), boot())
+	must(t, err)
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	dir := t.TempDir()
+	now := sinceBoot()
+	full := &quota.Book{Number: 1, Longest: time.Minute, Slots: []quota.Slot{{Number: 1, Process: 1, Taken: now, Done: now}}}
+	must(t, os.WriteFile(filepath.Join(dir, "Op"), encodeBefore(full, boot()), 0o600))
+	desk := New(dir, nil)
+	defer desk.Close()
+	if _, ok := take(t, desk.Share()); ok {
+		t.Error("a slot was given out that a book of before has as taken")
+	}
+}
+
+// TestDesk_SilenceKnowsTheLongestWindow: after a damage nobody knows how long the
+// windows were, until somebody asks.
+func TestDesk_SilenceKnowsTheLongestWindow(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "Op"), []byte(strings.Repeat("x", 200)), 0o600))
+	desk := New(dir, nil)
+	defer desk.Close()
+	if _, ok := take(t, desk.Share()); ok {
+		t.Fatal("a slot of a damaged book")
+	}
+	must(t, desk.Update(t.Context(), "Op", func(b *quota.Book, now quota.Instant) {
+		if quiet := now.Until(b.Quiet); quiet < call.Lease+time.Minute-time.Second {
+			t.Errorf("silence for %v more, want that of a minute's window", quiet)
+		}
+	}))
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add(encode(sample(), [16]byte{}))
+	f.Add(encodeBefore(sample(), [16]byte{}))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		b, err := decode(data, [16]byte{})

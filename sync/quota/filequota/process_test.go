@@ -44,7 +44,13 @@ func TestMain(m *testing.M) {
 func child(role string) {
 	switch role {
 	case "busy":
-		busy()
+		busy(20, call.Routine)
+	case "scrub":
+		busy(100, call.Scrub)
+	case "planning":
+		busy(100, call.Planning)
+	case "person":
+		busy(100, call.Person)
 	case "slow":
 		slow()
 	case "race":
@@ -77,14 +83,15 @@ func caller(between func()) call.Caller {
 	}), call.Limiters{"a": l}, nil)
 }
 
-// busy calls as often as it may.
-func busy() {
+// busy calls as often as it may, with so many calls at a time.
+func busy(calls int, p call.Priority) {
 	c := caller(func() {})
 	fmt.Println("ready")
-	for range 20 {
+	ctx := call.WithPriority(context.Background(), p)
+	for range calls {
 		go func() {
 			for {
-				_, _ = c.Call(context.Background(), &call.Request{Account: "a", Operation: "Op"})
+				_, _ = c.Call(ctx, &call.Request{Account: "a", Operation: "Op"})
 			}
 		}()
 	}
@@ -245,6 +252,30 @@ func TestShare_BusyProcessesGetEqualParts(t *testing.T) {
 	t.Logf("%.1f %% of the quota used, %d of %d calls by one", 100*used, of, all)
 	if used < 0.7 { // a busy machine must not make it fail
 		t.Errorf("%.2f of the quota used", used)
+	}
+}
+
+// TestShare_ProcessOfAPersonGoesFirst: beside a process that floods the operation
+// with a scrub and one that does with planning, one that works for a person has its
+// nineteen slots of twenty.
+func TestShare_ProcessOfAPersonGoesFirst(t *testing.T) {
+	t.Parallel()
+	s, dir := newServer(t), t.TempDir()
+	start(t, "scrub", dir, s.URL).says("ready")
+	start(t, "planning", dir, s.URL).says("ready")
+	time.Sleep(time.Second)
+	person := start(t, "person", dir, s.URL)
+	person.says("ready")
+	time.Sleep(2 * time.Second)
+	before, of := s.total(nil), s.total(person)
+	time.Sleep(8 * time.Second)
+	all, mine := s.total(nil)-before, s.total(person)-of
+	t.Logf("%d of %d calls in 8 s were the person's", mine, all)
+	if mine*10 < all*9 {
+		t.Errorf("%d of %d calls were the person's, want 90 %%", mine, all)
+	}
+	if got := s.most(); got > limit {
+		t.Errorf("%d calls in one second, limit %d", got, limit)
 	}
 }
 
