@@ -34,7 +34,7 @@ func (one *oneShot) review(doc reconcile.PlanDocument, failed error) review {
 	if one.plan == nil {
 		return r
 	}
-	for _, c := range one.plan.Changes {
+	for c := range one.plan.All() {
 		r.origins[c.ID.String()] = c.Origin
 	}
 	return r

@@ -138,7 +138,7 @@ func (d *Daemon) resources(w http.ResponseWriter, req *http.Request) {
 	limit := number(q.Get("limit"), pageDefault, pageMost)
 	rows, total := []resourceRow{}, 0
 	if p := d.reconciler().LastPlan(); p != nil {
-		for _, c := range p.Changes {
+		for c := range p.All() {
 			if !matches(c, q.Get("account"), q.Get("kind"), q.Get("state")) {
 				continue
 			}

@@ -23,7 +23,7 @@ func BenchmarkDiff(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			in.Policy = p
 			for b.Loop() {
-				if n := len(Diff(in).Changes); n != 100_000 {
+				if n := Diff(in).Len(); n != 100_000 {
 					b.Fatalf("%d changes", n)
 				}
 			}

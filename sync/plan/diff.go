@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -71,41 +70,22 @@ type Input struct {
 }
 
 // Diff decides about every resource that is declared or was applied.
-func Diff(in Input) *Plan {
-	ids := subjects(in)
-	p := &Plan{Revision: in.Revision, Changes: make([]Change, 0, len(ids))}
-	for _, id := range ids {
-		judge := in.Judge(id)
-		if judge == nil {
-			continue
-		}
-		c := caseOf(in, id)
-		own := ours(c, in.Own[id])
-		overlooked := overlook(own, in.Policy.ignores(c.Want))
-		v := reveal(judge(overlooked), own, overlooked)
-		ch := changeOf(in.Policy, c, v, own.Last != c.Last)
-		p.Changes = append(p.Changes, ch)
-		p.Next = Earliest(p.Next, ch.Next)
-	}
-	p.Hash = p.Digest()
-	return p
-}
+func Diff(in Input) *Plan { return new(Ledger).Plan(in, nil) }
 
-func subjects(in Input) []resource.ID {
-	ids := make([]resource.ID, 0, in.Desired.Len())
-	for r := range in.Desired.All() {
-		ids = append(ids, r.ID)
+// resolve makes the change of one resource. It reports whether there is anything
+// to say of it: it is declared or was applied, and its kind is known.
+func resolve(in Input, c Case) (Change, bool) {
+	if c.Want == nil && (c.Last == nil || in.Partial) {
+		return Change{}, false
 	}
-	if in.Partial {
-		return ids
+	judge := in.Judge(c.ID)
+	if judge == nil {
+		return Change{}, false
 	}
-	for id := range maps.Keys(in.Last) {
-		if _, declared := in.Desired.Get(id); !declared {
-			ids = append(ids, id)
-		}
-	}
-	slices.SortFunc(ids, resource.Compare)
-	return ids
+	own := ours(c, in.Own[c.ID])
+	overlooked := overlook(own, in.Policy.ignores(c.Want))
+	v := reveal(judge(overlooked), own, overlooked)
+	return changeOf(in.Policy, c, v, own.Last != c.Last), true
 }
 
 func caseOf(in Input, id resource.ID) Case {

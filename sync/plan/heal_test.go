@@ -18,7 +18,7 @@ func healed(what resource.Spec, ago ...time.Duration) *resource.Applied {
 }
 
 func decide(w *resource.Resource, l *resource.Applied, s *resource.Observation) Change {
-	return Diff(input(Policy{Mode: Sync, HealDrift: true}, []resource.Resource{*w}, []resource.Applied{*l}, *s)).Changes[0]
+	return first(Diff(input(Policy{Mode: Sync, HealDrift: true}, []resource.Resource{*w}, []resource.Applied{*l}, *s)))
 }
 
 // TestFailure_A33_HealsWaitForEachOther: the first is at once, then ten
@@ -105,7 +105,7 @@ func TestFailure_A33_FightIsRemembered(t *testing.T) {
 		o.At = now.Add(later)
 		in := input(Policy{Mode: Sync, HealDrift: true}, []resource.Resource{*want(on)}, []resource.Applied{*l}, *o)
 		in.Now = now.Add(later)
-		return Diff(in).Changes[0]
+		return first(Diff(in))
 	}
 	if c := at(stopped, mid, 100*h); c.Fight == nil || !c.Fight.Found.Equal(now) || c.Record != nil {
 		t.Errorf("days later: %+v", c)
@@ -154,7 +154,7 @@ func TestFailure_A33_WhatEndsAFight(t *testing.T) {
 		t.Errorf("unread: %+v", c)
 	}
 	for name, p := range map[string]Policy{"observe": {Mode: Observe, HealDrift: true}, "report": {Mode: Sync}} {
-		c := Diff(input(p, []resource.Resource{*want(on)}, []resource.Applied{*fought}, *seen(mid))).Changes[0]
+		c := first(Diff(input(p, []resource.Resource{*want(on)}, []resource.Applied{*fought}, *seen(mid))))
 		if c.Fight != nil || c.Record != nil || c.Due() {
 			t.Errorf("%s: %+v", name, c)
 		}
@@ -205,7 +205,7 @@ func TestFailure_P11_AnothersRecordIsNoEdit(t *testing.T) {
 			if tc.own != "" {
 				in.Own = map[resource.ID]resource.Spec{id: tc.own}
 			}
-			c := Diff(in).Changes[0]
+			c := first(Diff(in))
 			if c.Reason != tc.reason || c.Due() != tc.due {
 				t.Errorf("%+v", c)
 			}

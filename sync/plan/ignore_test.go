@@ -89,7 +89,7 @@ func TestIgnore(t *testing.T) {
 			}
 			in := input(Policy{Mode: Sync, HealDrift: true, DriftRules: []DriftRule{{Kind: "K", Ignore: paths(tc.ignore...)}}},
 				[]resource.Resource{*want(tc.want)}, records, *seen(tc.seen))
-			c := Diff(in).Changes[0]
+			c := first(Diff(in))
 			if c.Action != tc.action || c.Reason != tc.reason || c.Note != tc.note {
 				t.Errorf("%s %q (%s), want %s %q (%s)", c.Action, c.Reason, c.Note, tc.action, tc.reason, tc.note)
 			}
@@ -113,7 +113,7 @@ func TestIgnoredFieldsAreConfirmed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			in := input(Policy{Mode: Sync, HealDrift: true, DriftRules: []DriftRule{{Kind: "K", Ignore: paths("on")}}},
 				[]resource.Resource{*want(on)}, []resource.Applied{*fresh(on, tc.ago)}, *seen(mid))
-			if c := Diff(in).Changes[0]; c.State != tc.want {
+			if c := first(Diff(in)); c.State != tc.want {
 				t.Errorf("state %s, want %s", c.State, tc.want)
 			}
 		})
@@ -145,7 +145,7 @@ func TestDriftRules(t *testing.T) {
 			res := want(on)
 			res.Labels = tc.labels
 			policy := Policy{Mode: Sync, HealDrift: tc.heal, DriftRules: tc.rules}
-			c := Diff(input(policy, []resource.Resource{*res}, []resource.Applied{*last(on)}, *seen(mid))).Changes[0]
+			c := first(Diff(input(policy, []resource.Resource{*res}, []resource.Applied{*last(on)}, *seen(mid))))
 			if c.Reason != Drifted || c.State != Differs || c.Due() != tc.due {
 				t.Errorf("%+v", c)
 			}
@@ -281,7 +281,7 @@ func TestFailure_A33_IgnoringHidesNothingElse(t *testing.T) {
 		}
 		in := input(Policy{Mode: Sync, HealDrift: true, DriftRules: []DriftRule{{Kind: "K", Ignore: ignore}}},
 			[]resource.Resource{*want(declared)}, records, *seen(observed))
-		c := Diff(in).Changes[0]
+		c := first(Diff(in))
 		var others []string
 		for _, f := range resource.Fields(declared, observed) {
 			if !leads(ignore[0], f.Path) && !leads(ignore[1], f.Path) {

@@ -122,12 +122,13 @@ type Hold struct {
 	Message string `json:"message"`
 }
 
-// Plan is everything one pass found, ordered by ID: changes that are due,
-// those that wait, and resources with nothing to do.
+// Plan is everything one pass found: changes that are due, those that wait or
+// are to be written down, and resources with nothing to do.
 type Plan struct {
 	Revision string
-	Hash     string // over the revision, every due change, and what holds it
-	Changes  []Change
+	Hash     string   // over the revision, every due change, and what holds it
+	Changes  []Change // all that matters now, ordered by ID
+	Calm     Calm     // the rest
 	Held     []Hold
 	Next     time.Time // when time alone makes something due, zero for never
 	// Consented is when the last consent was used, zero for never: the same
@@ -200,6 +201,9 @@ func (p *Plan) Summary() Summary {
 	var s Summary
 	for _, c := range p.Changes {
 		s.add(c)
+	}
+	for of, n := range p.Calm.sums {
+		s.addCalm(of.State, n)
 	}
 	return s
 }

@@ -102,6 +102,14 @@ func TestCompareKeepsBothSides(t *testing.T) {
 	}
 }
 
+// first returns the first change of p.
+func first(p *Plan) Change {
+	for c := range p.All() {
+		return c
+	}
+	return Change{}
+}
+
 func input(policy Policy, desired []resource.Resource, last []resource.Applied, seen ...resource.Observation) Input {
 	set, err := resource.NewSet(desired)
 	if err != nil {
@@ -164,7 +172,7 @@ func TestModes(t *testing.T) {
 // declared nor applied does not even stand in the plan.
 func TestFailure_D08_UnownedIsNeverTouched(t *testing.T) {
 	p := Diff(input(Policy{Mode: Sync, HealDrift: true}, nil, nil, *seen(on)))
-	if len(p.Changes) != 0 {
+	if p.Len() != 0 {
 		t.Errorf("changes %+v", p.Changes)
 	}
 }
@@ -201,7 +209,7 @@ func TestAdopt(t *testing.T) {
 				records = append(records, *tc.last)
 			}
 			p := Diff(input(Policy{Mode: tc.mode}, []resource.Resource{*want(on)}, records, *seen(on)))
-			if got := p.Changes[0].Adopt; got != tc.want {
+			if got := first(p).Adopt; got != tc.want {
 				t.Errorf("Adopt = %v", got)
 			}
 		})
@@ -211,7 +219,7 @@ func TestAdopt(t *testing.T) {
 func TestDiffLeavesForeignAccountsAlone(t *testing.T) {
 	in := input(Policy{Mode: Sync}, nil, []resource.Applied{*last(on)}, *seen(on))
 	in.Judge = func(resource.ID) Judge { return nil }
-	if p := Diff(in); len(p.Changes) != 0 {
+	if p := Diff(in); p.Len() != 0 {
 		t.Errorf("changes %+v", p.Changes)
 	}
 }
@@ -219,7 +227,7 @@ func TestDiffLeavesForeignAccountsAlone(t *testing.T) {
 func TestDiffOfASelectionRemovesNothing(t *testing.T) {
 	in := input(Policy{Mode: Sync}, nil, []resource.Applied{*last(on)}, *seen(on))
 	in.Partial = true
-	if p := Diff(in); len(p.Changes) != 0 {
+	if p := Diff(in); p.Len() != 0 {
 		t.Errorf("changes %+v", p.Changes)
 	}
 }
@@ -310,7 +318,7 @@ func TestUnmade(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := Diff(input(Policy{Mode: Sync}, []resource.Resource{*want(on)}, tc.last, tc.observed...))
-			if got := p.Changes[0].Unmade; got != tc.want {
+			if got := first(p).Unmade; got != tc.want {
 				t.Errorf("Unmade = %v", got)
 			}
 		})

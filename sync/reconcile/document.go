@@ -77,7 +77,7 @@ func (r *Reconciler) Document(p *plan.Plan, all bool) (PlanDocument, error) {
 		Held: append([]plan.Hold{}, p.Held...), Changes: []ChangeDocument{}, Unreadable: []Unread{},
 		ID: p.ID, Declared: p.Declared, Consented: p.Consented,
 	}
-	for _, c := range p.Changes {
+	for c := range p.All() {
 		if c.Unread || c.InDoubt {
 			doc.Unreadable = append(doc.Unreadable, unreadOf(c))
 		}

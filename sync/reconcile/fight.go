@@ -24,8 +24,8 @@ type FightStatus struct {
 
 // tellFights logs each fight when it begins and when it is over, and hands it
 // to whoever is to be told.
-func (r *Reconciler) tellFights(p *plan.Plan) {
-	for _, c := range p.Changes {
+func (r *Reconciler) tellFights(p, former *plan.Plan) {
+	for c := range p.News(former) {
 		told, known := r.fights[c.ID]
 		switch {
 		case c.Fight != nil && (!known || !told.PutBack.Equal(c.Fight.PutBack)):
@@ -37,7 +37,7 @@ func (r *Reconciler) tellFights(p *plan.Plan) {
 		}
 	}
 	maps.DeleteFunc(r.fights, func(id resource.ID, _ plan.Fight) bool {
-		_, found := changeOf(p, id)
+		_, found := p.Find(id)
 		return !found
 	})
 }
@@ -84,9 +84,9 @@ func (r *Reconciler) meterFights(p *plan.Plan) {
 // with it two processes on one store know each other's writes from edits.
 type own map[resource.ID]resource.Spec
 
-// see takes over what p found as declared.
-func (o own) see(p *plan.Plan) {
-	for _, c := range p.Changes {
+// see takes over what p found as declared, and a former plan did not.
+func (o own) see(p, former *plan.Plan) {
+	for c := range p.News(former) {
 		if c.State == plan.InSync {
 			o[c.ID] = c.After
 		}

@@ -213,7 +213,7 @@ func (r *Reconciler) markMode(ctx context.Context, p *plan.Plan, m memory) {
 // nothingToRemove reports whether p, made of all that there is, leaves nothing
 // to remove.
 func (r *Reconciler) nothingToRemove(p *plan.Plan) bool {
-	for _, c := range p.Changes {
+	for c := range p.All() {
 		if c.Reason == plan.Removed {
 			return false
 		}

@@ -249,7 +249,7 @@ func (h *house) expectWrites(want ...string) {
 func (h *house) states() map[string]string {
 	out := map[string]string{}
 	if p := h.rec.LastPlan(); p != nil {
-		for _, c := range p.Changes {
+		for c := range p.All() {
 			out[c.ID.Kind+" "+c.ID.Key] = string(c.State)
 		}
 	}

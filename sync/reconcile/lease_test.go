@@ -13,7 +13,6 @@ import (
 
 	"weir/sync/call"
 	"weir/sync/emulator"
-	"weir/sync/plan"
 	"weir/sync/resource"
 	"weir/sync/state"
 )
@@ -492,7 +491,8 @@ func TestFailure_P02_P03_RenewalCutEverywhere(t *testing.T) {
 // declared reports whether a record is of what is in force.
 func (h *house) declared(rec resource.Applied) bool {
 	p := h.rec.LastPlan()
-	return slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return c.ID == rec.ID && c.After.Equal(rec.Spec) })
+	c, ok := p.Find(rec.ID)
+	return ok && c.After.Equal(rec.Spec)
 }
 
 // cut is a store whose process dies before or after the first Begin or Settle.

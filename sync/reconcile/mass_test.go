@@ -222,7 +222,7 @@ func TestPrefetchIsOnlyForgotten(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, ok := changeOf(p, resource.ID{Account: "ali", Kind: "RtcPrefetch", Key: "live.example.com/live/main"})
+		c, ok := p.Find(resource.ID{Account: "ali", Kind: "RtcPrefetch", Key: "live.example.com/live/main"})
 		if !ok || c.Action != plan.Delete || !strings.Contains(c.Note, "cannot be undone in the cloud; only forgotten") {
 			t.Errorf("change %+v", c)
 		}

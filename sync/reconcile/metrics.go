@@ -107,8 +107,8 @@ func (r *Reconciler) preset() {
 }
 
 // meter brings the metrics up to the pass that just ended.
-func (r *Reconciler) meter(p *plan.Plan, rep *apply.Report, t passTimes, counts []Count, err error) {
-	drifted := r.newlyDrifted(p)
+func (r *Reconciler) meter(p, former *plan.Plan, rep *apply.Report, t passTimes, counts []Count, err error) {
+	drifted := r.newlyDrifted(p, former)
 	m := r.opts.Metrics
 	if m == nil {
 		return
@@ -127,10 +127,10 @@ func (r *Reconciler) meter(p *plan.Plan, rep *apply.Report, t passTimes, counts 
 		m.drift.WithLabelValues(c.ID.Account, c.ID.Kind).Inc()
 	}
 	r.meterFights(p)
-	for _, id := range r.newlyUnfamiliar(p) {
+	for _, id := range r.newlyUnfamiliar(p, former) {
 		m.unfamiliar.WithLabelValues(id.Account, id.Kind).Inc()
 	}
-	m.refused.Add(float64(r.newlyRefused(p)))
+	m.refused.Add(float64(r.newlyRefused(p, former)))
 	r.meterSources()
 	r.meterAges(p)
 }
@@ -179,9 +179,9 @@ func (m *Metrics) meterHeld(p *plan.Plan) {
 
 // newlyRefused counts the removals that are refused and were not at the last
 // pass.
-func (r *Reconciler) newlyRefused(p *plan.Plan) int {
+func (r *Reconciler) newlyRefused(p, former *plan.Plan) int {
 	n := 0
-	for _, c := range p.Changes {
+	for c := range p.News(former) {
 		is := c.Action == plan.Delete && c.Before != "" && (c.Withheld != "" || len(p.Held) > 0)
 		if is && !r.refused[c.ID] {
 			n++
@@ -197,9 +197,9 @@ func (r *Reconciler) newlyRefused(p *plan.Plan) int {
 
 // newlyUnfamiliar returns what holds something that weir does not know, and did
 // not when it was last read.
-func (r *Reconciler) newlyUnfamiliar(p *plan.Plan) []resource.ID {
+func (r *Reconciler) newlyUnfamiliar(p, former *plan.Plan) []resource.ID {
 	var out []resource.ID
-	for _, c := range p.Changes {
+	for c := range p.News(former) {
 		switch {
 		case !c.Unread:
 			delete(r.odd, c.ID)
@@ -213,9 +213,9 @@ func (r *Reconciler) newlyUnfamiliar(p *plan.Plan) []resource.ID {
 
 // newlyDrifted returns the changes that are drift and were none at the last
 // pass. A read that fails in between does not make the same drift a new one.
-func (r *Reconciler) newlyDrifted(p *plan.Plan) []plan.Change {
+func (r *Reconciler) newlyDrifted(p, former *plan.Plan) []plan.Change {
 	var out []plan.Change
-	for _, c := range p.Changes {
+	for c := range p.News(former) {
 		is := c.Reason == plan.Drifted || c.Reason == plan.Conflict
 		switch {
 		case !is || r.drifted[c.ID]:
@@ -262,7 +262,7 @@ func (r *Reconciler) meterSources() {
 
 func (r *Reconciler) meterAges(p *plan.Plan) {
 	oldest := map[accountKind]time.Time{}
-	for _, c := range p.Changes {
+	for c := range p.All() {
 		o, ok := r.seen[c.ID]
 		k := accountKind{c.ID.Account, c.ID.Kind}
 		if old, have := oldest[k]; ok && (!have || o.At.Before(old)) {

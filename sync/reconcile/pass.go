@@ -213,7 +213,7 @@ func (r *Reconciler) settle(p *plan.Plan, rep *apply.Report, began time.Time) {
 	maps.DeleteFunc(r.wake, func(id resource.ID, at time.Time) bool {
 		return !at.After(began) && !r.seen[id].At.Before(began)
 	})
-	for _, c := range p.Changes {
+	for c := range p.News(r.lastPlan) {
 		if !c.Next.IsZero() {
 			r.wake[c.ID] = c.Next
 		}
@@ -229,12 +229,12 @@ func (r *Reconciler) settle(p *plan.Plan, rep *apply.Report, began time.Time) {
 	r.wakeUnreadable(time.Now())
 	r.wakeUnsure(p)
 	r.wakeOnAir(p)
-	r.own.see(p)
+	r.own.see(p, r.lastPlan)
 	if rep == nil {
 		return
 	}
 	for _, res := range rep.Results {
-		c, _ := changeOf(p, res.ID)
+		c, _ := p.Find(res.ID)
 		r.settleResult(res, c, time.Now())
 	}
 }
@@ -264,27 +264,16 @@ func (r *Reconciler) wakeUnsure(p *plan.Plan) {
 	now := time.Now()
 	maps.DeleteFunc(r.unsure, func(_ resource.ID, at time.Time) bool { return !now.Before(at.Add(plan.Lag)) })
 	for id, at := range r.unsure {
-		if c, ok := changeOf(p, id); ok && c.State == plan.InSync {
+		if c, ok := p.Find(id); ok && c.State == plan.InSync {
 			r.wake[id] = at.Add(plan.Lag)
 		}
 	}
 }
 
-// changeOf returns what p says of id.
-func changeOf(p *plan.Plan, id resource.ID) (plan.Change, bool) {
-	i, ok := slices.BinarySearchFunc(p.Changes, id, func(c plan.Change, id resource.ID) int {
-		return resource.Compare(c.ID, id)
-	})
-	if !ok {
-		return plan.Change{}, false
-	}
-	return p.Changes[i], true
-}
-
 // forget drops what is remembered of resources that p no longer speaks of.
 func (r *Reconciler) forget(p *plan.Plan) {
-	known := make(map[resource.ID]bool, len(p.Changes)) // of a hundred thousand each is looked for twice
-	for _, c := range p.Changes {
+	known := make(map[resource.ID]bool, p.Len()) // of a hundred thousand each is looked for twice
+	for c := range p.All() {
 		known[c.ID] = true
 	}
 	retain(r.seen, known)

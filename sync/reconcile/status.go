@@ -156,7 +156,8 @@ func (r *Reconciler) finish(p *plan.Plan, rep *apply.Report, m memory, t passTim
 		err = errors.Join(err, fmt.Errorf("no call can be written down, so none is made: %w", why))
 	}
 	r.logUnread(unread)
-	r.tellFights(p)
+	former := r.lastPlan
+	r.tellFights(p, former)
 	pass := PassStatus{Started: t.began, Seconds: time.Since(t.began).Seconds(), Full: t.full}
 	failures := r.failureList(rep)
 	if rep != nil {
@@ -182,13 +183,13 @@ func (r *Reconciler) finish(p *plan.Plan, rep *apply.Report, m memory, t passTim
 	})
 	r.logPass(p, rep, t)
 	r.tellPass(p, rep, m)
-	r.meter(p, rep, t, counts, err)
+	r.meter(p, former, rep, t, counts, err)
 }
 
 func (r *Reconciler) count(p *plan.Plan) []Count {
 	n := map[Count]int{}
-	for _, c := range p.Changes {
-		n[Count{Account: c.ID.Account, Kind: c.ID.Kind, State: c.State}]++
+	for sum, k := range p.Sums() {
+		n[Count{Account: sum.Account, Kind: sum.Kind, State: sum.State}] += k
 	}
 	out := make([]Count, 0, len(n))
 	for c, k := range maps.All(n) {

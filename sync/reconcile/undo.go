@@ -224,7 +224,8 @@ func (u *undoing) shows(id resource.ID, spec resource.Spec) bool {
 		Desired: set, Last: u.m.last, Seen: u.seen, Acts: u.m.acts, Now: u.now, Policy: u.opts.Policy,
 		Judge: u.judge, Partial: true,
 	})
-	return len(p.Changes) == 1 && p.Changes[0].Action == plan.None
+	c, ok := p.Find(id)
+	return ok && c.Action == plan.None
 }
 
 // diff makes the plan.
@@ -308,6 +309,7 @@ func (u *undoing) cannot(c plan.Change) string {
 // finish gives the changes the reason, origin and notes of a rollback. One whose
 // calls cannot be told is left.
 func (u *undoing) finish(p *plan.Plan) {
+	p.Flatten()
 	var fit []plan.Change
 	for _, c := range p.Changes {
 		d := u.deeds[c.ID]

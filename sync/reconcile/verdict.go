@@ -124,13 +124,11 @@ func (r *Reconciler) tellPass(p *plan.Plan, rep *apply.Report, m memory) {
 // verdict counts what p says of the resources of f, and which of them could not
 // be made so.
 func (r *Reconciler) verdict(f *feed, p *plan.Plan, m memory) Verdict {
-	own := plan.Plan{}
-	v := Verdict{Revision: f.force.revision, Outcome: Applied}
+	v := Verdict{Revision: f.force.revision, Outcome: Applied, Summary: p.Of(f.Name)}
 	for _, c := range p.Changes {
 		if c.Origin.Source != f.Name {
 			continue
 		}
-		own.Changes = append(own.Changes, c)
 		why, failed := r.unmade(c, m)
 		if !failed {
 			continue
@@ -139,7 +137,6 @@ func (r *Reconciler) verdict(f *feed, p *plan.Plan, m memory) Verdict {
 			v.Outcome, v.Text = Unmade, c.ID.String()+": "+why
 		}
 	}
-	v.Summary = own.Summary()
 	return v
 }
 
@@ -161,7 +158,7 @@ func (r *Reconciler) unmade(c plan.Change, m memory) (string, bool) {
 // a stop or a newer revision kept changes from being tried it does not.
 func (v *Verdict) count(name string, p *plan.Plan, rep *apply.Report) bool {
 	for _, res := range rep.Results {
-		c, ok := changeOf(p, res.ID)
+		c, ok := p.Find(res.ID)
 		if !ok || c.Origin.Source != name {
 			continue
 		}

@@ -34,7 +34,9 @@ func bugs() []bug {
 			"return s.want.Restart != s.last.Restart && s.want.Restart != \"\"", "return s.want.Restart != \"\"",
 		}}},
 		{"what was never applied is removed", []edit{{
-			"sync/plan/diff.go", "for id := range maps.Keys(in.Last) {", "for id := range maps.Keys(in.Seen) {",
+			"sync/plan/ledger.go", "for id := range in.Last {", "for id := range in.Seen {",
+		}, {
+			"sync/plan/diff.go", "c.Want == nil && (c.Last == nil ||", "c.Want == nil && (c.Seen == nil ||",
 		}}},
 		{"a relay source is removed without its app", []edit{{
 			"sync/provider/volcenginelive/calls.go",

@@ -58,7 +58,7 @@ func (r *run) checkStatus(p *process, w *emulator.World) {
 	if n := len(p.fulls); !status.LastFull.IsZero() && (n == 0 || !p.fulls[n-1].Equal(status.LastFull)) {
 		p.fulls = append(p.fulls, status.LastFull)
 	}
-	for _, c := range made.Changes {
+	for c := range made.All() {
 		if c.State != plan.InSync {
 			continue
 		}
@@ -199,7 +199,7 @@ func (r *run) restless(patient bool) string {
 	case len(p.Held) > 0 && patient && !r.dryRun:
 		return "held"
 	}
-	for _, c := range p.Changes {
+	for c := range p.All() {
 		switch {
 		case c.Due() && len(p.Held) == 0 && !r.dryRun:
 			return c.ID.String() + " is due"
@@ -223,7 +223,7 @@ func (r *run) checkEnd() {
 		return
 	}
 	e := r.newest()
-	for _, c := range made.Changes {
+	for c := range made.All() {
 		d, declared := e.declared[c.ID]
 		left := c.Withheld != "" || c.State == plan.Differs // as the policy says, or after people
 		only := r.policy.Mode != plan.Sync && r.policy.Mode != plan.Upsert
