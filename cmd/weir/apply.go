@@ -88,7 +88,9 @@ func (a *app) apply(ctx context.Context, f applyFlags) error {
 	} else if err != nil {
 		return err
 	}
-	rep, err := a.carryOut(ctx, one, doc)
+	end := a.progress(one)
+	rep, err := one.rec.Apply(ctx, one.plan)
+	end()
 	if rep != nil {
 		rep.Add(refused...)
 		err = errors.Join(err, a.printReport(rep))
@@ -165,15 +167,6 @@ func (a *app) permit(ctx context.Context, one *oneShot, f permission) error {
 	return nil
 }
 
-// carryOut applies the plan with a bar on a terminal.
-func (a *app) carryOut(ctx context.Context, one *oneShot, doc reconcile.PlanDocument) (*apply.Report, error) {
-	s := doc.Summary
-	bar := a.progress(s.Create+s.Update+s.Delete, time.Duration(doc.Cost.Seconds*float64(time.Second)))
-	defer bar.end()
-	one.done = bar.step
-	return one.rec.Apply(ctx, one.plan)
-}
-
 func (a *app) printReport(rep *apply.Report) error {
 	if a.output == "json" {
 		return a.printJSON(reconcile.Report(rep))
@@ -193,7 +186,29 @@ func printResults(w io.Writer, rep *apply.Report, s style) {
 		calls += len(r.Calls)
 	}
 	n := rep.Summary
-	fmt.Fprintf(w, "%s %d applied, %d failed, %d waiting, %d withheld, %d refused; %s in %s.\n", s.paint(bold, "Done:"),
+	fmt.Fprintf(w, "%s %d applied, %d failed, %d waiting, %d withheld, %d refused; %s in %s%s.\n", s.paint(bold, "Done:"),
 		n[apply.Done], n[apply.Failed], n[apply.Waiting], n[apply.Withheld], n[apply.Refused],
-		plural(calls, "call"), rep.Took.Round(time.Millisecond))
+		plural(calls, "write"), tookText(rep.Took), foreseenText(rep))
+}
+
+// tookText writes a time as precisely as it matters.
+func tookText(d time.Duration) string {
+	if d < soon*time.Second {
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(time.Second / 10).String()
+}
+
+// foreseenText says how good the forecast of an apply was, "" for what took no
+// time worth a forecast.
+func foreseenText(rep *apply.Report) string {
+	f := rep.Foreseen
+	if f == nil || f.Took < soon*time.Second {
+		return ""
+	}
+	text := fmt.Sprintf(", %s were foreseen", tookText(f.Took))
+	if ratio, says := rep.Ratio(); says {
+		return fmt.Sprintf("%s (%+.0f %%)", text, 100*(ratio-1))
+	}
+	return text + " for all of it"
 }

@@ -49,6 +49,7 @@ type builder struct {
 	transport http.RoundTripper     // nil for the network
 	selector  map[string]string
 	applied   func(apply.Result)
+	begins    func(apply.Forecast)
 	reading   func(done, total int)
 }
 
@@ -129,7 +130,7 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 		Feeds: feeds, Accounts: targets, Store: store, Outlook: b.limiters.Outlook, Policy: cfg.Policy,
 		Interval: cfg.Interval, DryRun: b.dryRun, Selector: b.selector, Logger: b.log, Metrics: b.loop,
 		Trouble: recorder.Trouble,
-		Applied: b.applied, Reading: b.reading, Verdict: told.tell, Held: tell.held, Fight: tell.fight,
+		Applied: b.applied, Begins: b.begins, Reading: b.reading, Verdict: told.tell, Held: tell.held, Fight: tell.fight,
 	}
 	return setup, nil
 }

@@ -161,7 +161,8 @@ type oneShot struct {
 	store state.Store
 	cfg   *config.Config
 	plan  *plan.Plan
-	done  func(apply.Result) // told of each finished change; may be set late
+	begin func(apply.Forecast) // told how carrying it out will go; may be set late
+	done  func(apply.Result)   // told of each finished change; the same
 	close func()
 	// place finds a file in the repository; against is the revision that the
 	// plan compares with, "" for the accounts.
@@ -218,10 +219,10 @@ func (a *app) ready(ctx context.Context, cfg *config.Config, o openOptions, at m
 	if err != nil {
 		return nil, err
 	}
-	one := &oneShot{cfg: cfg, done: func(apply.Result) {}}
+	one := &oneShot{cfg: cfg, begin: func(apply.Forecast) {}, done: func(apply.Result) {}}
 	b := &builder{
 		log: log, dryRun: o.dryRun, keeps: !o.dryRun, at: at, limiters: call.Limiters{}, reading: a.reading(),
-		applied: func(r apply.Result) { one.done(r) },
+		begins: func(f apply.Forecast) { one.begin(f) }, applied: func(r apply.Result) { one.done(r) },
 	}
 	if b.selector, err = labels(o.selector); err != nil {
 		return nil, err

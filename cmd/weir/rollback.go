@@ -113,7 +113,9 @@ func (a *app) undo(ctx context.Context, one *oneShot, f rollbackFlags) error {
 	if err := a.permit(ctx, one, f.permission); err != nil {
 		return err
 	}
+	end := a.progress(one)
 	rep, err := one.rec.Rollback(ctx, u, a.settler(one, u))
+	end()
 	if rep != nil {
 		err = errors.Join(err, a.printReport(rep))
 	}

@@ -60,6 +60,17 @@ type Report struct {
 // Failed reports whether any change failed or was refused.
 func (r *Report) Failed() bool { return r.Summary[Failed]+r.Summary[Refused] > 0 }
 
+// Ratio returns how long it took as a part of what was foreseen, 1 for exactly so
+// long, and reports whether that says anything: not where nothing was foreseen, or
+// where not all of it was done.
+func (r *Report) Ratio() (ratio float64, says bool) {
+	f := r.Foreseen
+	if f == nil || f.Took <= 0 || r.Summary[Done] < len(f.Ends) {
+		return 0, false
+	}
+	return r.Took.Seconds() / f.Took.Seconds(), true
+}
+
 // Add puts results that were decided elsewhere into the report.
 func (r *Report) Add(results ...Result) {
 	took := r.Took

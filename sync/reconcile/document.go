@@ -131,18 +131,42 @@ func changeDocument(c plan.Change, reqs, verify []*call.Request) ChangeDocument 
 
 // ReportDocument is a report as `weir apply --output json` prints it.
 type ReportDocument struct {
-	Format   string                `json:"format"`
-	Revision string                `json:"revision"`
-	Plan     string                `json:"plan"`
-	Seconds  float64               `json:"seconds"`
-	Results  []apply.Result        `json:"results"`
-	Summary  map[apply.Outcome]int `json:"summary"`
+	Format   string  `json:"format"`
+	Revision string  `json:"revision"`
+	Plan     string  `json:"plan"`
+	Seconds  float64 `json:"seconds"`
+	// Predicted is what was foreseen when it began, nil where nothing was due.
+	Predicted *Prediction           `json:"predicted,omitempty"`
+	Results   []apply.Result        `json:"results"`
+	Summary   map[apply.Outcome]int `json:"summary"`
+}
+
+// Prediction is what was foreseen of carrying out a plan.
+type Prediction struct {
+	Seconds float64 `json:"seconds"`
+	Calls   int     `json:"calls"`
+	// Ratio is the time it took as a part of these seconds, left out where not all
+	// of the plan was done.
+	Ratio float64 `json:"ratio,omitempty"`
+}
+
+func predictionOf(rep *apply.Report) *Prediction {
+	if rep.Foreseen == nil {
+		return nil
+	}
+	p := &Prediction{Seconds: rep.Foreseen.Took.Seconds()}
+	for _, c := range rep.Foreseen.Calls {
+		p.Calls += c.Count
+	}
+	p.Ratio, _ = rep.Ratio()
+	return p
 }
 
 // Report renders rep.
 func Report(rep *apply.Report) ReportDocument {
 	return ReportDocument{
-		Format: ReportFormat, Revision: rep.Revision, Plan: rep.Plan, Seconds: rep.Took.Seconds(),
+		Predicted: predictionOf(rep),
+		Format:    ReportFormat, Revision: rep.Revision, Plan: rep.Plan, Seconds: rep.Took.Seconds(),
 		Results: append([]apply.Result{}, rep.Results...), Summary: rep.Summary,
 	}
 }

@@ -155,6 +155,23 @@ func TestPredictionIsRight(t *testing.T) {
 	}
 }
 
+// TestPredictionIsReported: whoever applies reads afterwards what was foreseen.
+func TestPredictionIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rep := prospect{rtt: 100 * time.Millisecond, docs: relays(30, "a")}.take(t)
+		got := Report(rep).Predicted
+		if got == nil || got.Seconds != rep.Foreseen.Took.Seconds() || got.Calls != 60 || got.Ratio != rep.Took.Seconds()/got.Seconds {
+			t.Errorf("%+v of %+v", got, rep.Foreseen)
+		}
+		if Report(&apply.Report{Foreseen: rep.Foreseen}).Predicted.Ratio != 0 {
+			t.Error("what was not done says how good the forecast was")
+		}
+		if Report(&apply.Report{}).Predicted != nil {
+			t.Error("nothing was due, and something foreseen")
+		}
+	})
+}
+
 // BenchmarkPrediction reports how far predictions are off.
 func BenchmarkPrediction(b *testing.B) {
 	for _, p := range prospects() {
