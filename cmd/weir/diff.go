@@ -232,6 +232,7 @@ func (a *app) ready(ctx context.Context, cfg *config.Config, o openOptions, at m
 		return nil, err
 	}
 	one.close, one.store = func() { _ = setup.Close() }, setup.Reconcile.Store
+	setup.Reconcile.Priority = call.Person
 	if one.rec, err = reconcile.New(setup.Reconcile); err != nil {
 		one.close()
 		return nil, err

@@ -37,6 +37,9 @@ type Options struct {
 	Accounts map[string]Target
 	Store    state.Store
 	Parallel int // 0 for DefaultParallel
+	// Priority is that of all calls made for a plan, and of the reads among them;
+	// zero is that of what the daemon does.
+	Priority call.Priority
 	Logger   *slog.Logger
 	// Superseded reports whether what is declared has changed since the plan
 	// was made: removals not begun then wait for the next plan. May be nil.
@@ -90,6 +93,7 @@ func New(opts Options) (*Applier, error) {
 // was as declared. It returns an error only where the store could not be
 // written; failed calls are results. A held plan is refused whole.
 func (a *Applier) Apply(ctx context.Context, p *plan.Plan) (*Report, error) {
+	ctx = call.WithPriority(ctx, a.opts.Priority)
 	rep := &Report{Revision: p.Revision, Plan: p.Hash, Started: time.Now()}
 	if len(p.Held) > 0 {
 		rep.Results = refuse(p)

@@ -202,6 +202,39 @@ func TestRepairAfterReadingBack(t *testing.T) {
 	}
 }
 
+// TestCallsHaveTheirPlansPriority: so have the reads back, and what is asked before
+// an urgent call is urgent as well.
+func TestCallsHaveTheirPlansPriority(t *testing.T) {
+	tests := []struct {
+		name   string
+		urgent bool
+		want   []call.Priority
+	}{
+		// The call, the read back, the repair, the read back.
+		{"a person's", false, []call.Priority{call.Person, call.Person, call.Person, call.Person}},
+		// Before the call and the repair it is asked what is on air.
+		{"urgent", true, []call.Priority{call.Urgent, call.Urgent, call.Person, call.Person, call.Person, call.Person}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := &shelf{repair: true, urgent: tt.urgent, airing: map[string]string{}, things: map[string]resource.Spec{}}
+			a, err := New(Options{
+				Accounts: map[string]Target{"acc": {s, call.Begin(s)}}, Store: statetest.NewMemory(), Priority: call.Person,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := change("a", plan.Update)
+			if _, err := a.Apply(t.Context(), &plan.Plan{Changes: []plan.Change{c}}); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(s.priorities, tt.want) {
+				t.Errorf("priorities %v, want %v", s.priorities, tt.want)
+			}
+		})
+	}
+}
+
 func TestOneSlowKindHoldsUpNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()

@@ -150,7 +150,8 @@ func (o *one) address(req *call.Request) {
 
 func (o *one) send(req *call.Request) error {
 	began := time.Now()
-	resp, err := o.target.Caller.Call(o.ctx, o.offAir(req))
+	ctx := call.WithPriority(o.ctx, call.PriorityOf(o.ctx, req)) // also for what is asked before it goes out
+	resp, err := o.target.Caller.Call(ctx, o.offAir(req))
 	o.res.Calls = append(o.res.Calls, note(req, resp, err, time.Since(began)))
 	return err
 }

@@ -34,6 +34,9 @@ type shelf struct {
 	dull       bool // what is written does not show
 
 	airing map[string]string // what of each thing is on air
+
+	urgent     bool            // its writes are
+	priorities []call.Priority // of all that it was asked for
 }
 
 // failing is a journal on a disk that is full.
@@ -49,7 +52,18 @@ var _ provider.Provider = (*shelf)(nil)
 func (s *shelf) Limits() map[string][]call.Window { return nil }
 func (s *shelf) Reads() []string                  { return nil }
 
-func (s *shelf) OnAir(_ context.Context, _ call.Caller, changes []plan.Change) []string {
+// hear notes the priority of a call, or of a read where req is nil.
+func (s *shelf) hear(ctx context.Context, req *call.Request) {
+	if req == nil {
+		req = &call.Request{}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.priorities = append(s.priorities, call.PriorityOf(ctx, req))
+}
+
+func (s *shelf) OnAir(ctx context.Context, _ call.Caller, changes []plan.Change) []string {
+	s.hear(ctx, nil)
 	out := make([]string, len(changes))
 	for i, c := range changes {
 		out[i] = s.airing[c.ID.Key]
@@ -60,7 +74,7 @@ func (s *shelf) OnAir(_ context.Context, _ call.Caller, changes []plan.Change) [
 func (s *shelf) Kinds() map[string]provider.Kind {
 	k := provider.Kind{Judge: plan.Compare, Calls: s.requests, Independent: s.acts, Readable: !s.blind}
 	if s.airing != nil {
-		k.Interrupts = func(c plan.Change) bool { return c.Action == plan.Delete }
+		k.Interrupts = func(c plan.Change) bool { return c.Action == plan.Delete || s.urgent }
 	}
 	if s.repair {
 		k.Repair = func(c plan.Change, _ resource.Observation) []*call.Request {
@@ -75,8 +89,13 @@ func (s *shelf) requests(c plan.Change) ([]*call.Request, error) {
 	if c.Note == "broken" {
 		return nil, errors.New("no calls for this")
 	}
+	var priority call.Priority
+	if s.urgent {
+		priority = call.Urgent
+	}
 	req := func(op string) *call.Request {
 		return &call.Request{
+			Priority:  priority,
 			Operation: op, Write: true, Repeatable: s.repeatable, Params: map[string]any{"Key": c.ID.Key, "Spec": c.After},
 		}
 	}
@@ -93,7 +112,8 @@ func (s *shelf) requests(c plan.Change) ([]*call.Request, error) {
 	return out, nil
 }
 
-func (s *shelf) Observe(_ context.Context, _ call.Caller, want []resource.Resource) ([]resource.Observation, error) {
+func (s *shelf) Observe(ctx context.Context, _ call.Caller, want []resource.Resource) ([]resource.Observation, error) {
+	s.hear(ctx, nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []resource.Observation
@@ -108,7 +128,8 @@ func (s *shelf) Observe(_ context.Context, _ call.Caller, want []resource.Resour
 }
 
 // Call is the cloud's side.
-func (s *shelf) Call(_ context.Context, req *call.Request) (*call.Response, error) {
+func (s *shelf) Call(ctx context.Context, req *call.Request) (*call.Response, error) {
+	s.hear(ctx, req)
 	time.Sleep(s.took)
 	s.mu.Lock()
 	defer s.mu.Unlock()

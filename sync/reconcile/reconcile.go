@@ -46,6 +46,8 @@ type Options struct {
 	Outlook  func(account, operation string) call.Outlook
 	Interval time.Duration // between full passes, 0 for DefaultInterval
 	DryRun   bool          // observe and plan, apply nothing
+	// Priority is that of the calls that carry out plans; zero is a daemon's.
+	Priority call.Priority
 	// ReadOnly says why nothing may be applied for now, "" where it may; it is asked
 	// at each pass. May be nil.
 	ReadOnly func() string
@@ -161,6 +163,7 @@ func New(opts Options) (*Reconciler, error) {
 	r.applier, err = apply.New(apply.Options{
 		Accounts: opts.Accounts, Store: opts.Store, Logger: opts.Logger, Done: opts.Applied,
 		Superseded: r.superseded, Halted: r.halted, Outlook: opts.Outlook, Begins: opts.Begins,
+		Priority: opts.Priority,
 	})
 	return r, err
 }
@@ -237,7 +240,7 @@ func (r *Reconciler) Apply(ctx context.Context, p *plan.Plan) (*apply.Report, er
 	if why := r.revocation(ctx, p.Revision); why != "" {
 		return nil, errors.New(why)
 	}
-	p, moved, err := r.reread(ctx, p)
+	p, moved, err := r.reread(call.WithPriority(ctx, r.opts.Priority), p)
 	if err != nil {
 		return nil, err
 	}

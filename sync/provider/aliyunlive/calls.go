@@ -69,7 +69,9 @@ func ingestCalls(c plan.Change) ([]*call.Request, error) {
 	if s.Until != "" {
 		params["ResumeTime"] = s.Until
 	}
-	return []*call.Request{write(c, opForbid, true, params)}, nil
+	forbid := write(c, opForbid, true, params)
+	forbid.Priority = call.Urgent
+	return []*call.Request{forbid}, nil
 }
 
 // The commands of RealTimeRecordCommand; they are also the names of the acts.
@@ -80,7 +82,8 @@ const (
 	commandRestart     = "restart"
 )
 
-// recordingCalls returns one command for each act.
+// recordingCalls returns one command for each act. What ends a recording is
+// urgent.
 func recordingCalls(c plan.Change) ([]*call.Request, error) {
 	if len(c.Acts) == 0 {
 		return nil, nil
@@ -91,9 +94,13 @@ func recordingCalls(c plan.Change) ([]*call.Request, error) {
 	}
 	reqs := make([]*call.Request, 0, len(c.Acts))
 	for _, act := range c.Acts {
-		reqs = append(reqs, actCall(c, opRecord, act, map[string]any{
+		req := actCall(c, opRecord, act, map[string]any{
 			"Command": act.Name, "DomainName": s.Domain, "AppName": s.App, "StreamName": s.Stream,
-		}))
+		})
+		if act.Name == commandStop || act.Name == commandCancelDelay {
+			req.Priority = call.Urgent
+		}
+		reqs = append(reqs, req)
 	}
 	return reqs, nil
 }

@@ -17,6 +17,7 @@ type ask struct {
 	params     string // JSON
 	repeatable bool
 	act        call.Act
+	priority   call.Priority
 }
 
 func (a ask) request(t *testing.T) *call.Request {
@@ -27,6 +28,7 @@ func (a ask) request(t *testing.T) *call.Request {
 	}
 	return &call.Request{
 		Account: "acc", Operation: a.op, Params: params, Write: true, Repeatable: a.repeatable, Act: a.act,
+		Priority: a.priority,
 	}
 }
 
@@ -68,12 +70,12 @@ func TestCalls(t *testing.T) {
 		{
 			"block", kindIngest,
 			plan.Change{Action: plan.Create, Before: allowed, After: endless},
-			[]ask{{op: opForbid, params: `{` + push + `}`, repeatable: true}},
+			[]ask{{op: opForbid, params: `{` + push + `}`, repeatable: true, priority: call.Urgent}},
 		},
 		{
 			"block until", kindIngest,
 			plan.Change{Action: plan.Update, Before: endless, After: specOf(t, block("2026-12-01T10:37:00Z"))},
-			[]ask{{op: opForbid, params: `{"ResumeTime":"2026-12-01T10:37:00Z",` + push + `}`, repeatable: true}},
+			[]ask{{op: opForbid, params: `{"ResumeTime":"2026-12-01T10:37:00Z",` + push + `}`, repeatable: true, priority: call.Urgent}},
 		},
 		{
 			"allow", kindIngest,
@@ -91,21 +93,21 @@ func TestCalls(t *testing.T) {
 			plan.Change{Action: plan.Create, After: specOf(t, running("")), Acts: []plan.Act{start}},
 			[]ask{{
 				opRecord, `{"Command":"start",` + record + `}`, true,
-				call.Act{Name: "start", Token: "t1", Repeatable: true},
+				call.Act{Name: "start", Token: "t1", Repeatable: true}, call.Routine,
 			}},
 		},
 		{
 			"stop at once", kindRecording,
 			plan.Change{Action: plan.Update, After: specOf(t, running("")), Acts: []plan.Act{stop, cancelDelay}},
 			[]ask{
-				{opRecord, `{"Command":"stop",` + record + `}`, false, call.Act{Name: "stop", Token: "t2"}},
-				{opRecord, `{"Command":"cancel_delay",` + record + `}`, false, call.Act{Name: "cancel_delay", Token: "t2"}},
+				{opRecord, `{"Command":"stop",` + record + `}`, false, call.Act{Name: "stop", Token: "t2"}, call.Urgent},
+				{opRecord, `{"Command":"cancel_delay",` + record + `}`, false, call.Act{Name: "cancel_delay", Token: "t2"}, call.Urgent},
 			},
 		},
 		{
 			"recording removed", kindRecording,
 			plan.Change{Action: plan.Delete, Before: specOf(t, running("")), Acts: []plan.Act{stop}},
-			[]ask{{opRecord, `{"Command":"stop",` + record + `}`, false, call.Act{Name: "stop", Token: "t2"}}},
+			[]ask{{opRecord, `{"Command":"stop",` + record + `}`, false, call.Act{Name: "stop", Token: "t2"}, call.Urgent}},
 		},
 		{"recording forgotten", kindRecording, plan.Change{Action: plan.Delete, Before: specOf(t, running(""))}, nil},
 		{"recording written down", kindRecording, plan.Change{Action: plan.Update, After: specOf(t, running(""))}, nil},
@@ -116,7 +118,7 @@ func TestCalls(t *testing.T) {
 				opPrefetch,
 				`{` + prefet + `,"RegionCode":"ZHJ","ConnectionTimeout":"90000","MediaTimeout":"100000"}`,
 				false,
-				call.Act{Name: "region ZHJ", Token: "p@0", Lasts: 90 * time.Second},
+				call.Act{Name: "region ZHJ", Token: "p@0", Lasts: 90 * time.Second}, call.Routine,
 			}},
 		},
 		{
@@ -128,7 +130,7 @@ func TestCalls(t *testing.T) {
 			[]ask{{
 				opPrefetch, `{` + prefet + `,"RegionCode":"BEJ","ConnectionTimeout":"0"}`,
 				false,
-				call.Act{Name: "region BEJ", Token: "p@0"},
+				call.Act{Name: "region BEJ", Token: "p@0"}, call.Routine,
 			}},
 		},
 		{"prefetch forgotten", kindPrefetch, plan.Change{Action: plan.Delete, Before: specOf(t, limited)}, nil},
