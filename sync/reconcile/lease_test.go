@@ -310,6 +310,11 @@ func (s slow) Applied(ctx context.Context) ([]resource.Applied, error) {
 	return s.Store.Applied(ctx)
 }
 
+func (s slow) Changes(ctx context.Context, since state.Cursor) (state.Changes, error) {
+	defer s.pause()
+	return s.Store.Changes(ctx, since)
+}
+
 func (s slow) Acts(ctx context.Context) ([]resource.Act, error) {
 	defer s.pause()
 	return s.Store.Acts(ctx)

@@ -60,6 +60,13 @@ func (d *disk) Applied(ctx context.Context) ([]resource.Applied, error) {
 	return d.Store.Applied(ctx)
 }
 
+func (d *disk) Changes(ctx context.Context, since state.Cursor) (state.Changes, error) {
+	if err := d.read("changes"); err != nil {
+		return state.Changes{}, err
+	}
+	return d.Store.Changes(ctx, since)
+}
+
 func (d *disk) Acts(ctx context.Context) ([]resource.Act, error) {
 	if err := d.read("acts"); err != nil {
 		return nil, err

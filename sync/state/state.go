@@ -6,6 +6,8 @@ package state
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"weir/sync/resource"
@@ -22,6 +24,10 @@ type Store interface {
 	Save(ctx context.Context, records ...resource.Applied) error
 	// Forget removes the record and the acts of each ID; unknown IDs are no error.
 	Forget(ctx context.Context, ids ...resource.ID) error
+
+	// Changes returns what was written of records and acts after a cursor, by any
+	// process. Asking costs next to nothing where that is nothing.
+	Changes(ctx context.Context, since Cursor) (Changes, error)
 
 	// Acts returns every act, ordered by ID and name.
 	Acts(ctx context.Context) ([]resource.Act, error)
@@ -71,6 +77,45 @@ type Store interface {
 	// Verify holds the journal against its chains, as Prove does. What is wrong
 	// is in the proof; an error says that it could not be read.
 	Verify(ctx context.Context, noted ...Hash) (Proof, error)
+}
+
+// Cursor is a place in the order in which records and acts are written, as Changes
+// gives it. It means something to the open store that it came from; 0 comes before
+// everything.
+type Cursor int64
+
+// Changes is what came after a Cursor.
+type Changes struct {
+	// Whole says that Known is all that there is: what is not in it is gone.
+	Whole bool
+	Known []Known // ordered by ID; those of which something was written, as they are now
+	// Next is where to go on. What is written while Changes are read may be in both.
+	Next Cursor
+}
+
+// Known is all that a store remembers of one resource to go by.
+type Known struct {
+	ID      resource.ID
+	Applied *resource.Applied // nil for no record
+	Acts    []resource.Act    // ordered by name
+}
+
+// KnownOf puts the records and acts of resources together, with ids of which there
+// may be neither. Acts of one resource stay in their order.
+func KnownOf(records []resource.Applied, acts []resource.Act, ids ...resource.ID) []Known {
+	known := make(map[resource.ID]Known, max(len(records), len(ids)))
+	for _, id := range ids {
+		known[id] = Known{ID: id}
+	}
+	for i, rec := range records {
+		known[rec.ID] = Known{ID: rec.ID, Applied: &records[i]}
+	}
+	for _, a := range acts {
+		k := known[a.ID]
+		k.ID, k.Acts = a.ID, append(k.Acts, a)
+		known[a.ID] = k
+	}
+	return slices.SortedFunc(maps.Values(known), func(a, b Known) int { return resource.Compare(a.ID, b.ID) })
 }
 
 // Mark is a revision that means something to a source, and must outlive the

@@ -87,8 +87,7 @@ func begin(t *tx, a resource.Act) (answer, err error) {
 	case found && last.Token == a.Token && !a.Repeatable:
 		return state.ErrInDoubt, nil
 	}
-	_, err = t.exec(saveAct, actRow(begun(a))...)
-	return nil, err
+	return nil, t.changeAct(a.ID, saveAct, actRow(begun(a)))
 }
 
 // begun is a as it stands before its call.
@@ -106,12 +105,18 @@ func settle(t *tx, a resource.Act) (answer, err error) {
 	case a.Done.IsZero() && !last.Done.IsZero():
 		return state.ErrDone, nil
 	case a.Done.IsZero():
-		_, err = t.exec("DELETE FROM acts"+actKey, actID(a)...)
-		return nil, err
+		return nil, t.changeAct(a.ID, "DELETE FROM acts"+actKey, actID(a))
 	}
 	last.Done, last.Ends = a.Done, a.Ends
-	_, err = t.exec(saveAct, actRow(last)...)
-	return nil, err
+	return nil, t.changeAct(a.ID, saveAct, actRow(last))
+}
+
+// changeAct writes an act of id.
+func (t *tx) changeAct(id resource.ID, query string, args []any) error {
+	if _, err := t.exec(query, args...); err != nil {
+		return err
+	}
+	return t.changed(id)
 }
 
 // findAct returns what is kept under the ID and name of a.

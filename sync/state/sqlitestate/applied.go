@@ -43,6 +43,9 @@ func (s *Store) Save(ctx context.Context, records ...resource.Applied) error {
 			if _, err := t.exec(saveApplied, appliedRow(r)...); err != nil {
 				return err
 			}
+			if err := t.changed(r.ID); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -67,7 +70,7 @@ func forget(t *tx, id resource.ID) error {
 			return err
 		}
 	}
-	return nil
+	return t.changed(id)
 }
 
 // submit has do carried out by the writer; nothing to do costs nothing.

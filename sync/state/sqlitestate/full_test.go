@@ -70,6 +70,7 @@ func TestFailure_S33_SizeLimit(t *testing.T) {
 		ids = append(ids, r.ID)
 	}
 	must(t, s.Forget(t.Context(), ids...)) // makes room
+	saved = saved[:len(saved)*9/10]        // what was changed takes some of it
 	must(t, s.Save(t.Context(), saved[10:]...))
 	if got := records(t, s); !reflect.DeepEqual(got, saved) {
 		t.Errorf("%d records, want %d", len(got), len(saved))

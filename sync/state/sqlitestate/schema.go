@@ -11,7 +11,7 @@ import (
 
 // schema returns the steps from an empty file to the newest format; step i
 // leads to format i+1. A step that was ever released is never changed.
-func schema() []string { return []string{format1, format2, format3, format4} }
+func schema() []string { return []string{format1, format2, format3, format4, format5} }
 
 // format1: records and acts are keyed by the parts of their ID, so that SQLite
 // orders them as resource.Compare does. Times are Unix nanoseconds, NULL for
@@ -98,6 +98,13 @@ INSERT INTO anchors SELECT 0, 0, randomblob(32), 0, coalesce(max(number), 0) FRO
 INSERT INTO anchors SELECT 1, 0, randomblob(32), 0, coalesce(max(number), 0) FROM journal;
 ALTER TABLE journal ADD COLUMN intent_link INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE journal ADD COLUMN outcome_link INTEGER NOT NULL DEFAULT 0;
+`
+
+// format5: of which resources records or acts were written, in that order. The
+// first row stands for everything before it.
+const format5 = `
+CREATE TABLE changes (seq INTEGER PRIMARY KEY, account TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL);
+INSERT INTO changes VALUES (1, '', '', '');
 `
 
 // migrate brings the file to the newest format, one transaction for all steps,

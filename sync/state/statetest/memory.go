@@ -27,6 +27,7 @@ type Memory struct {
 	marks   map[markKey]state.Mark
 	given   map[string]state.Consent
 	claims  map[string]bool
+	changes []resource.ID // of which something was written, in that order
 	journal []memoryEntry // the entry numbered n is at n-1
 	links   map[state.Chain][]state.Link
 }
@@ -92,6 +93,7 @@ func (m *Memory) Save(ctx context.Context, records ...resource.Applied) error {
 			r.Heals[i].At = stored(r.Heals[i].At)
 		}
 		m.applied[r.ID] = r
+		m.changes = append(m.changes, r.ID)
 	}
 	return nil
 }
@@ -108,8 +110,36 @@ func (m *Memory) Forget(ctx context.Context, ids ...resource.ID) error {
 		gone[id] = true
 		delete(m.applied, id)
 	}
+	m.changes = append(m.changes, ids...)
 	maps.DeleteFunc(m.acts, func(k actKey, _ resource.Act) bool { return gone[k.id] })
 	return nil
+}
+
+// Changes returns what was written of records and acts after a cursor.
+func (m *Memory) Changes(ctx context.Context, since state.Cursor) (state.Changes, error) {
+	m.mu.Lock()
+	next := state.Cursor(len(m.changes)) + 1
+	var ids []resource.ID
+	if since > 0 && since <= next {
+		ids = slices.Clone(m.changes[since-1:])
+	}
+	m.mu.Unlock()
+	if ids == nil && since == next {
+		return state.Changes{Next: next}, ctx.Err()
+	}
+	records, err := m.Applied(ctx)
+	if err != nil {
+		return state.Changes{}, err
+	}
+	acts, err := m.Acts(ctx)
+	if err != nil {
+		return state.Changes{}, err
+	}
+	known := state.KnownOf(records, acts, ids...)
+	if ids != nil {
+		known = slices.DeleteFunc(known, func(k state.Known) bool { return !slices.Contains(ids, k.ID) })
+	}
+	return state.Changes{Whole: ids == nil, Known: known, Next: next}, nil
 }
 
 // Acts returns every act, ordered by ID and name.
@@ -147,6 +177,7 @@ func (m *Memory) Begin(ctx context.Context, a resource.Act) error {
 	}
 	a.Begun, a.Done, a.Ends = stored(a.Begun), time.Time{}, stored(a.Ends)
 	m.acts[actKey{a.ID, a.Name}] = a
+	m.changes = append(m.changes, a.ID)
 	return nil
 }
 
@@ -159,6 +190,7 @@ func (m *Memory) Settle(ctx context.Context, a resource.Act) error {
 	defer m.mu.Unlock()
 	key := actKey{a.ID, a.Name}
 	last, found := m.acts[key]
+	m.changes = append(m.changes, a.ID)
 	switch {
 	case !found || last.Token != a.Token:
 		return fmt.Errorf("settle %q of %s: %w", a.Name, a.ID, state.ErrNoAct)

@@ -22,9 +22,10 @@ func likeModel(t *testing.T, s state.Store) {
 		sequence++
 		p := &pair{store: s, model: NewMemory(), sequence: sequence}
 		p.clear(rt)
+		p.begun(rt)
 		rt.Repeat(map[string]func(*rapid.T){
 			"": p.compare, "save": p.save, "forget": p.forget, "begin": p.begin,
-			"settle": p.settle, "open": p.open, "close": p.close, "query": p.query,
+			"settle": p.settle, "follow": p.follow, "open": p.open, "close": p.close, "query": p.query,
 		})
 	})
 }
@@ -35,6 +36,7 @@ type pair struct {
 	model    *Memory
 	sequence int
 	numbers  []int64 // of the store's entries; the model's are 1, 2, ...
+	replicas []*replica
 }
 
 // account is a name that no earlier sequence has used: the journal cannot be

@@ -33,6 +33,8 @@ func Run(t *testing.T, open func(t *testing.T) state.Store, o Options) {
 		"Save/ten thousand":        saveMany,
 		"Save/nothing":             saveNothing,
 		"Forget/record and acts":   forgetRecordAndActs,
+		"Changes/none":             changesNone,
+		"Changes/what was written": changesWritten,
 		"Acts/order":               actsOrder,
 		"Begin/transitions":        actTransitions,
 		"Begin/fields":             actFields,
@@ -72,6 +74,10 @@ func Run(t *testing.T, open func(t *testing.T) state.Store, o Options) {
 	t.Run("seen by another handle", func(t *testing.T) {
 		s := open(t)
 		seenByAnother(t, s, o.Another(t, s))
+	})
+	t.Run("followed by another handle", func(t *testing.T) {
+		s := open(t)
+		followedByAnother(t, s, o.Another(t, s))
 	})
 	if o.Reopen != nil {
 		t.Run("outlives its process", func(t *testing.T) { outlives(t, open(t), o.Reopen) })
