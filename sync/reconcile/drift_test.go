@@ -123,7 +123,7 @@ func TestFailure_A33_FightStops(t *testing.T) {
 	hook := func(_ *house, o *Options) { o.Fight = func(f Fight) { told = append(told, f) } }
 	inTime(t, []change{minutely, hook}, func(h *house) {
 		h.commit("a.yaml", relay)
-		h.wait(3 * time.Second)
+		h.wait(20 * time.Second) // between two looks
 		h.writes()
 		began := time.Now()
 		h.hostile(60, steadily("z.example.org"))

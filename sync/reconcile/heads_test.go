@@ -13,7 +13,8 @@ func TestHeadsAreNoted(t *testing.T) {
 		h.commit("a.yaml", multiOn)
 		h.wait(3*time.Hour + time.Minute)
 		heads := h.rec.Status().Journal
-		if now, err := h.store.Heads(t.Context()); err != nil || heads != now || heads.Writes.Seq != 2 {
+		now, err := h.store.Heads(t.Context())
+		if err != nil || heads.Writes != now.Writes || heads.Writes.Seq != 2 || heads.Reads.Seq == 0 || heads.Reads.Seq > now.Reads.Seq {
 			t.Errorf("status says %+v, the store %+v, %v", heads, now, err)
 		}
 		lines := 0

@@ -13,9 +13,15 @@ type inbox struct {
 	seen map[resource.ID]resource.Observation
 }
 
-// deliver leaves observations for the next pass and asks for one. An older one of
-// a resource does not replace a newer one.
+// deliver leaves observations for the next pass and asks for one.
 func (r *Reconciler) deliver(seen []resource.Observation) {
+	r.leave(seen)
+	r.MarkDirty()
+}
+
+// leave leaves observations for the next pass, whenever that is. An older one of a
+// resource does not replace a newer one.
+func (r *Reconciler) leave(seen []resource.Observation) {
 	b := &r.inbox
 	b.mu.Lock()
 	if b.seen == nil {
@@ -27,7 +33,6 @@ func (r *Reconciler) deliver(seen []resource.Observation) {
 		}
 	}
 	b.mu.Unlock()
-	r.MarkDirty()
 }
 
 // empty takes over what was delivered. What this process has written or read
@@ -39,7 +44,7 @@ func (r *Reconciler) empty() {
 	b.seen = nil
 	b.mu.Unlock()
 	for id, o := range seen {
-		if old, ok := r.seen[id]; !ok || !old.At.After(o.At) {
+		if old, ok := r.seen[id]; r.sights.stands(o) && (!ok || !old.At.After(o.At)) {
 			r.seen[id] = o
 		}
 	}

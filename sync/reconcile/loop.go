@@ -22,10 +22,15 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	r.resides = true
 	if r.opts.Metrics != nil {
 		r.opts.Metrics.lastSource.set(r.checkedAt)
+		r.opts.Metrics.age.set(r.sights.oldest)
+		r.opts.Metrics.scrubCycle.set(r.scrubStatus)
 	}
 	var wg sync.WaitGroup
 	for _, f := range r.feeds {
 		wg.Go(func() { r.watch(ctx, f) })
+	}
+	for _, s := range r.scrubs {
+		wg.Go(func() { s.run(ctx) })
 	}
 	if k, ok := r.opts.Store.(keeper); ok {
 		wg.Go(func() { r.keepCopies(ctx, k) })
@@ -66,16 +71,16 @@ func (r *Reconciler) turn(ctx context.Context) time.Duration {
 }
 
 // fullDue reports whether the next pass reads everything, and begins a scan
-// where none is under way. One that is asked for meanwhile comes after it: a
-// scan begun anew each time would never end for one who asks often.
+// where none is under way: the first one, or one that is asked for; after that the
+// scrub finds what drifts. One that is asked for meanwhile comes after it: a scan
+// begun anew each time would never end for one who asks often.
 func (r *Reconciler) fullDue(now time.Time) bool {
 	if !r.scan.since.IsZero() {
 		return true
 	}
-	due := !now.Before(r.scan.finish.Add(r.opts.Interval))
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.full || due {
+	if r.full || r.scan.finish.IsZero() {
 		r.full, r.scan.since = false, now
 	}
 	return !r.scan.since.IsZero()

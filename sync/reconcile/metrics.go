@@ -3,7 +3,6 @@ package reconcile
 import (
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +33,8 @@ type Metrics struct {
 	refused      prometheus.Counter
 	held         *prometheus.GaugeVec
 	age          *ages
+	scrubReads   *prometheus.CounterVec
+	scrubCycle   *scrubCycles
 }
 
 // NewMetrics registers the metrics on reg.
@@ -72,9 +73,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "weir_removals_refused_total", Help: "Removals that a guard or the policy did not let happen.",
 		}),
-		age: newAges(),
+		age:        newAges(),
+		scrubReads: counter("weir_scrub_reads_total", "Reads made to look for drift.", "account", "operation"),
+		scrubCycle: newScrubCycles(),
 	}
-	reg.MustRegister(m.duration, m.refused, m.age, m.lastSource)
+	reg.MustRegister(m.duration, m.refused, m.age, m.lastSource, m.scrubCycle)
 	return m
 }
 
@@ -132,7 +135,6 @@ func (r *Reconciler) meter(p, former *plan.Plan, rep *apply.Report, t passTimes,
 	}
 	m.refused.Add(float64(r.newlyRefused(p, former)))
 	r.meterSources()
-	r.meterAges(p)
 }
 
 // meterCounts sets what is and zeroes what was, so that no scrape in between
@@ -257,49 +259,5 @@ func (r *Reconciler) meterSources() {
 		m.documents.WithLabelValues(f.Name).Set(float64(f.documents))
 		m.problems.WithLabelValues(f.Name).Set(float64(len(f.problems) + len(f.clashes)))
 		m.pinned.WithLabelValues(f.Name).Set(oneIf(f.pin != nil))
-	}
-}
-
-func (r *Reconciler) meterAges(p *plan.Plan) {
-	oldest := map[accountKind]time.Time{}
-	for c := range p.All() {
-		o, ok := r.seen[c.ID]
-		k := accountKind{c.ID.Account, c.ID.Kind}
-		if old, have := oldest[k]; ok && (!have || o.At.Before(old)) {
-			oldest[k] = o.At
-		}
-	}
-	r.opts.Metrics.age.set(oldest)
-}
-
-type accountKind struct{ account, kind string }
-
-// ages reports, at each scrape, how old the oldest observation is by then.
-type ages struct {
-	desc   *prometheus.Desc
-	mu     sync.Mutex
-	oldest map[accountKind]time.Time
-}
-
-func newAges() *ages {
-	return &ages{desc: prometheus.NewDesc("weir_observation_age_seconds",
-		"Age of the oldest observation.", []string{"account", "kind"}, nil)}
-}
-
-func (a *ages) set(oldest map[accountKind]time.Time) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.oldest = oldest
-}
-
-// Describe sends the one description.
-func (a *ages) Describe(ch chan<- *prometheus.Desc) { ch <- a.desc }
-
-// Collect sends an age for each account and kind.
-func (a *ages) Collect(ch chan<- prometheus.Metric) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for k, at := range a.oldest {
-		ch <- prometheus.MustNewConstMetric(a.desc, prometheus.GaugeValue, time.Since(at).Seconds(), k.account, k.kind)
 	}
 }

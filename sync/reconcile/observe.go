@@ -131,6 +131,7 @@ func (r *Reconciler) keep(seen []resource.Observation, err error) {
 			continue
 		}
 		r.seen[o.ID] = o
+		r.sights.see(o)
 	}
 }
 

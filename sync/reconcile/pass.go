@@ -250,7 +250,7 @@ func (r *Reconciler) wakeBy(id resource.ID, at time.Time) {
 // wakeUnreadable looks again at what could not be read: so long after now that
 // reads which take their time to fail do not follow each other.
 func (r *Reconciler) wakeUnreadable(now time.Time) {
-	again := now.Add(readAgain)
+	again := now.Add(min(readAgain, r.opts.Interval))
 	for id, o := range r.seen {
 		if at, planned := r.wake[id]; o.Unreadable != "" && (!planned || at.After(again)) {
 			r.wake[id] = again
@@ -296,6 +296,7 @@ func (r *Reconciler) settleResult(res apply.Result, c plan.Change, now time.Time
 	case res.Outcome == apply.Done:
 		delete(r.failures, res.ID)
 		delete(r.seen, res.ID)
+		r.sights.lose(res.ID, now)
 		r.wake[res.ID] = now.Add(confirmAfter)
 		r.own[res.ID] = c.After
 		if res.Action == plan.Delete {
@@ -323,7 +324,7 @@ func (r *Reconciler) settleResult(res apply.Result, c plan.Change, now time.Time
 
 // nextWake returns when the loop has to run again by itself.
 func (r *Reconciler) nextWake(now time.Time) time.Time {
-	next := r.scan.finish.Add(r.opts.Interval)
+	next := now.Add(r.opts.Interval)
 	if !r.scan.since.IsZero() || r.fullAsked() {
 		next = now
 	}

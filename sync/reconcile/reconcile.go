@@ -21,7 +21,7 @@ import (
 	"weir/sync/state"
 )
 
-// DefaultInterval is the time between full passes.
+// DefaultInterval is the time after which everything is read again.
 const DefaultInterval = 5 * time.Minute
 
 // Feed is a source and what reads its files.
@@ -43,9 +43,14 @@ type Options struct {
 	Policy   plan.Policy
 	// Outlook returns what is known now of how fast an account's operation can be
 	// called; it prices plans and reads.
-	Outlook  func(account, operation string) call.Outlook
-	Interval time.Duration // between full passes, 0 for DefaultInterval
-	DryRun   bool          // observe and plan, apply nothing
+	Outlook func(account, operation string) call.Outlook
+	// Interval is after how long everything is read again, as far as Scrub allows it,
+	// and the longest time between two passes; 0 for DefaultInterval.
+	Interval time.Duration
+	// Scrub is the part of each read operation's quota that looking for drift may
+	// take, by account; DefaultScrub where it says nothing.
+	Scrub  map[string]float64
+	DryRun bool // observe and plan, apply nothing
 	// Priority is that of the calls that carry out plans; zero is a daemon's.
 	Priority call.Priority
 	// ReadOnly says why nothing may be applied for now, "" where it may; it is asked
@@ -115,6 +120,8 @@ type Reconciler struct {
 
 	revoked revoked
 	inbox   inbox
+	sights  *sights
+	scrubs  map[string]*scrub // by account
 }
 
 // New checks opts by field name and returns a Reconciler.
@@ -149,10 +156,12 @@ func New(opts Options) (*Reconciler, error) {
 		aired:   map[resource.ID]airing{}, heldTold: map[string]bool{},
 		unsure: map[resource.ID]time.Time{},
 		odd:    map[resource.ID]bool{},
+		sights: newSights(),
 	}
 	for name, a := range opts.Accounts {
 		r.kinds[name] = a.Provider.Kinds()
 	}
+	r.scrubs = r.newScrubs()
 	for _, f := range opts.Feeds {
 		r.feeds = append(r.feeds, &feed{Feed: f})
 	}

@@ -37,6 +37,7 @@ type Status struct {
 	Unread   []Unread       `json:"unreadable"`      // could be read, but were not
 	Error    string         `json:"error,omitempty"` // why the last pass could not be made
 	Journal  state.Heads    `json:"journal"`         // ends of its chains, to be noted elsewhere
+	Scrub    []ScrubStatus  `json:"scrub"`           // how the search for drift goes, by account
 }
 
 // SourceStatus is what is in force of a source, and what stands against its
@@ -97,9 +98,11 @@ func unreadOf(c plan.Change) Unread { return Unread{c.ID.String(), c.Note, c.InD
 
 // Status returns the newest status.
 func (r *Reconciler) Status() Status {
+	scrub := r.scrubStatus()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.state
+	s.Scrub = scrub
 	s.Mode, s.DryRun, s.Sources = r.opts.Policy.Mode, r.opts.DryRun, r.sources()
 	s.ReadOnly = r.opts.ReadOnly()
 	for _, src := range s.Sources {
@@ -181,6 +184,7 @@ func (r *Reconciler) finish(p *plan.Plan, rep *apply.Report, m memory, t passTim
 		s.Ready = !s.LastFull.IsZero() && err == nil
 		r.lastPlan = p
 	})
+	r.follow(p, former, time.Now())
 	r.logPass(p, rep, t)
 	r.tellPass(p, rep, m)
 	r.meter(p, former, rep, t, counts, err)

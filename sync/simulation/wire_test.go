@@ -20,7 +20,7 @@ type asked struct{}
 // ordered by the scheduler.
 func (p *process) staggered(next call.Caller) call.Caller {
 	return call.Func(func(ctx context.Context, req *call.Request) (*call.Response, error) {
-		key := callKey(req)
+		key := fmt.Sprint(call.PriorityOf(ctx, req), callKey(req)) // a pass and the scrub may read the same
 		p.pause(ctx, p.luck("stagger "+key).within(1, 200*time.Microsecond))
 		return next.Call(ctx, req)
 	})
