@@ -70,7 +70,7 @@ func ForeseeReads(want []resource.Resource, t Terms) Forecast {
 }
 
 // observeParallel is about how many reads of one kind a provider makes at a time.
-const observeParallel = 32
+const observeParallel = 336
 
 // chains returns the reads that observe resources, by account and kind: each once,
 // those that one resource needs after each other together.

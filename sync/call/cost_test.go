@@ -116,10 +116,10 @@ func TestOutlook_Trips(t *testing.T) {
 			t.Errorf("before anything was called: %+v", look)
 		}
 		all(t.Context(), c, 20, "Op")
-		if look := l.Outlook("Op"); look.Trip != trip || look.Credit != trip*9/10 || look.Unmeasured != 0 || len(look.Windows[0].Busy) != 10 {
+		if look := l.Outlook("Op"); look.Trip != trip || look.Credit != trip*92/100 || look.Unmeasured != 0 || len(look.Windows[0].Busy) != 10 {
 			t.Errorf("of what was called: %+v", look)
 		}
-		if look := l.Outlook("Other"); look.Trip != trip || look.Credit != trip*9/10 || look.Unmeasured == 0 || len(look.Windows[0].Busy) != 0 {
+		if look := l.Outlook("Other"); look.Trip != trip || look.Credit != trip*92/100 || look.Unmeasured == 0 || len(look.Windows[0].Busy) != 0 {
 			t.Errorf("of what was not: %+v", look)
 		}
 	})

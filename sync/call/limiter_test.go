@@ -177,11 +177,11 @@ func TestLimiter_SlotTimes(t *testing.T) {
 		end  func() (*call.Response, error)
 		want time.Duration
 	}{
-		{"answer with a credit of nine tenths", answer(100 * ms), 911 * ms},
+		{"answer with a credit of 98.5 %", answer(100 * ms), 902500 * time.Microsecond},
 		{"answer without a round trip has no credit", answer(0), 1001 * ms},
-		{"refusal counts as an answer", fail(call.Error{Code: call.Invalid, RTT: 100 * ms}), 911 * ms},
+		{"refusal counts as an answer", fail(call.Error{Code: call.Invalid, RTT: 100 * ms}), 902500 * time.Microsecond},
 		{"refusal without a round trip", fail(call.Error{Code: call.Denied}), 1001 * ms},
-		{"server error with an answer", fail(call.Error{Code: call.Unavailable, Status: 503, RTT: 100 * ms}), 911 * ms},
+		{"server error with an answer", fail(call.Error{Code: call.Unavailable, Status: 503, RTT: 100 * ms}), 902500 * time.Microsecond},
 		{"garbage is an answer", fail(call.Error{Code: call.Unknown, Status: 200}), 1001 * ms},
 		{"no answer may still be under way", fail(call.Error{Code: call.Unknown}), 3001 * ms},
 		{"no connection", fail(call.Error{Code: call.Unavailable}), 3001 * ms},
@@ -194,7 +194,7 @@ func TestLimiter_SlotTimes(t *testing.T) {
 				end := answer(100 * ms)
 				client := call.Func(func(context.Context, *call.Request) (*call.Response, error) { return end() })
 				c, _ := limitedBy(t, client, 1, second(1))
-				all(t.Context(), c, 20, "Op") // enough measurements for credit
+				all(t.Context(), c, 120, "Op") // enough measurements for full credit
 				time.Sleep(5 * time.Second)
 				end = tt.end
 				c.Call(t.Context(), request())

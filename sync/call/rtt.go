@@ -1,14 +1,24 @@
 package call
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // The parts of credit.
 const (
-	rttSpan     = 10 * time.Minute // how long a measurement counts
-	rttBuckets  = 10
-	rttSamples  = 16  // measurements before there is any credit
-	rttShare    = 0.9 // part of the shortest round trip that is believed
-	rttDoubtful = 2   // times the mean excess over the shortest is taken off
+	rttSpan    = 10 * time.Minute // how long a measurement counts
+	rttBuckets = 10
+	rttSamples = 16 // measurements before there is any credit
+
+	// The part of the shortest round trip that is not believed, by the number of
+	// measurements, and the least of it.
+	rttDoubt      = 1.6
+	rttDoubtLeast = 0.015
+	// How many times the mean excess over the shortest is taken off, by the root of
+	// that number, and the least of it.
+	rttExcess      = 16
+	rttExcessLeast = 0.75
 )
 
 // roundTrips remembers the round trips of one operation for ten minutes, in
@@ -42,15 +52,17 @@ func (r *roundTrips) add(now time.Time, rtt time.Duration) {
 
 // credit returns the time that surely passes between a call's arrival at the
 // server and the end of its answer, plus that between sending the next call
-// and its arrival. Nine tenths of the shortest round trip measured would be
-// that if delays never changed. Where they jitter, the shortest of some round
-// trips can be far above the shortest possible one: at 50 ms with 0-200 ms of
-// jitter each way, that rule let 11 of 10 calls through in a third of 300
-// simulated runs. So there is no credit on few measurements, and the mean's
-// excess over the shortest counts twice against it: a steady line has nearly
-// the full credit, a jittery one has none, and none is safe on any line. What
-// remains assumed is that delays do not shrink all of a sudden by more than a
-// tenth below everything seen in ten minutes.
+// and its arrival. The shortest round trip measured would be that if delays never
+// changed. Where they jitter, the shortest of n round trips is longer than the
+// shortest possible one: with two ways that jitter evenly, by about the mean
+// excess over the root of n, and for certain by less than some five times that.
+// So there is no credit on few measurements, and the mean's excess over the
+// shortest counts against it: four times on sixteen measurements, once on 256, and
+// never less than three quarters, for lines that seldom come near their shortest.
+// A part of the shortest itself is not believed either, a tenth on sixteen
+// measurements and 1.5 % on a hundred. What remains assumed is that delays do not
+// shrink all of a sudden by more than that below everything seen in ten minutes.
+// TestCredit_NeverAboveTheQuota counts on lines of many kinds what comes of it.
 func (r *roundTrips) credit(now time.Time) time.Duration {
 	all := r.all(now)
 	if all.count < rttSamples {
@@ -86,5 +98,12 @@ func (b rttBucket) mean() time.Duration {
 
 // credit returns what is believed on these measurements.
 func (b rttBucket) credit() time.Duration {
-	return max(0, time.Duration(rttShare*float64(b.shortest))-rttDoubtful*(b.mean()-b.shortest))
+	if b.count == 0 {
+		return 0
+	}
+	n := float64(max(b.count, rttSamples)) // as it will be, where it is foreseen
+	believed := 1 - max(rttDoubtLeast, rttDoubt/n)
+	doubtful := max(rttExcessLeast, rttExcess/math.Sqrt(n))
+	excess := b.mean() - b.shortest
+	return max(0, time.Duration(believed*float64(b.shortest)-doubtful*float64(excess)))
 }

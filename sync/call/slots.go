@@ -33,7 +33,9 @@ import (
 //
 // No limiter that is exact can have more than n calls without an answer, since
 // each may arrive at any moment until then; so beyond a round trip of one Per
-// the share of the quota that can be used is Per/RTT.
+// the share of the quota that can be used is Per/RTT, however many callers there
+// are: half of a quota by the second at two seconds. Whoever makes n calls at a
+// time, or more, gets all there is.
 const (
 	stray     = 2 * time.Second
 	minMargin = time.Millisecond

@@ -314,7 +314,7 @@ func TestObserveInParallel(t *testing.T) {
 			return &call.Response{Body: []byte(`{}`)}, nil
 		})
 		var keys []string
-		for i := range 20 {
+		for i := range parallel * 5 / 2 {
 			keys = append(keys, fmt.Sprintf("v%d/live", i))
 		}
 		start := time.Now()

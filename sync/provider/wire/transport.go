@@ -20,8 +20,10 @@ func NewTransport() *http.Transport {
 		// Gateways close idle connections after 60 seconds or more; being first
 		// keeps a request from being written to a connection that is going away.
 		IdleConnTimeout:        30 * time.Second,
-		MaxIdleConns:           64,
-		MaxIdleConnsPerHost:    32,
+		// As many as calls can be in flight: a connection that is not kept costs the
+		// next call a handshake.
+		MaxIdleConns:           512,
+		MaxIdleConnsPerHost:    384,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
 }
