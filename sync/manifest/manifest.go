@@ -51,14 +51,15 @@ type Loader struct {
 
 	labels labelSets
 
-	mu    sync.Mutex
-	cache map[string]cached // by path
+	mu     sync.Mutex
+	files  []known // of the last snapshot, ordered by path
+	merged merged  // what they came to together
 }
 
-// cached is what a file came to when its content had that hash.
-type cached struct {
-	hash   string
-	result *parsed
+// known is what a file came to when its content had that hash.
+type known struct {
+	path, hash string
+	result     *parsed // nil for what is no manifest by its name
 }
 
 // New returns a Loader for one source.
@@ -105,39 +106,74 @@ func Matches(name string) bool {
 func (l *Loader) Load(snap *source.Snapshot) Result {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	files := manifests(snap.Files)
-	results := make([]*parsed, len(files))
-	var todo []int
-	for i, f := range files {
-		if c, ok := l.cache[f.Path]; ok && c.hash == f.Hash {
-			results[i] = c.result
-			continue
-		}
-		todo = append(todo, i)
-	}
+	files := ordered(snap.Files)
+	now, todo, news := l.compare(files)
 	l.labels.reset()
-	l.parseAll(snap.Source, files, todo, results)
-	l.remember(files, todo, results)
-	out := merge(results)
+	l.parseAll(snap.Source, files, todo, now)
+	for i, at := range todo {
+		news[i].after = now[at].result
+	}
+	l.files = now
+	out := l.merged.put(now, news)
 	out.Parsed = len(todo)
 	return out
 }
 
-// manifests returns the files to be read, ordered by path.
-func manifests(files []source.File) []source.File {
-	out := make([]source.File, 0, len(files))
-	for _, f := range files {
+// ordered returns files ordered by path.
+func ordered(files []source.File) []source.File {
+	byPath := func(a, b source.File) int { return strings.Compare(a.Path, b.Path) }
+	if slices.IsSortedFunc(files, byPath) {
+		return files
+	}
+	files = slices.Clone(files)
+	slices.SortStableFunc(files, byPath)
+	return files
+}
+
+// news is what a file came to before and now, nil where it was not or is not there.
+type news struct{ before, after *parsed }
+
+// compare holds files against those of the last snapshot. It returns what is known
+// of them, the positions of those that are to be parsed, and what has changed: of
+// these in their order, and then of files that are gone.
+func (l *Loader) compare(files []source.File) (now []known, todo []int, changed []news) {
+	now = make([]known, len(files))
+	var gone []news
+	rest := l.files
+	for i, f := range files {
+		for len(rest) > 0 && rest[0].path < f.Path {
+			gone, rest = left(gone, rest[0]), rest[1:]
+		}
+		now[i] = known{path: f.Path, hash: f.Hash}
+		var before *parsed
+		if len(rest) > 0 && rest[0].path == f.Path {
+			before = rest[0].result
+			if rest[0].hash == f.Hash {
+				now[i], rest = rest[0], rest[1:]
+				continue
+			}
+			rest = rest[1:]
+		}
 		if Matches(f.Path) {
-			out = append(out, f)
+			todo, changed = append(todo, i), append(changed, news{before: before})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b source.File) int { return strings.Compare(a.Path, b.Path) })
-	return out
+	for _, k := range rest {
+		gone = left(gone, k)
+	}
+	return now, todo, append(changed, gone...)
+}
+
+func left(gone []news, k known) []news {
+	if k.result == nil {
+		return gone
+	}
+	return append(gone, news{before: k.result})
 }
 
 // parseAll parses the files at the positions todo, as many at a time as there
 // are processors.
-func (l *Loader) parseAll(name string, files []source.File, todo []int, results []*parsed) {
+func (l *Loader) parseAll(name string, files []source.File, todo []int, now []known) {
 	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(todo)) {
@@ -148,21 +184,9 @@ func (l *Loader) parseAll(name string, files []source.File, todo []int, results 
 					return
 				}
 				result := l.parse(name, files[todo[n]])
-				results[todo[n]] = &result
+				now[todo[n]].result = &result
 			}
 		})
 	}
 	workers.Wait()
-}
-
-// remember replaces the cache by what this snapshot holds.
-func (l *Loader) remember(files []source.File, todo []int, results []*parsed) {
-	if len(todo) == 0 && len(files) == len(l.cache) {
-		return
-	}
-	cache := make(map[string]cached, len(files))
-	for i, f := range files {
-		cache[f.Path] = cached{f.Hash, results[i]}
-	}
-	l.cache = cache
 }

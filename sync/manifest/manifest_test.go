@@ -82,8 +82,8 @@ func TestUnchangedFilesAreNotParsed(t *testing.T) {
 	if r := l.Load(moved); r.Parsed != 1 || r.Set.Len() != 2 || r.Errors != 0 {
 		t.Errorf("a file moved, one gone: %d parsed\n%s", r.Parsed, told(r))
 	}
-	if len(l.cache) != 2 {
-		t.Errorf("%d files are remembered", len(l.cache))
+	if len(l.files) != 2 {
+		t.Errorf("%d files are remembered", len(l.files))
 	}
 	if r := l.Load(snap); r.Parsed != 2 || told(r) != told(first) {
 		t.Errorf("back again: %d parsed", r.Parsed)
@@ -99,7 +99,7 @@ func TestEmptySnapshot(t *testing.T) {
 	l := New(accounts())
 	l.Load(&source.Snapshot{Files: []source.File{file("a.yaml", switchText)}})
 	if r := l.Load(&source.Snapshot{}); r.Set.Len() != 0 || r.Documents != 0 || len(r.Problems) != 0 ||
-		len(l.cache) != 0 {
+		len(l.files) != 0 {
 		t.Errorf("got %+v", r)
 	}
 }
