@@ -128,11 +128,20 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 	setup.Close = closeAll
 	setup.Reconcile = reconcile.Options{
 		Feeds: feeds, Accounts: targets, Store: store, Outlook: b.limiters.Outlook, Policy: cfg.Policy,
-		Interval: cfg.Interval, DryRun: b.dryRun, Selector: b.selector, Logger: b.log, Metrics: b.loop,
+		Interval: cfg.Interval, Scrub: scrubs(cfg), DryRun: b.dryRun, Selector: b.selector, Logger: b.log, Metrics: b.loop,
 		Trouble: recorder.Trouble,
 		Applied: b.applied, Begins: b.begins, Reading: b.reading, Verdict: told.tell, Held: tell.held, Fight: tell.fight,
 	}
 	return setup, nil
+}
+
+// scrubs returns by account what part of the read quota looking for drift takes.
+func scrubs(cfg *config.Config) map[string]float64 {
+	out := map[string]float64{}
+	for _, a := range cfg.Accounts {
+		out[a.Name] = a.Scrub
+	}
+	return out
 }
 
 func limitsOf(cfg *config.Config) dirsource.Limits {

@@ -119,6 +119,9 @@ func printStatus(w io.Writer, ans statusAnswer, s style) {
 	for _, c := range st.Counts {
 		fmt.Fprintf(w, "%-12s %-14s %-9s %d\n", c.Account, c.Kind, c.State, c.Count)
 	}
+	for _, sc := range st.Scrub {
+		printScrub(w, sc)
+	}
 	for _, f := range st.Failures {
 		fmt.Fprintf(w, "%s %s: %s\n", s.paint(red, "failed"), f.ID, f.Error)
 	}
@@ -139,6 +142,12 @@ func printStatus(w io.Writer, ans statusAnswer, s style) {
 	if st.Error != "" {
 		fmt.Fprintf(w, "%s\n", s.paint(red, st.Error))
 	}
+}
+
+// printScrub says how the search for drift goes.
+func printScrub(w io.Writer, s reconcile.ScrubStatus) {
+	fmt.Fprintf(w, "%s: oldest observation %s; looking for drift took %.1f%% of a read quota (%g%% at most), all once in %s\n",
+		s.Account, since(s.Oldest), 100*s.Used, 100*s.Share, time.Duration(s.Cycle*float64(time.Second)).Round(time.Second))
 }
 
 func since(t time.Time) string {

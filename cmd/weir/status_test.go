@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"weir/sync/reconcile"
 )
@@ -27,5 +28,17 @@ func TestStatusHeadline(t *testing.T) {
 				t.Errorf("headline %q, want %q", line, tc.want)
 			}
 		})
+	}
+}
+
+// TestStatusOfTheScrub: what an operator asks about the search for drift.
+func TestStatusOfTheScrub(t *testing.T) {
+	var b bytes.Buffer
+	printStatus(&b, statusAnswer{Status: reconcile.Status{Scrub: []reconcile.ScrubStatus{
+		{Account: "ali", Oldest: time.Now().Add(-90 * time.Second), Share: 0.2, Used: 0.1234, Cycle: 3700},
+	}}}, false)
+	want := "ali: oldest observation 1m30s ago; looking for drift took 12.3% of a read quota (20% at most), all once in 1h1m40s\n"
+	if !strings.Contains(b.String(), want) {
+		t.Errorf("status %q, want %q", b.String(), want)
 	}
 }

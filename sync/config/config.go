@@ -20,6 +20,7 @@ const (
 	DefaultInterval          = 5 * time.Minute
 	DefaultState             = "weir.db"
 	DefaultShare             = 0.9
+	DefaultScrub             = 0.2
 	DefaultRegion            = "cn-shanghai"
 	DefaultMaxRemovals       = 5
 	DefaultMaxRemovalsShare  = 10 // percent
@@ -69,6 +70,7 @@ type Account struct {
 	Endpoint string // "" for the cloud's own
 	Keys     secret.KeyRef
 	Share    float64        // of each documented quota, above 0 and at most 1
+	Scrub    float64        // of Share, for reads that look for drift, above 0 and at most 1
 	Limits   map[string]int // calls a second by operation, instead of the documented ones
 }
 

@@ -33,7 +33,7 @@ func TestDefaults(t *testing.T) {
 		File:    "/etc/weir/weir.yaml",
 		Sources: []Source{{Name: "live", Directory: "/etc/weir/live"}},
 		Accounts: []Account{{
-			Name: "volc-main", Provider: "volcengine", Share: 0.9,
+			Name: "volc-main", Provider: "volcengine", Share: 0.9, Scrub: 0.2,
 			Keys: secret.KeyRef{ID: secret.Ref{Env: "AK"}, Secret: secret.Ref{File: "/run/secrets/sk"}},
 		}},
 		Policy:    plan.Policy{Mode: plan.Upsert, HealDrift: true, MaxRemoved: 5, MaxRemovedPercent: 10, MaxUpdatedPercent: 30},
@@ -59,7 +59,7 @@ accounts:
     region: ap-southeast-1
     endpoint: https://live-vpc.ap-southeast-1.aliyuncs.com
     credentials: {accessKeyIdFile: id, accessKeySecretEnv: SK, sessionTokenFile: token}
-    quota: {share: 0.5, limits: {HotLiveRtcStream: 3}}
+    quota: {share: 0.5, scrub: 0.1, limits: {HotLiveRtcStream: 3}}
   - name: aliyun-other
     provider: aliyun
     credentials: {accessKeyIdEnv: AK2, accessKeySecretEnv: SK2}
@@ -76,7 +76,7 @@ limits: {fileBytes: 1000, files: 20, totalBytes: 5000}
 		t.Fatal(problems)
 	}
 	a := cfg.Accounts[0]
-	if a.Share != 0.5 || a.Limits["HotLiveRtcStream"] != 3 || a.Keys.Token.File != "token" || a.Region != "ap-southeast-1" {
+	if a.Share != 0.5 || a.Scrub != 0.1 || a.Limits["HotLiveRtcStream"] != 3 || a.Keys.Token.File != "token" || a.Region != "ap-southeast-1" {
 		t.Errorf("account %+v", a)
 	}
 	if cfg.Accounts[1].Region != "cn-shanghai" {

@@ -66,6 +66,7 @@ type fileAccount struct {
 	} `json:"credentials"`
 	Quota struct {
 		Share  float64        `json:"share"`
+		Scrub  float64        `json:"scrub"`
 		Limits map[string]int `json:"limits"`
 	} `json:"quota"`
 }
@@ -115,7 +116,7 @@ func (a fileAccount) account(path string) Account {
 	c := a.Credentials
 	out := Account{
 		Name: a.Name, Provider: a.Provider, Region: a.Region, Endpoint: a.Endpoint,
-		Share: a.Quota.Share, Limits: a.Quota.Limits,
+		Share: a.Quota.Share, Scrub: cmp.Or(a.Quota.Scrub, DefaultScrub), Limits: a.Quota.Limits,
 		Keys: secret.KeyRef{
 			ID: ref(c.IDEnv, c.IDFile), Secret: ref(c.SecretEnv, c.SecretFile), Token: ref(c.TokenEnv, c.TokenFile),
 		},

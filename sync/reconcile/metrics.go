@@ -92,6 +92,9 @@ func (r *Reconciler) preset() {
 		m.pinned.WithLabelValues(f.Name)
 	}
 	for name, a := range r.opts.Accounts {
+		for _, operation := range a.Provider.Reads() {
+			m.scrubReads.WithLabelValues(name, operation)
+		}
 		for kind := range a.Provider.Kinds() {
 			m.drift.WithLabelValues(name, kind)
 			m.fights.WithLabelValues(name, kind)

@@ -25,14 +25,33 @@ const usedOver = 60
 
 // pace spreads the calls of one operation evenly, at its part of the quota.
 type pace struct {
-	rate func() float64 // calls a second that may be made now
+	ask func() float64 // calls a second that may be made now
 
-	mu   sync.Mutex
-	next time.Time // when the next call may be made
+	mu    sync.Mutex
+	asked time.Time
+	told  float64   // what ask said then
+	next  time.Time // when the next call may be made
 	made [usedOver]struct {
 		second int64
 		calls  int
 	}
+}
+
+// askedFor is for how long what may be made is taken to stay as it is.
+const askedFor = 100 * time.Millisecond
+
+// rate returns how many calls a second may be made now.
+func (p *pace) rate() float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rateNow()
+}
+
+func (p *pace) rateNow() float64 {
+	if now := time.Now(); p.asked.IsZero() || now.Sub(p.asked) >= askedFor {
+		p.asked, p.told = now, p.ask()
+	}
+	return p.told
 }
 
 // turn returns when the next call may be made.
@@ -66,7 +85,7 @@ func (p *pace) more(calls int) {
 
 // gap is the time from one call to the next, 0 where nothing bounds them.
 func (p *pace) gap() time.Duration {
-	rate := p.rate()
+	rate := p.rateNow()
 	if math.IsInf(rate, 1) {
 		return 0
 	}
@@ -125,7 +144,7 @@ func (p *paces) get(operation string) *pace {
 	defer p.mu.Unlock()
 	one, ok := p.of[operation]
 	if !ok {
-		one = &pace{rate: func() float64 { return p.share * p.quota(operation) }}
+		one = &pace{ask: func() float64 { return p.share * p.quota(operation) }}
 		if p.of == nil {
 			p.of = map[string]*pace{}
 		}
