@@ -58,6 +58,9 @@ type Clash struct {
 
 // Clashes returns what more than one of the sets of several sources declare.
 func Clashes(sets ...resource.Set) []Clash {
+	if len(sets) < 2 {
+		return nil
+	}
 	_, clashes := join(sets)
 	return clashes
 }

@@ -46,9 +46,9 @@ type declared struct {
 	ready    bool
 	revision string
 	set      resource.Set
-	sources  map[string]int                    // how many resources each declares
-	raw      map[resource.ID]resource.Resource // before normal form, to normalise only what changed
-	changed  map[resource.ID]bool              // since the last plan
+	sources  map[string]int       // how many resources each declares
+	editions []edition            // what set is made of, by feed
+	changed  map[resource.ID]bool // since the last plan
 }
 
 // load takes over new revisions. A revision with an error is refused whole:
@@ -88,13 +88,13 @@ func (r *Reconciler) loadFeed(ctx context.Context, f *feed) bool {
 	}
 	defer r.survived(ctx, f)
 	res := f.Loader.Load(f.loaded)
-	normals, odd := r.normalAll(res.Set)
+	next, odd := r.edition(f.loaded.Revision, res.Set, f.accepted)
 	res.Problems = append(res.Problems, odd...)
 	f.problems, f.documents = res.Problems, res.Documents
 	if manifest.Failed(res.Problems) {
 		return false
 	}
-	f.accepted = edition{f.loaded.Revision, res.Set, normals}
+	f.accepted = next
 	return true
 }
 
@@ -118,44 +118,43 @@ func firstError(problems []manifest.Problem) string {
 	return ""
 }
 
-// normalAll returns the normal form of each resource, in the order of set. One
-// that passes the schema and yet has none is a problem like any other.
-func (r *Reconciler) normalAll(set resource.Set) ([]resource.Resource, []manifest.Problem) {
-	normals := make([]resource.Resource, 0, set.Len())
+// edition brings what a revision declares into normal form, as far as a former
+// edition does not hold it. What passes the schema and yet has no normal form is a
+// problem like any other.
+func (r *Reconciler) edition(revision string, set resource.Set, former edition) (edition, []manifest.Problem) {
 	var odd []manifest.Problem
-	for res := range set.All() {
-		n, err := r.normal(res)
-		if err != nil {
+	var edits []resource.Edit[resource.Resource]
+	for before, after := range set.Since(former.set) {
+		if after == nil {
+			edits = append(edits, resource.Edit[resource.Resource]{ID: before.ID})
+			continue
+		}
+		n := *after
+		if old, ok := former.normals.Get(n.ID); ok && before != nil && before.Spec == n.Spec {
+			n.Spec = old.Spec
+		} else if err := r.normalise(&n); err != nil {
 			odd = append(odd, manifest.Problem{
-				File: res.Origin.File, Line: res.Origin.Line, Column: 1, Path: "spec",
+				File: n.Origin.File, Line: n.Origin.Line, Column: 1, Path: "spec",
 				Code: "no-normal-form", Message: err.Error(), Severity: manifest.Error,
 			})
 		}
-		normals = append(normals, n)
+		edits = append(edits, resource.Edit[resource.Resource]{ID: n.ID, Value: &n})
 	}
-	return normals, odd
+	return edition{revision, set, former.normals.With(edits)}, odd
 }
 
-// normal returns res with its spec in normal form, from memory where the
-// declaration is the one of the last time.
-func (r *Reconciler) normal(res resource.Resource) (resource.Resource, error) {
-	if raw, ok := r.desired.raw[res.ID]; ok && raw.Spec == res.Spec {
-		if old, ok := r.desired.set.Get(res.ID); ok {
-			res.Spec = old.Spec
-			return res, nil
-		}
-	}
-	account, ok := r.opts.Accounts[res.ID.Account]
+// normalise brings the spec of res into normal form.
+func (r *Reconciler) normalise(res *resource.Resource) (err error) {
+	kinds, ok := r.kinds[res.ID.Account]
 	if !ok {
-		return res, fmt.Errorf("account %q is not configured", res.ID.Account)
+		return fmt.Errorf("account %q is not configured", res.ID.Account)
 	}
-	kind, ok := account.Provider.Kinds()[res.ID.Kind]
+	kind, ok := kinds[res.ID.Kind]
 	if !ok {
-		return res, fmt.Errorf("account %q has no kind %s", res.ID.Account, res.ID.Kind)
+		return fmt.Errorf("account %q has no kind %s", res.ID.Account, res.ID.Kind)
 	}
-	spec, err := kind.Normal(res.Spec)
-	res.Spec = spec
-	return res, err
+	res.Spec, err = kind.Normal(res.Spec)
+	return err
 }
 
 func (r *Reconciler) selected(res resource.Resource) bool {
@@ -176,14 +175,12 @@ func (d *declared) note(before declared) {
 	if d.changed == nil {
 		d.changed = map[resource.ID]bool{}
 	}
-	for res := range d.set.All() {
-		if old, ok := before.set.Get(res.ID); !ok || !old.Spec.Equal(res.Spec) {
-			d.changed[res.ID] = true
-		}
-	}
-	for old := range before.set.All() {
-		if _, ok := d.set.Get(old.ID); !ok {
+	for old, now := range d.set.Since(before.set) {
+		switch {
+		case now == nil:
 			d.changed[old.ID] = true
+		case old == nil || !old.Spec.Equal(now.Spec):
+			d.changed[now.ID] = true
 		}
 	}
 }

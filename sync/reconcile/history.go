@@ -106,12 +106,12 @@ func (r *Reconciler) editionAt(ctx context.Context, h source.History, f *feed, r
 		return edition{}, false
 	}
 	res := f.Loader.Load(snap)
-	normals, odd := r.normalAll(res.Set)
+	e, odd := r.edition(revision, res.Set, f.accepted)
 	if manifest.Failed(append(res.Problems, odd...)) {
 		return edition{}, false
 	}
 	r.opts.Logger.Warn("the revision that was in force before stays in force", "source", f.Name, "revision", revision)
-	return edition{revision, res.Set, normals}, true
+	return e, true
 }
 
 // marked returns the revision of f that the store says was in force.

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"maps"
 	"strings"
 
 	"weir/sync/manifest"
@@ -12,7 +13,7 @@ import (
 type edition struct {
 	revision string
 	set      resource.Set
-	normals  []resource.Resource // of set, in normal form and in its order
+	normals  resource.Set // the same in normal form
 }
 
 // merge puts the accepted revisions of all feeds together. Nothing is in force
@@ -23,35 +24,47 @@ func (r *Reconciler) merge(ctx context.Context) {
 	if !ok {
 		return
 	}
-	var list []resource.Resource
-	raw := map[resource.ID]resource.Resource{}
 	var revisions []string
-	sources := map[string]int{}
+	for _, e := range editions {
+		revisions = append(revisions, e.revision)
+	}
+	next := r.desired.edited(editions, r.selected)
+	if len(editions) == 1 && r.opts.Selector == nil {
+		next.set = editions[0].normals // the same, held once
+	}
+	next.ready, next.revision = true, strings.Join(revisions, ",")
 	for i, f := range r.feeds {
-		revisions = append(revisions, editions[i].revision)
-		sources[f.Name] += 0
-		for _, n := range editions[i].normals {
-			if !r.selected(n) {
-				continue
-			}
-			list = append(list, n)
-			raw[n.ID], _ = editions[i].set.Get(n.ID)
-			sources[n.Origin.Source]++
-		}
-	}
-	set, err := resource.NewSet(list)
-	if err != nil {
-		r.opts.Logger.Error("sources cannot be put together; what was in force stays", "error", err)
-		return
-	}
-	next := declared{
-		ready: true, revision: strings.Join(revisions, ","), set: set, raw: raw, changed: r.desired.changed, sources: sources,
+		next.sources[f.Name] += 0
+		f.force = editions[i]
 	}
 	next.note(r.desired)
 	r.desired = next
-	for i, f := range r.feeds {
-		f.force = editions[i]
+}
+
+// edited returns d made of other editions, of which nothing is in two; what both
+// have is not looked at. What is not selected is not declared.
+func (d *declared) edited(editions []edition, selected func(resource.Resource) bool) declared {
+	out := declared{editions: editions, changed: d.changed, sources: map[string]int{}}
+	maps.Copy(out.sources, d.sources)
+	was := d.editions
+	if was == nil {
+		was = make([]edition, len(editions))
 	}
+	var gone, put []resource.Edit[resource.Resource] // first what is gone: it may have come to another source
+	for i := range editions {
+		for before, after := range editions[i].normals.Since(was[i].normals) {
+			if before != nil && selected(*before) {
+				gone = append(gone, resource.Edit[resource.Resource]{ID: before.ID})
+				out.sources[before.Origin.Source]--
+			}
+			if after != nil && selected(*after) {
+				put = append(put, resource.Edit[resource.Resource]{ID: after.ID, Value: after})
+				out.sources[after.Origin.Source]++
+			}
+		}
+	}
+	out.set = d.set.With(append(gone, put...))
+	return out
 }
 
 // joined returns the edition of each feed that can be put together with those
