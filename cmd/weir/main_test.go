@@ -56,7 +56,7 @@ func runScripts(t *testing.T, dir string) {
 		Dir:   dir,
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"writes": checkWrites, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll, "faults": setFaults, "calm": checkCalm, "filled": checkFilled,
+			"writes": checkWrites, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll, "faults": setFaults, "calm": checkCalm, "filled": checkFilled, "foretold": checkForetold,
 			"fought": fought, "once": checkOnce, "githost": startGitHost, "host": useGitHost, "sshd": startSSH, "inbox": startInbox, "remember": remember, "commit": commitAll,
 		},
 		Condition: func(name string) (bool, error) {

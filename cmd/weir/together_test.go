@@ -1,14 +1,17 @@
 package main
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"weir/sync/emulator"
+	"weir/sync/reconcile"
 )
 
 // beside is the number of changes of the apply in the story of processes that
@@ -42,6 +45,29 @@ func checkFilled(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Logf("%d calls in %v: %.1f %% of the quota used, at most %d within a second", len(arrivals), span, 100*used, most)
 	if *beside >= 100 && used < 0.95 {
 		ts.Fatalf("%.3f of the quota used, want 0.95", used)
+	}
+}
+
+// checkForetold checks in the report on stdout that an apply took as long as was
+// foreseen, to so many percent: `foretold PERCENT`. Of a few changes it may be a
+// second more or less: nobody knows which slots of the second in which it begins
+// others will have taken.
+func checkForetold(ts *testscript.TestScript, _ bool, args []string) {
+	percent, err := strconv.ParseFloat(args[0], 64)
+	ts.Check(err)
+	var rep reconcile.ReportDocument
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &rep))
+	if rep.Predicted == nil || rep.Predicted.Ratio == 0 {
+		ts.Fatalf("nothing was foreseen, or not all of it done: %+v", rep.Predicted)
+	}
+	off := rep.Seconds - rep.Predicted.Seconds
+	ts.Logf("%.2fs foreseen, %.2fs taken: %+.1f %%", rep.Predicted.Seconds, rep.Seconds, 100*(rep.Predicted.Ratio-1))
+	slack := percent / 100 * rep.Predicted.Seconds
+	if *beside < 100 {
+		slack++
+	}
+	if math.Abs(off) > slack {
+		ts.Fatalf("%+.2fs off, want at most %.2fs", off, slack)
 	}
 }
 

@@ -49,7 +49,7 @@ type Options struct {
 	Halted func(ctx context.Context, revision string) string
 	// Outlook returns what is known now of how fast an account's operation can be
 	// called; nil where nothing is to be foreseen.
-	Outlook func(account, operation string) call.Outlook
+	Outlook func(account, operation string, p call.Priority) call.Outlook
 	// Begins is told how what begins will go; may be nil.
 	Begins func(Forecast)
 	// Done is told of every finished change, from several goroutines at once;
@@ -124,7 +124,10 @@ func (a *Applier) ForeseeReads(want []resource.Resource) Forecast {
 }
 
 func (a *Applier) terms() Terms {
-	t := Terms{Providers: map[string]provider.Provider{}, Outlook: a.opts.Outlook, Parallel: a.opts.Parallel, Now: time.Now()}
+	t := Terms{
+		Providers: map[string]provider.Provider{}, Outlook: a.opts.Outlook, Priority: a.opts.Priority,
+		Parallel: a.opts.Parallel, Now: time.Now(),
+	}
 	for name, target := range a.opts.Accounts {
 		t.Providers[name] = target.Provider
 	}

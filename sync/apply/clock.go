@@ -10,6 +10,7 @@ import (
 type clock struct {
 	now  time.Duration
 	last time.Duration // when an answer last came
+	open int           // calls of ours that have no answer yet
 	set  int
 	next events
 }
@@ -27,9 +28,9 @@ func (c *clock) after(d time.Duration, do func()) {
 	heap.Push(&c.next, event{c.now + max(0, d), c.set, do})
 }
 
-// run lets time pass until nothing is left to happen.
+// run lets time pass until every call has its answer.
 func (c *clock) run() {
-	for len(c.next) > 0 {
+	for c.open > 0 && len(c.next) > 0 {
 		e, _ := heap.Pop(&c.next).(event)
 		c.now = e.at
 		e.do()

@@ -17,9 +17,11 @@ import (
 // has the same one.
 type Terms struct {
 	Providers map[string]provider.Provider // by account
-	// Outlook returns what is known of an account's operation now.
-	Outlook  func(account, operation string) call.Outlook
-	Parallel int // changes of one account and kind in flight, 0 for DefaultParallel
+	// Outlook returns what is known now of an account's operation for calls of a
+	// priority.
+	Outlook  func(account, operation string, p call.Priority) call.Outlook
+	Priority call.Priority // of the calls
+	Parallel int           // changes of one account and kind in flight, 0 for DefaultParallel
 	Now      time.Time
 }
 
@@ -110,8 +112,8 @@ func keyOf(reqs []*call.Request) string {
 
 func (r *rehearsal) forecast() Forecast {
 	f := Forecast{Took: r.last, Ends: r.ends}
-	for _, g := range r.gates {
-		f.Calls = append(f.Calls, g.foreseen())
+	for _, l := range r.ledgers {
+		f.Calls = append(f.Calls, l.foreseen())
 	}
 	slices.SortFunc(f.Calls, func(a, b Foreseen) int {
 		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Operation, b.Operation))
@@ -119,18 +121,18 @@ func (r *rehearsal) forecast() Forecast {
 	return f
 }
 
-func (g *gate) foreseen() Foreseen {
-	now := make([]call.Window, len(g.look.Windows))
-	for i, a := range g.look.Windows {
+func (l *ledger) foreseen() Foreseen {
+	now := make([]call.Window, len(l.look.Windows))
+	for i, a := range l.look.Windows {
 		limit, _ := a.At(0)
 		now[i] = call.Window{Limit: limit, Per: a.Per}
 	}
-	f := Foreseen{Sent: g.sent, Price: call.Price{
-		Account: g.account, Operation: g.operation, Count: len(g.sent),
-		Writes: g.tally.writes, Verifies: g.tally.verifies, Reads: g.tally.reads, PerSecond: call.PerSecond(now),
+	f := Foreseen{Sent: l.sent, Price: call.Price{
+		Account: l.account, Operation: l.name, Count: len(l.sent),
+		Writes: l.tally.writes, Verifies: l.tally.verifies, Reads: l.tally.reads, PerSecond: call.PerSecond(now),
 	}}
-	if len(g.sent) > 0 {
-		f.Seconds = g.sent[len(g.sent)-1].Seconds()
+	if len(l.sent) > 0 {
+		f.Seconds = l.sent[len(l.sent)-1].Seconds()
 	}
 	return f
 }

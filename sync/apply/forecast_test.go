@@ -24,7 +24,7 @@ func windows(s *shelf, trip time.Duration, w ...call.Window) Terms {
 	}
 	return Terms{
 		Providers: map[string]provider.Provider{"acc": s}, Now: time.Now(),
-		Outlook: func(string, string) call.Outlook { return look },
+		Outlook: func(string, string, call.Priority) call.Outlook { return look },
 	}
 }
 
@@ -65,8 +65,8 @@ func TestForesee_IsWhatTheLimiterTakes(t *testing.T) {
 			// The shelf measures no round trips, so that there is neither a credit
 			// nor another trip than the one said here.
 			terms := a.terms()
-			terms.Outlook = func(account, operation string) call.Outlook {
-				look := a.opts.Outlook(account, operation)
+			terms.Outlook = func(account, operation string, p call.Priority) call.Outlook {
+				look := a.opts.Outlook(account, operation, p)
 				look.Trip = trip
 				return look
 			}
@@ -97,16 +97,17 @@ func TestForesee_WhatIsHeldBackCostsNothing(t *testing.T) {
 	}
 }
 
-// TestForesee_RivalsTakeTurns: beside others a plan takes as many times as long.
+// TestForesee_RivalsTakeTurns: beside others a plan takes as many times as long; those who have to
+// wait take one slot of twenty, and what there is before it begins.
 func TestForesee_RivalsTakeTurns(t *testing.T) {
 	for _, tt := range []struct {
 		rivals call.Rivals
 		want   float64
 	}{
-		{call.Rivals{}, 39}, {call.Rivals{Equal: 1}, 80}, {call.Rivals{Equal: 2}, 120}, {call.Rivals{Lower: 2}, 42},
+		{call.Rivals{}, 39}, {call.Rivals{Equal: 1}, 80}, {call.Rivals{Equal: 2}, 120}, {call.Rivals{Lower: 2}, 43},
 	} {
 		terms := windows(&shelf{}, time.Millisecond)
-		terms.Outlook = func(string, string) call.Outlook {
+		terms.Outlook = func(string, string, call.Priority) call.Outlook {
 			return call.Outlook{
 				Trip: time.Millisecond, Rivals: tt.rivals,
 				Windows: []call.Allowance{{Window: call.Window{Limit: 10, Per: time.Second}}},

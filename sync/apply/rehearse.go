@@ -18,10 +18,11 @@ import (
 // as its last argument: what is changed there is to be changed here.
 type rehearsal struct {
 	clock
-	terms Terms
-	plan  *plan.Plan
-	gates map[string]*gate
-	ends  []time.Duration // of the changes that are due
+	terms   Terms
+	plan    *plan.Plan
+	ledgers map[operation]*ledger
+	gates   map[budget]*gate
+	ends    []time.Duration // of the changes that are due
 }
 
 func rehearse(p *plan.Plan, t Terms) *rehearsal {
@@ -32,7 +33,18 @@ func rehearse(p *plan.Plan, t Terms) *rehearsal {
 	return r
 }
 
-func newRehearsal(t Terms) *rehearsal { return &rehearsal{terms: t, gates: map[string]*gate{}} }
+func newRehearsal(t Terms) *rehearsal {
+	return &rehearsal{terms: t, ledgers: map[operation]*ledger{}, gates: map[budget]*gate{}}
+}
+
+// operation is an account's, and budget has its slots.
+type (
+	operation struct{ account, name string }
+	budget    struct {
+		of   any // the limiter that accounts of one key have in common, or the account
+		name string
+	}
+)
 
 // nothing comes last.
 func nothing() {}
@@ -234,19 +246,34 @@ func (r *rehearsal) calls(reqs []*call.Request, of purpose, before func(next fun
 	case 0:
 		then()
 	case 1:
-		r.gate(reqs[0]).call(of, before, then)
+		r.ledger(reqs[0]).call(of, before, then)
 	default:
-		r.gate(reqs[0]).call(of, before, func() { r.calls(reqs[1:], of, before, then) })
+		r.ledger(reqs[0]).call(of, before, func() { r.calls(reqs[1:], of, before, then) })
 	}
 }
 
-// gate returns the quota that a call counts against.
-func (r *rehearsal) gate(req *call.Request) *gate {
-	name := req.Account + "/" + req.Operation
-	g, ok := r.gates[name]
+// ledger returns where a call is written down, and through it the quota that it
+// counts against.
+func (r *rehearsal) ledger(req *call.Request) *ledger {
+	key := operation{req.Account, req.Operation}
+	l, ok := r.ledgers[key]
 	if !ok {
-		g = newGate(&r.clock, req.Account, req.Operation, r.terms.Outlook(req.Account, req.Operation))
-		r.gates[name] = g
+		look := r.terms.Outlook(key.account, key.name, r.terms.Priority)
+		l = &ledger{gate: r.gate(key, look), operation: key}
+		r.ledgers[key] = l
+	}
+	return l
+}
+
+func (r *rehearsal) gate(of operation, look call.Outlook) *gate {
+	key := budget{of.account, of.name}
+	if look.Budget != nil {
+		key.of = look.Budget
+	}
+	g, ok := r.gates[key]
+	if !ok {
+		g = newGate(&r.clock, look)
+		r.gates[key] = g
 	}
 	return g
 }

@@ -10,10 +10,6 @@ import (
 // assumedTrip is the round trip of an account of which none was measured.
 const assumedTrip = 50 * time.Millisecond
 
-// lowerTurn is how often a slot goes to a process whose calls have to wait: one
-// of so many.
-const lowerTurn = 20
-
 // tally counts calls by what they are for.
 type tally struct{ writes, verifies, reads int }
 
@@ -24,15 +20,20 @@ func writing(t *tally) *int   { return &t.writes }
 func verifying(t *tally) *int { return &t.verifies }
 func asking(t *tally) *int    { return &t.reads }
 
+// ledger is what one account calls one operation.
+type ledger struct {
+	*gate
+	operation
+	tally tally
+	sent  []time.Duration // when calls went out
+}
+
 // gate is the quota of one operation in a rehearsal: what call.Limit is to the
 // calls themselves, with the same slots (see call/slots.go), on the mean round
 // trip.
 type gate struct {
 	*clock
-	account, operation string
-	look               call.Outlook
-	tally              tally
-	sent               []time.Duration // when calls went out
+	look call.Outlook
 
 	windows  []*slots
 	waiting  []func()
@@ -49,51 +50,42 @@ type slots struct {
 	done []time.Duration // when their calls ended, ordered
 }
 
-func newGate(c *clock, account, operation string, look call.Outlook) *gate {
+func newGate(c *clock, look call.Outlook) *gate {
 	if look.Trip <= 0 {
-		look.Trip = assumedTrip
+		look.Trip, look.Shortest = assumedTrip, assumedTrip
 	}
-	g := &gate{clock: c, account: account, operation: operation, look: look}
+	g := &gate{clock: c, look: look}
 	for _, a := range look.Windows {
 		s := &slots{Allowance: a}
 		s.Busy = slices.Sorted(slices.Values(a.Busy))
-		if look.Equal+look.Lower > 0 {
-			s.crowd()
-		}
 		g.windows = append(g.windows, s)
 	}
+	g.dispatch()
 	return g
-}
-
-// crowd takes the slots that are free: others who wait have left none.
-func (s *slots) crowd() {
-	limit, _ := s.At(0)
-	for i := len(s.Busy); i < limit; i++ {
-		s.Busy = append(s.Busy, s.Per*time.Duration(i+1)/time.Duration(limit))
-	}
-	slices.Sort(s.Busy)
 }
 
 // call makes a call when there is a slot for it: first comes what is before it,
 // with the slot in its hand, and then when its answer has come. before may be nil.
-func (g *gate) call(of purpose, before func(next func()), then func()) {
-	g.waiting = append(g.waiting, func() {
+func (l *ledger) call(of purpose, before func(next func()), then func()) {
+	l.open++
+	l.waiting = append(l.waiting, func() {
 		if before == nil {
-			g.send(of, then)
+			l.send(of, then)
 			return
 		}
-		before(func() { g.send(of, then) })
+		before(func() { l.send(of, then) })
 	})
-	g.dispatch()
+	l.dispatch()
 }
 
-func (g *gate) send(of purpose, then func()) {
-	*of(&g.tally)++
-	g.sent = append(g.sent, g.now)
-	g.after(g.look.Trip, func() {
-		g.last = g.now
-		g.release()
+func (l *ledger) send(of purpose, then func()) {
+	*of(&l.tally)++
+	l.sent = append(l.sent, l.now)
+	l.after(l.look.Trip, func() {
+		l.last = l.now
+		l.release()
 		then()
+		l.open--
 	})
 }
 
@@ -110,8 +102,9 @@ func (g *gate) release() {
 // dispatch hands out the slots that there are, and looks again when there is
 // another one.
 func (g *gate) dispatch() {
-	for len(g.waiting) > 0 && g.take() {
-		if g.turn++; g.others() {
+	crowd := g.look.Equal+g.look.Lower > 0
+	for (len(g.waiting) > 0 || crowd) && g.take() {
+		if g.others() {
 			g.after(g.look.Trip, g.release)
 			continue
 		}
@@ -120,18 +113,22 @@ func (g *gate) dispatch() {
 		g.waiting = g.waiting[1:]
 		next()
 	}
-	if len(g.waiting) > 0 {
+	if len(g.waiting) > 0 || crowd {
 		g.arm()
 	}
 }
 
-// others reports whether a slot goes to another process: those who wait for the
-// same take turns.
+// others reports whether a slot goes to another process: what nobody else waits
+// for they take, and of the rest those who wait for the same take turns.
 func (g *gate) others() bool {
+	if len(g.waiting) == 0 {
+		return true
+	}
+	g.turn++
 	if g.look.Equal > 0 && g.turn%(g.look.Equal+1) != 0 {
 		return true
 	}
-	return g.look.Lower > 0 && g.turn%lowerTurn == 0
+	return g.look.Lower > 0 && g.turn%call.LongestEvery == 0
 }
 
 // take takes a slot in every window, or in none.
@@ -147,12 +144,7 @@ func (g *gate) take() bool {
 }
 
 // credit is what slots are not held for by now.
-func (g *gate) credit() time.Duration {
-	if g.answered < g.look.Unmeasured {
-		return 0
-	}
-	return g.look.Credit
-}
+func (g *gate) credit() time.Duration { return g.look.Credit(g.answered) }
 
 // taken counts the slots that are not free.
 func (s *slots) taken(now, credit time.Duration) int {

@@ -93,7 +93,7 @@ func TestOutlook_GrowsAsTheLimiterDoes(t *testing.T) {
 				c, l := limitedBy(t, &script{outcomes: fails(1, call.Throttled)}, 1, second(20), call.Window{Limit: 500, Per: time.Minute})
 				cut(c, l)
 				time.Sleep(7 * time.Second)
-				look, began := l.Outlook("Op"), time.Now()
+				look, began := l.Outlook("Op", call.Routine), time.Now()
 				for range 400 {
 					for i, now := range l.Windows("Op") {
 						if limit, _ := look.Windows[i].At(time.Since(began)); limit != now.Limit {
@@ -112,14 +112,14 @@ func TestOutlook_Trips(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const trip = 80 * time.Millisecond
 		c, l := limitedBy(t, newCloud(line{forth: trip / 2, back: trip / 2}, 1), 1, second(10))
-		if look := l.Outlook("Other"); look.Trip != 0 || look.Credit != 0 {
+		if look := l.Outlook("Other", call.Routine); look.Trip != 0 || look.Credit(100) != 0 {
 			t.Errorf("before anything was called: %+v", look)
 		}
 		all(t.Context(), c, 20, "Op")
-		if look := l.Outlook("Op"); look.Trip != trip || look.Credit != trip*92/100 || look.Unmeasured != 0 || len(look.Windows[0].Busy) != 10 {
+		if look := l.Outlook("Op", call.Routine); look.Trip != trip || look.Credit(0) != trip*92/100 || len(look.Windows[0].Busy) != 10 {
 			t.Errorf("of what was called: %+v", look)
 		}
-		if look := l.Outlook("Other"); look.Trip != trip || look.Credit != trip*92/100 || look.Unmeasured == 0 || len(look.Windows[0].Busy) != 0 {
+		if look := l.Outlook("Other", call.Routine); look.Trip != trip || look.Credit(15) != 0 || look.Credit(20) != trip*92/100 || len(look.Windows[0].Busy) != 0 {
 			t.Errorf("of what was not: %+v", look)
 		}
 	})

@@ -1,19 +1,19 @@
 package call
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Outlook is what is known now of how fast calls of an operation can be made,
 // so that it can be foreseen how long many of them take. What nobody can know is
 // not in it: throttles to come, and how long others go on.
 type Outlook struct {
 	Windows []Allowance
-	// Trip is the mean round trip measured, of the account's other operations
-	// where this one has none; 0 where there is none at all.
-	Trip time.Duration
-	// Credit is the part of the round trip for which a slot is not held once
-	// Unmeasured more answers have come; see roundTrips.credit.
-	Credit     time.Duration
-	Unmeasured int
+	// Trip is the mean round trip measured and Shortest the shortest one, of another
+	// operation of the account where this one was not called; 0 where none was.
+	Trip, Shortest time.Duration
+	Measured       int // round trips of this one
 	Rivals     // other processes that wait for the operation
 	// Budget is the limiter that has the slots: accounts of one key have one. nil
 	// where it is not known.
@@ -23,13 +23,13 @@ type Outlook struct {
 // Rivals are the other processes that wait for an operation now.
 type Rivals struct {
 	Equal int // with calls that go before these, or in turns with them
-	Lower int // with calls that these go before
+	Lower int // with calls that these go before, but for one slot of LongestEvery
 }
 
 // Allowance is a window, and how much of it may be used as time goes by.
 type Allowance struct {
 	Window
-	Busy  []time.Duration // when slots become free that are taken now, ordered
+	Busy  []time.Duration // when slots become free that are taken now
 	Steps []Step          // how the limit grows again, ordered; none while it is whole
 }
 
@@ -58,39 +58,82 @@ const (
 	lookMost = 15 * time.Minute
 )
 
-// Outlook returns what is known now of an operation.
-func (l *Limiter) Outlook(operation string) Outlook {
+// Outlook returns what is known now of an operation for calls of a priority.
+func (l *Limiter) Outlook(operation string, p Priority) Outlook {
 	now := time.Now()
 	o := l.operation(operation)
 	look := o.outlook(now)
 	if look.Trip == 0 {
-		look.Trip, look.Credit = l.elsewhere(now)
+		look.Trip, look.Shortest = l.elsewhere(now)
 	}
+	o.sharing.look(operation, &look)
 	look.Budget = l
+	look.Equal = l.Rivals(operation, p)
+	look.Lower = l.Rivals(operation, Scrub) - look.Equal
 	return look
 }
 
-// elsewhere returns the round trip and the credit of the operation with the most
-// measurements: the way to the cloud is much the same for all.
-func (l *Limiter) elsewhere(now time.Time) (trip, credit time.Duration) {
+// Looker is a shared budget that tells which of its slots are taken.
+type Looker interface {
+	// Look returns, for each window, after which times the slots become free whose
+	// calls have ended, whichever process made them.
+	Look(ctx context.Context, want Want) ([][]time.Duration, error)
+}
+
+// look asks the shared budget for the slots that are taken, where it can be asked.
+func (s *sharing) look(operation string, o *Outlook) {
+	if s == nil || s.isApart() {
+		return
+	}
+	looker, ok := s.shared.(Looker)
+	if !ok {
+		return
+	}
+	want := Want{Operation: operation}
+	for _, w := range o.Windows {
+		want.Windows = append(want.Windows, w.Window)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), rivalsTime)
+	defer cancel()
+	busy, err := looker.Look(ctx, want)
+	for i := range busy {
+		if err == nil {
+			o.Windows[i].Busy = busy[i]
+		}
+	}
+}
+
+// Credit returns the part of the round trip for which slots are not held after so
+// many more answers, if they come as those before did; see roundTrips.credit.
+func (o Outlook) Credit(answers int) time.Duration {
+	n := o.Measured + answers
+	if n < rttSamples {
+		return 0
+	}
+	return rttBucket{count: int64(n), sum: time.Duration(n) * o.Trip, shortest: o.Shortest}.credit()
+}
+
+// elsewhere returns the mean round trip and the shortest of the operation with the
+// most measurements: the way to the cloud is much the same for all.
+func (l *Limiter) elsewhere(now time.Time) (mean, shortest time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var most int64
 	for _, o := range l.operations {
 		o.mu.Lock()
 		if all := o.trips.all(now); all.count > most {
-			most, trip, credit = all.count, all.mean(), all.credit()
+			most, mean, shortest = all.count, all.mean(), all.shortest
 		}
 		o.mu.Unlock()
 	}
-	return trip, credit
+	return mean, shortest
 }
 
 func (o *operation) outlook(now time.Time) Outlook {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	all := o.trips.all(now)
-	look := Outlook{Trip: all.mean(), Credit: all.credit(), Unmeasured: int(max(0, rttSamples-all.count))}
+	look := Outlook{Trip: all.mean(), Shortest: all.shortest, Measured: int(all.count)}
 	credit := o.trips.credit(now)
 	for _, w := range o.windows {
 		a := Allowance{Window: w.Window}
@@ -128,11 +171,11 @@ func (o *operation) growing(now time.Time, windows []Allowance) {
 	}
 }
 
-// Outlook returns what is known now of an account's operation; of an unknown
-// account no more than its windows.
-func (l Limiters) Outlook(account, operation string) Outlook {
+// Outlook returns what is known now of an account's operation for calls of a
+// priority; of an unknown account no more than its windows.
+func (l Limiters) Outlook(account, operation string, p Priority) Outlook {
 	if limiter, ok := l[account]; ok {
-		return limiter.Outlook(operation)
+		return limiter.Outlook(operation, p)
 	}
 	return Outlook{Windows: []Allowance{{Window: defaultWindow()}}}
 }

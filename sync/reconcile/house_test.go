@@ -86,6 +86,7 @@ type house struct {
 	cancel   context.CancelFunc
 	ended    chan struct{}
 	share    float64
+	office   *office                                   // whom the quota is shared with, nil for nobody
 	away     *far                                      // how far the clouds are, nil for here
 	through  func(http.RoundTripper) http.RoundTripper // what stands in between, may be nil
 }
@@ -159,6 +160,9 @@ func (h *house) targets(opts Options) map[string]apply.Target {
 	} {
 		if h.limiters[name] == nil {
 			h.limiters[name], err = call.NewLimiter(call.LimiterOptions{Limits: limits, Share: h.share})
+			if h.office != nil {
+				h.office.join(h.limiters[name], name)
+			}
 		}
 		if err != nil {
 			h.t.Fatal(err)

@@ -1,17 +1,22 @@
 package reconcile
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"weir/sync/apply"
+	"weir/sync/call"
 	"weir/sync/emulator"
 	"weir/sync/plan"
+	"weir/sync/quota"
 )
 
 // prospect is a plan whose time is foreseen, and then taken.
@@ -21,6 +26,8 @@ type prospect struct {
 	before      []string // documents that are in force already
 	docs        []string // documents that are to be
 	prepare     func(h *house)
+	beside      call.Priority // that of the calls of another process
+	busy        bool          // there is another process
 }
 
 // The documents of prospects: so many of each kind.
@@ -71,6 +78,10 @@ func prospects() []prospect {
 		},
 		{name: "half of the limit", rtt: near, docs: relays(500, "a"), prepare: (*house).throttle},
 	}
+	for name, p := range map[string]call.Priority{"beside an equal": call.Routine, "beside a scrub": call.Scrub} {
+		all = append(all, prospect{name: name, rtt: near, docs: relays(300, "a"), busy: true, beside: p})
+	}
+	slices.SortFunc(all, func(a, b prospect) int { return cmp.Compare(a.name, b.name) })
 	return all
 }
 
@@ -84,6 +95,12 @@ func (h *house) throttle() {
 // applyAll makes documents so, as the command line does.
 func (h *house) applyAll(docs ...string) *apply.Report {
 	h.t.Helper()
+	return h.applyPlan(h.planAll(docs...))
+}
+
+// planAll returns the plan that makes documents so.
+func (h *house) planAll(docs ...string) *plan.Plan {
+	h.t.Helper()
 	h.commit("all.yaml", strings.Join(docs, "---\n"))
 	if _, err := h.rec.Fetch(h.t.Context()); err != nil {
 		h.t.Fatal(err)
@@ -93,6 +110,11 @@ func (h *house) applyAll(docs ...string) *apply.Report {
 		h.t.Fatal(err)
 	}
 	p.Held = nil
+	return p
+}
+
+func (h *house) applyPlan(p *plan.Plan) *apply.Report {
+	h.t.Helper()
 	rep, err := h.rec.Apply(h.t.Context(), p)
 	if err != nil || rep.Summary[apply.Done] != len(rep.Results) {
 		h.t.Fatalf("%+v, %v", rep.Summary, err)
@@ -103,6 +125,9 @@ func (h *house) applyAll(docs ...string) *apply.Report {
 // take carries out the prospect and returns the report.
 func (p prospect) take(t *testing.T) *apply.Report {
 	h := open(t)
+	if p.busy {
+		h.office = &office{begin: time.Now().Add(-time.Hour), books: map[string]*quota.Book{}}
+	}
 	h.away = &far{rtt: p.rtt, jitter: p.jitter, rand: rand.New(rand.NewPCG(1, 1)), gate: make(chan struct{}, 1)}
 	h.build(func(_ *house, o *Options) {
 		o.Policy = plan.Policy{Mode: plan.Sync, MaxRemoved: 1000, MaxRemovedPercent: 100, MaxUpdatedPercent: 100}
@@ -115,7 +140,12 @@ func (p prospect) take(t *testing.T) *apply.Report {
 		p.prepare(h)
 	}
 	h.clouds.ClearJournal()
-	rep := h.applyAll(p.docs...)
+	todo := h.planAll(p.docs...)
+	if p.busy {
+		end := h.office.work(t, "volc", p.beside)
+		defer end()
+	}
+	rep := h.applyPlan(todo)
 	p.compareCalls(t, rep, h.clouds.Journal())
 	return rep
 }
@@ -196,5 +226,71 @@ func inBubble(b *testing.B, story func(*testing.T)) {
 	})
 	if !ok {
 		b.Fatal("the story failed")
+	}
+}
+
+// office is where the processes of one machine keep the books of their calls.
+type office struct {
+	begin   time.Time
+	mu      sync.Mutex
+	books   map[string]*quota.Book
+	clients int64
+}
+
+var _ quota.Desk = (*drawer)(nil)
+
+// drawer is an office's desk for one account.
+type drawer struct {
+	*office
+	account string
+}
+
+func (o *office) Now() quota.Instant { return quota.Instant(time.Since(o.begin)) }
+
+func (d *drawer) Update(ctx context.Context, operation string, f func(*quota.Book, quota.Instant)) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	name := d.account + "/" + operation
+	if d.books[name] == nil {
+		d.books[name] = &quota.Book{}
+	}
+	f(d.books[name], d.Now())
+	return ctx.Err()
+}
+
+// join makes a limiter draw on the office's books.
+func (o *office) join(l *call.Limiter, account string) {
+	o.clients++
+	l.Share(quota.Share(&drawer{o, account}, o.clients), func(error) {})
+}
+
+// work is another process, with more calls of both relay operations than it can
+// make, until it is told to end.
+func (o *office) work(t *testing.T, account string, p call.Priority) (end func()) {
+	limits := map[string][]call.Window{}
+	for _, operation := range []string{"UpdateRelaySourceV3", "DescribeRelaySourceV3"} {
+		limits[operation] = []call.Window{{Limit: 9, Per: time.Second}}
+	}
+	l, err := call.NewLimiter(call.LimiterOptions{Limits: limits})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.join(l, account)
+	cloud := call.Func(func(context.Context, *call.Request) (*call.Response, error) {
+		time.Sleep(5 * time.Millisecond)
+		return &call.Response{Status: 200, RTT: 5 * time.Millisecond}, nil
+	})
+	c := call.Limit(call.WhenReady(cloud), call.Limiters{account: l}, nil)
+	ctx, cancel := context.WithCancel(call.WithPriority(t.Context(), p))
+	var wg sync.WaitGroup
+	for operation := range limits {
+		for range 1000 {
+			wg.Go(func() { _, _ = c.Call(ctx, &call.Request{Account: account, Operation: operation}) })
+		}
+	}
+	time.Sleep(10 * time.Second)
+	return func() {
+		cancel()
+		wg.Wait()
 	}
 }

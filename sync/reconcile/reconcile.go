@@ -43,7 +43,7 @@ type Options struct {
 	Policy   plan.Policy
 	// Outlook returns what is known now of how fast an account's operation can be
 	// called; it prices plans and reads.
-	Outlook func(account, operation string) call.Outlook
+	Outlook func(account, operation string, p call.Priority) call.Outlook
 	// Interval is after how long everything is read again, as far as Scrub allows it,
 	// and the longest time between two passes; 0 for DefaultInterval.
 	Interval time.Duration

@@ -73,7 +73,7 @@ func (r *run) newProcess(name string, policy plan.Policy, dryRun bool) (*process
 	return p, err
 }
 
-func (p *process) targets() (map[string]apply.Target, func(string, string) call.Outlook, error) {
+func (p *process) targets() (map[string]apply.Target, func(string, string, call.Priority) call.Outlook, error) {
 	recorder := apply.NewRecorder(p.store)
 	limiters, clients := call.Limiters{}, call.ByAccount{}
 	providers := map[string]provider.Provider{ali: aliyunlive.New(), volc: volcenginelive.New()}

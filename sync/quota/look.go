@@ -1,0 +1,32 @@
+package quota
+
+import (
+	"context"
+	"time"
+
+	"weir/sync/call"
+)
+
+var _ call.Looker = (*shared)(nil)
+
+// Look asks the book.
+func (s *shared) Look(ctx context.Context, want call.Want) ([][]time.Duration, error) {
+	var busy [][]time.Duration
+	err := s.desk.Update(ctx, want.Operation, func(b *Book, now Instant) { busy = b.Busy(now, want) })
+	return busy, err
+}
+
+// Busy returns, for each window, after which times the slots become free that are
+// taken now, the first one first. Of calls under way it says nothing: theirs are
+// free soon, or else when they have surely ended.
+func (b *Book) Busy(now Instant, want call.Want) [][]time.Duration {
+	busy := make([][]time.Duration, len(want.Windows))
+	for i, w := range want.Windows {
+		for _, s := range b.Slots {
+			if until := s.until(w.Hold(), want.Credit); s.Done != 0 && until > now {
+				busy[i] = append(busy[i], now.Until(until))
+			}
+		}
+	}
+	return busy
+}
