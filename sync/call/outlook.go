@@ -14,7 +14,7 @@ type Outlook struct {
 	// operation of the account where this one was not called; 0 where none was.
 	Trip, Shortest time.Duration
 	Measured       int // round trips of this one
-	Rivals     // other processes that wait for the operation
+	Rivals             // other processes that wait for the operation
 	// Budget is the limiter that has the slots: accounts of one key have one. nil
 	// where it is not known.
 	Budget *Limiter
@@ -66,22 +66,26 @@ func (l *Limiter) Outlook(operation string, p Priority) Outlook {
 	if look.Trip == 0 {
 		look.Trip, look.Shortest = l.elsewhere(now)
 	}
-	o.sharing.look(operation, &look)
+	o.sharing.look(operation, p, &look)
 	look.Budget = l
-	look.Equal = l.Rivals(operation, p)
-	look.Lower = l.Rivals(operation, Scrub) - look.Equal
 	return look
 }
 
-// Looker is a shared budget that tells which of its slots are taken.
+// Looker is a shared budget that tells who else draws on it.
 type Looker interface {
-	// Look returns, for each window, after which times the slots become free whose
-	// calls have ended, whichever process made them.
-	Look(ctx context.Context, want Want) ([][]time.Duration, error)
+	Look(ctx context.Context, want Want) (View, error)
 }
 
-// look asks the shared budget for the slots that are taken, where it can be asked.
-func (s *sharing) look(operation string, o *Outlook) {
+// View is what a shared budget tells of an operation.
+type View struct {
+	// Busy has, for each window, after which times the slots become free whose
+	// calls have ended, whichever process made them.
+	Busy [][]time.Duration
+	Rivals
+}
+
+// look asks the shared budget who else draws on it, where it can be asked.
+func (s *sharing) look(operation string, p Priority, o *Outlook) {
 	if s == nil || s.isApart() {
 		return
 	}
@@ -89,17 +93,19 @@ func (s *sharing) look(operation string, o *Outlook) {
 	if !ok {
 		return
 	}
-	want := Want{Operation: operation}
+	want := Want{Operation: operation, Priority: p}
 	for _, w := range o.Windows {
 		want.Windows = append(want.Windows, w.Window)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), rivalsTime)
 	defer cancel()
-	busy, err := looker.Look(ctx, want)
-	for i := range busy {
-		if err == nil {
-			o.Windows[i].Busy = busy[i]
-		}
+	view, err := looker.Look(ctx, want)
+	if err != nil {
+		return // whoever takes a slot next tells of it
+	}
+	o.Rivals = view.Rivals
+	for i, busy := range view.Busy {
+		o.Windows[i].Busy = busy
 	}
 }
 
@@ -107,9 +113,6 @@ func (s *sharing) look(operation string, o *Outlook) {
 // many more answers, if they come as those before did; see roundTrips.credit.
 func (o Outlook) Credit(answers int) time.Duration {
 	n := o.Measured + answers
-	if n < rttSamples {
-		return 0
-	}
 	return rttBucket{count: int64(n), sum: time.Duration(n) * o.Trip, shortest: o.Shortest}.credit()
 }
 

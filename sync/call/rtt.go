@@ -63,13 +63,7 @@ func (r *roundTrips) add(now time.Time, rtt time.Duration) {
 // measurements and 1.5 % on a hundred. What remains assumed is that delays do not
 // shrink all of a sudden by more than that below everything seen in ten minutes.
 // TestCredit_NeverAboveTheQuota counts on lines of many kinds what comes of it.
-func (r *roundTrips) credit(now time.Time) time.Duration {
-	all := r.all(now)
-	if all.count < rttSamples {
-		return 0
-	}
-	return all.credit()
-}
+func (r *roundTrips) credit(now time.Time) time.Duration { return r.all(now).credit() }
 
 // all returns what the last ten minutes have shown.
 func (r *roundTrips) all(now time.Time) rttBucket {
@@ -98,10 +92,10 @@ func (b rttBucket) mean() time.Duration {
 
 // credit returns what is believed on these measurements.
 func (b rttBucket) credit() time.Duration {
-	if b.count == 0 {
+	if b.count < rttSamples {
 		return 0
 	}
-	n := float64(max(b.count, rttSamples)) // as it will be, where it is foreseen
+	n := float64(b.count)
 	believed := 1 - max(rttDoubtLeast, rttDoubt/n)
 	doubtful := max(rttExcessLeast, rttExcess/math.Sqrt(n))
 	excess := b.mean() - b.shortest

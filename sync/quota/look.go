@@ -10,10 +10,13 @@ import (
 var _ call.Looker = (*shared)(nil)
 
 // Look asks the book.
-func (s *shared) Look(ctx context.Context, want call.Want) ([][]time.Duration, error) {
-	var busy [][]time.Duration
-	err := s.desk.Update(ctx, want.Operation, func(b *Book, now Instant) { busy = b.Busy(now, want) })
-	return busy, err
+func (s *shared) Look(ctx context.Context, want call.Want) (view call.View, err error) {
+	err = s.desk.Update(ctx, want.Operation, func(b *Book, now Instant) {
+		equal := b.Rivals(now, s.process, want.Priority)
+		view.Busy = b.Busy(now, want)
+		view.Rivals = call.Rivals{Equal: equal, Lower: b.Rivals(now, s.process, call.Scrub) - equal}
+	})
+	return view, err
 }
 
 // Busy returns, for each window, after which times the slots become free that are

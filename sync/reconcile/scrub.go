@@ -66,7 +66,7 @@ func (r *Reconciler) newScrubs() map[string]*scrub {
 			r: r, account: name, target: target, poke: make(chan struct{}, 1), queues: map[string]*scrubQueue{},
 			paces: &paces{
 				share:   share,
-				outlook: func(operation string) call.Outlook { return r.opts.Outlook(name, operation) },
+				outlook: func(operation string) call.Outlook { return r.opts.Outlook(name, operation, call.Scrub) },
 				count:   func(operation string, calls int) { r.opts.Metrics.scrubbed(name, operation, calls) },
 			},
 		}
