@@ -76,6 +76,18 @@ func (o *operation) effective() []Window {
 	return windows
 }
 
+// learnt returns the windows as throttles left them.
+func (o *operation) learnt() []Window {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.recover(time.Now())
+	windows := make([]Window, len(o.windows))
+	for i, w := range o.windows {
+		windows[i] = Window{Limit: w.ceiling, Per: w.Per}
+	}
+	return windows
+}
+
 // set replaces the windows. Calls that count against the old ones go on doing
 // so: the longest knows of all of them. So does the part that throttles took.
 func (o *operation) set(windows []Window) {

@@ -21,6 +21,7 @@ func (*old) Rivals(context.Context, string, call.Priority) (int, error) { return
 
 func (*old) Part() float64                { return 1 }
 func (*old) Longest() bool                { return false }
+func (*old) Within() bool                 { return true }
 func (o *old) Ready(context.Context) bool { return o.taken >= o.fresh }
 func (o *old) Give(e call.End) {
 	if e.Unsent {

@@ -108,6 +108,7 @@ func (l *Limiter) Set(options LimiterOptions) error {
 	l.mu.Unlock()
 	for name, o := range operations {
 		o.set(options.windows(name))
+		o.document(options.documented(name))
 	}
 	return nil
 }
@@ -120,6 +121,7 @@ func (l *Limiter) operation(name string) *operation {
 	if !ok {
 		o = &operation{name: name, sharing: l.newSharing()}
 		o.set(l.options.windows(name))
+		o.document(l.options.documented(name))
 		l.operations[name] = o
 	}
 	return o
@@ -142,6 +144,33 @@ func (l *Limiter) Limits() map[string][]Window {
 		limits[name] = o.effective()
 	}
 	return limits
+}
+
+// Ceilings returns the windows of every operation known as throttles left them: the
+// effective ones but for what an outage took.
+func (l *Limiter) Ceilings() map[string][]Window {
+	l.mu.Lock()
+	operations := maps.Clone(l.operations)
+	l.mu.Unlock()
+	ceilings := make(map[string][]Window, len(operations))
+	for name, o := range operations {
+		ceilings[name] = o.learnt()
+	}
+	return ceilings
+}
+
+// Waiting returns how many calls wait for each operation known, by priority.
+func (l *Limiter) Waiting() map[string]map[Priority]int {
+	l.mu.Lock()
+	operations := maps.Clone(l.operations)
+	l.mu.Unlock()
+	waiting := make(map[string]map[Priority]int, len(operations))
+	for name, o := range operations {
+		o.mu.Lock()
+		waiting[name] = o.queue.lengths()
+		o.mu.Unlock()
+	}
+	return waiting
 }
 
 // Ramp begins an operation's return after an outage: a tenth of its limit,
@@ -194,6 +223,9 @@ func limited(
 			return nil, refusal(req, Canceled, "gave up while waiting for quota", waitErr)
 		}
 		resp, err = o.spend(ctx, next, req, t)
+		if t.within && CodeOf(err) == Throttled {
+			metrics.foreign(req)
+		}
 		if !errors.Is(err, stale{}) {
 			break
 		}

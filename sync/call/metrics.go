@@ -16,6 +16,7 @@ type Metrics struct {
 	retries   *prometheus.CounterVec
 	waits     *prometheus.CounterVec
 	throttled *prometheus.CounterVec
+	strangers *prometheus.CounterVec
 	limits    *limitCollector
 }
 
@@ -36,10 +37,12 @@ func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 		retries:   counter("weir_call_retries_total", "API calls that were made again.", labels...),
 		waits:     counter("weir_quota_wait_seconds_total", "Time calls have waited for quota.", labels...),
 		throttled: counter("weir_throttled_total", "API calls the cloud refused as above a quota.", labels...),
-		limits:    newLimitCollector(),
+		strangers: counter("weir_throttled_foreign_total",
+			"API calls the cloud refused as above a quota though all that is known of was within what is documented.", labels...),
+		limits: newLimitCollector(),
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.calls, m.durations, m.retries, m.waits, m.throttled, m.limits} {
+	for _, c := range []prometheus.Collector{m.calls, m.durations, m.retries, m.waits, m.throttled, m.strangers, m.limits} {
 		errs = append(errs, registerer.Register(c))
 	}
 	return m, errors.Join(errs...)
@@ -59,6 +62,7 @@ func (m *Metrics) Preset(account string, operations []string) {
 		m.retries.WithLabelValues(account, operation)
 		m.waits.WithLabelValues(account, operation)
 		m.throttled.WithLabelValues(account, operation)
+		m.strangers.WithLabelValues(account, operation)
 	}
 }
 
@@ -111,6 +115,13 @@ func (m *Metrics) waited(req *Request, d time.Duration) {
 	}
 }
 
+// foreign counts a throttle that somebody else has caused.
+func (m *Metrics) foreign(req *Request) {
+	if m != nil {
+		m.strangers.WithLabelValues(req.Account, req.Operation).Inc()
+	}
+}
+
 // retried counts a retry.
 func (m *Metrics) retried(req *Request) {
 	if m != nil {
@@ -118,10 +129,12 @@ func (m *Metrics) retried(req *Request) {
 	}
 }
 
-// limitCollector reads the limits from the limiters when it is asked, for
-// they change with throttles and outages.
+// limitCollector reads the limits and the queues from the limiters when it is
+// asked, for they change all the time.
 type limitCollector struct {
 	desc     *prometheus.Desc
+	ceiling  *prometheus.Desc
+	waiting  *prometheus.Desc
 	shared   *prometheus.Desc
 	mu       sync.Mutex
 	limiters Limiters
@@ -130,8 +143,14 @@ type limitCollector struct {
 func newLimitCollector() *limitCollector {
 	return &limitCollector{
 		desc: prometheus.NewDesc("weir_quota_limit_per_second",
-			"Calls a second that may be made now: the quota times the share, less what throttles took.",
+			"Calls a second that may be made now: the quota times the share, less what throttles and outages took.",
 			[]string{"account", "operation"}, nil),
+		ceiling: prometheus.NewDesc("weir_quota_ceiling_per_second",
+			"Calls a second that throttles leave: the quota times the share, halved by each and coming back slowly.",
+			[]string{"account", "operation"}, nil),
+		waiting: prometheus.NewDesc("weir_quota_waiting",
+			"Calls of this process that wait for quota, by priority.",
+			[]string{"account", "operation", "priority"}, nil),
 		shared: prometheus.NewDesc("weir_quota_shared",
 			"1 while the quota is shared with the other processes on this state, 0 while that cannot be done and a part is used.",
 			[]string{"account"}, nil),
@@ -152,21 +171,33 @@ func (c *limitCollector) watch(account string, limiter *Limiter) {
 // Describe sends the descriptions.
 func (c *limitCollector) Describe(descs chan<- *prometheus.Desc) {
 	descs <- c.desc
+	descs <- c.ceiling
+	descs <- c.waiting
 	descs <- c.shared
 }
 
-// Collect sends a gauge for each account and operation, and one for each account
+// Collect sends the gauges of each account and operation, and one for each account
 // that shares its quota.
 func (c *limitCollector) Collect(metrics chan<- prometheus.Metric) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for account, limiter := range c.limiters {
+		gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
+			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append([]string{account}, labels...)...)
+		}
 		if shares, usable := limiter.Sharing(); shares {
-			metrics <- prometheus.MustNewConstMetric(c.shared, prometheus.GaugeValue, float(usable), account)
+			gauge(c.shared, float(usable))
 		}
 		for operation, windows := range limiter.Limits() {
-			metrics <- prometheus.MustNewConstMetric(
-				c.desc, prometheus.GaugeValue, PerSecond(windows), account, operation)
+			gauge(c.desc, PerSecond(windows), operation)
+		}
+		for operation, windows := range limiter.Ceilings() {
+			gauge(c.ceiling, PerSecond(windows), operation)
+		}
+		for operation, waiting := range limiter.Waiting() {
+			for priority, n := range waiting {
+				gauge(c.waiting, float64(n), operation, priority.String())
+			}
 		}
 	}
 }

@@ -54,8 +54,8 @@ func TestMetrics_PassTheLinter(t *testing.T) {
 	if err != nil || len(problems) != 0 {
 		t.Errorf("problems %v, error %v", problems, err)
 	}
-	if got, err := testutil.GatherAndCount(registry); err != nil || got != len(call.Codes())+5 {
-		t.Errorf("%d series, %v; want one for each code and five more", got, err)
+	if got, err := testutil.GatherAndCount(registry); err != nil || got != len(call.Codes())+12 {
+		t.Errorf("%d series, %v; want one for each code and twelve more", got, err)
 	}
 }
 
@@ -83,7 +83,8 @@ func TestMetrics_OfALimitedThrottledCall(t *testing.T) {
 		c.Call(t.Context(), request())
 		c.Call(t.Context(), request()) // waits: two slots are left
 		want := map[string]float64{
-			"weir_throttled_total": 1, "weir_call_retries_total": 1, "weir_quota_limit_per_second": 2,
+			"weir_throttled_total": 1, "weir_throttled_foreign_total": 1, "weir_quota_ceiling_per_second": 2,
+			"weir_call_retries_total": 1, "weir_quota_limit_per_second": 2,
 			"weir_quota_wait_seconds_total": 1.001, "weir_call_duration_seconds": 4,
 		}
 		for name, want := range want {
@@ -155,6 +156,66 @@ func TestMetrics_NoneGivenMeasureNothing(t *testing.T) {
 	if _, err := call.MeterUnsent(call.Meter(&script{}, m), m).Call(t.Context(), request()); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestFailure_A07_OwnThrottleIsNotForeign: a limit that the config sets above what
+// is documented can be why a call is throttled; less use than that cannot.
+func TestFailure_A07_OwnThrottleIsNotForeign(t *testing.T) {
+	tests := []struct {
+		name   string
+		within int // calls right before the throttled one
+		want   float64
+	}{
+		{"within what is documented", 9, 1},
+		{"above it", 10, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, registry := newMetrics(t)
+				m.Preset("a", []string{"Op"})
+				l, err := call.NewLimiter(call.LimiterOptions{
+					Limits: map[string][]call.Window{"Op": {second(10), {Limit: 1000, Per: time.Minute}}}, Overrides: map[string]call.Window{"Op": second(50)},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				client := &script{outcomes: append(make([]error, tt.within), fails(1, call.Throttled)...)}
+				c := call.Limit(client, call.Limiters{"a": l}, m)
+				for range tt.within + 1 {
+					c.Call(t.Context(), request())
+				}
+				if got := value(t, registry, "weir_throttled_foreign_total", nil); got != tt.want {
+					t.Errorf("%v foreign throttles, want %v", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestMetrics_Waiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, registry := newMetrics(t)
+		all := limiters(t, second(1), "a")
+		m.Watch("a", all["a"])
+		c := call.Limit(&script{}, all, m)
+		c.Call(t.Context(), request())
+		for i, p := range priorities() {
+			for range i + 1 {
+				go c.Call(call.WithPriority(t.Context(), p), &call.Request{Account: "a", Operation: "Op"})
+			}
+		}
+		synctest.Wait()
+		for i, name := range []string{"scrub", "planning", "routine", "person", "urgent"} {
+			if got := value(t, registry, "weir_quota_waiting", map[string]string{"priority": name}); got != float64(i+1) {
+				t.Errorf("%v calls of priority %s wait, want %d", got, name, i+1)
+			}
+		}
+		time.Sleep(20 * time.Second)
+		if got := value(t, registry, "weir_quota_waiting", map[string]string{"priority": "scrub"}); got != 0 {
+			t.Errorf("%v calls wait when all are done", got)
+		}
+	})
 }
 
 func TestMetrics_MinuteWindowAsPerSecond(t *testing.T) {

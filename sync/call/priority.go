@@ -35,3 +35,19 @@ func PriorityOf(ctx context.Context, req *Request) Priority {
 	}
 	return p
 }
+
+// String returns the priority's name.
+func (p Priority) String() string {
+	switch {
+	case p >= Urgent:
+		return "urgent"
+	case p == Person:
+		return "person"
+	case p == Routine:
+		return "routine"
+	case p == Planning:
+		return "planning"
+	default:
+		return "scrub"
+	}
+}

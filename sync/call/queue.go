@@ -32,7 +32,7 @@ type waiter struct {
 }
 
 // priority is the waiter's, brought into the range there is.
-func (w *waiter) priority() Priority { return Urgent - Priority(w.level) } //nolint:gosec // below levels
+func (w *waiter) priority() Priority { return priorityOf(w.level) }
 
 // push adds a call that comes now.
 func (q *queue) push(p Priority, now time.Time) *waiter {
@@ -90,3 +90,15 @@ func first(level *list.List) *waiter {
 	}
 	return nil
 }
+
+// lengths returns how many calls wait, by priority.
+func (q *queue) lengths() map[Priority]int {
+	lengths := make(map[Priority]int, levels)
+	for i := range q.levels {
+		lengths[priorityOf(i)] = q.levels[i].Len()
+	}
+	return lengths
+}
+
+// priorityOf returns the priority of a level.
+func priorityOf(level int) Priority { return Urgent - Priority(level) } //nolint:gosec // below levels

@@ -14,11 +14,14 @@ import (
 	"weir/sync/call"
 )
 
-// used returns the part of the quota that the calls after the first ones used.
-func used(arrivals []time.Time, w call.Window, first int) float64 {
-	arrivals = arrivals[first:]
-	span := arrivals[len(arrivals)-1].Sub(arrivals[0])
-	return float64(len(arrivals)-w.Limit) / (float64(w.Limit) * span.Seconds() / w.Per.Seconds())
+// used returns the part of the quota that arrivals used: the window by the mean
+// time in which as many calls arrived as it lets through.
+func used(arrivals []time.Time, w call.Window) float64 {
+	var sum time.Duration
+	for i, last := range arrivals[w.Limit:] {
+		sum += last.Sub(arrivals[i])
+	}
+	return float64(w.Per) * float64(len(arrivals)-w.Limit) / float64(sum)
 }
 
 // load is a line, and the part of the quota that must be used on it.
@@ -51,7 +54,7 @@ func (l load) use(t testing.TB, calls, first int, w call.Window) (part float64, 
 	c, _ := limitedBy(t, server, 1, w)
 	all(t.Context(), c, calls, "Op")
 	arrivals := server.seen("Op")
-	return used(arrivals, w, first), max(0, most(arrivals, w.Per)-w.Limit)
+	return used(arrivals[first:], w), over(arrivals, w)
 }
 
 func TestLimiter_UseOfTheQuota(t *testing.T) {
@@ -61,12 +64,37 @@ func TestLimiter_UseOfTheQuota(t *testing.T) {
 				part, above := l.use(t, 2000, 300, second(10))
 				t.Logf("%.1f %% of the quota used", 100*part)
 				if above > 0 {
-					t.Errorf("%d calls above the limit in one window", above)
+					t.Errorf("%d windows above the limit", above)
 				}
 				if part < l.atLeast {
 					t.Errorf("%.3f of the quota used, want at least %.3f", part, l.atLeast)
 				}
 			})
+		})
+	}
+}
+
+// virtually runs f in virtual time, for benchmarks: synctest has tests only.
+func virtually(b *testing.B, f func(t *testing.T)) {
+	b.Helper()
+	test := testing.InternalTest{Name: b.Name(), F: func(t *testing.T) { synctest.Test(t, f) }}
+	if !testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{test}) {
+		b.Fatal("it failed")
+	}
+}
+
+// BenchmarkLimiter_Use tells which part of a quota is used in virtual time, and what
+// the server saw that was above it.
+func BenchmarkLimiter_Use(b *testing.B) {
+	for _, l := range loads() {
+		b.Run(fmt.Sprintf("rtt=%v/jitter=%v", l.rtt, l.jitter), func(b *testing.B) {
+			var part float64
+			var above int
+			for b.Loop() {
+				virtually(b, func(t *testing.T) { part, above = l.use(t, 2000, 300, second(10)) })
+			}
+			b.ReportMetric(100*part, "%-used")
+			b.ReportMetric(float64(above), "windows-above")
 		})
 	}
 }

@@ -37,8 +37,10 @@ type Shared interface {
 // Want is what a call asks for.
 type Want struct {
 	Operation string
-	Windows   []Window      // documented or overridden, times the share
-	Credit    time.Duration // the most that is surely known of the way, see End.Extra
+	Windows   []Window // documented or overridden, times the share
+	// Documented are the documented windows that Windows may exceed, see Slot.Within.
+	Documented []Window
+	Credit     time.Duration // the most that is surely known of the way, see End.Extra
 	// Priority is that of the call which is to have the slot, and Waiting the number
 	// of calls of it that wait in this process.
 	Priority Priority
@@ -59,6 +61,9 @@ type Slot interface {
 	// Longest reports whether the slot is for the call that has waited longest,
 	// whatever its priority: one of LongestEvery is.
 	Longest() bool
+	// Within reports whether the calls of all processes were within the documented
+	// windows when it was taken, its own included.
+	Within() bool
 	// Ready waits for the short time until the call may be sent on it, and
 	// reports whether it may: not when ctx ends, or when too much time has
 	// passed since it was taken.
@@ -210,6 +215,9 @@ func (o *operation) want() Want {
 	for _, window := range o.windows {
 		w.Windows = append(w.Windows, window.Window)
 	}
+	for _, window := range o.documented {
+		w.Documented = append(w.Documented, window.Window)
+	}
 	o.asked = w.Priority
 	return w
 }
@@ -318,6 +326,9 @@ func (*lonely) Part() float64 { return 1 }
 
 // Longest reports whether it is the turn of the one that has waited longest.
 func (l *lonely) Longest() bool { return l.t.longest() }
+
+// Within is always true: more is not known than the operation itself knows.
+func (*lonely) Within() bool { return true }
 
 // Ready is always true: the slot covers the sending whenever it happens.
 func (*lonely) Ready(context.Context) bool { return true }

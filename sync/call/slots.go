@@ -120,18 +120,20 @@ type operation struct {
 	name    string
 	mu      sync.Mutex
 	windows []*window
-	flying  int // calls that hold slots and have not ended, and the asker
-	queue   queue
-	taken   int64 // slots taken until now, where they are not shared
-	asker   *waiter
-	asked   Priority // what it asked for
-	anew    func()   // makes it ask anew
-	timer   *time.Timer
-	trips   roundTrips
-	cuts    int       // times it was throttled
-	given   time.Time // when slots were last taken away or given back
-	outage  time.Time // when the last outage ended, zero when its ramp is over
-	sharing *sharing  // nil where nobody else draws on the budget
+	// documented are the documented windows that those in force may exceed.
+	documented []*window
+	flying     int // calls that hold slots and have not ended, and the asker
+	queue      queue
+	taken      int64 // slots taken until now, where they are not shared
+	asker      *waiter
+	asked      Priority // what it asked for
+	anew       func()   // makes it ask anew
+	timer      *time.Timer
+	trips      roundTrips
+	cuts       int       // times it was throttled
+	given      time.Time // when slots were last taken away or given back
+	outage     time.Time // when the last outage ended, zero when its ramp is over
+	sharing    *sharing  // nil where nobody else draws on the budget
 }
 
 // ticket is the right to make one call.
@@ -139,6 +141,7 @@ type ticket struct {
 	cuts   int   // the operation's when the slot was taken
 	number int64 // of the slot, where it is not shared
 	slot   Slot  // of the shared budget, nil where there is none
+	within bool  // the documented quota, see document
 }
 
 // acquire waits for a slot in every window and of the shared budget. Its error is
@@ -209,7 +212,8 @@ func (o *operation) leave(w *waiter) {
 // ticket returns the right to a call for which local slots are taken.
 func (o *operation) ticket(slot Slot) ticket {
 	o.taken++
-	return ticket{cuts: o.cuts, number: o.taken, slot: slot}
+	within := o.within(time.Now()) && (slot == nil || slot.Within())
+	return ticket{cuts: o.cuts, number: o.taken, slot: slot, within: within}
 }
 
 // ask draws a slot of the shared budget for the best of those that wait, on behalf
@@ -352,6 +356,9 @@ func (o *operation) hold(now time.Time, e ending) {
 		o.trips.add(now, e.rtt)
 	}
 	for _, w := range o.windows {
+		w.done[e.way()] = append(w.done[e.way()], now)
+	}
+	for _, w := range o.documented {
 		w.done[e.way()] = append(w.done[e.way()], now)
 	}
 }

@@ -117,6 +117,17 @@ func most(arrivals []time.Time, per time.Duration) int {
 	return best
 }
 
+// over counts the windows that begin with an arrival and have more than the limit.
+func over(arrivals []time.Time, w call.Window) int {
+	n := 0
+	for i, at := range arrivals {
+		if i+w.Limit < len(arrivals) && arrivals[i+w.Limit].Sub(at) <= w.Per {
+			n++
+		}
+	}
+	return n
+}
+
 // all makes n calls at once through c and waits for their end.
 func all(ctx context.Context, c call.Caller, n int, operation string) (failed int) {
 	var wg sync.WaitGroup

@@ -146,13 +146,8 @@ func (b *Book) cut(now Instant) {
 // tidy removes what no longer counts and gives back what throttles took. A
 // clock that was set back holds nothing for longer than if it happened now.
 func (b *Book) tidy(now Instant, want call.Want) {
-	for _, w := range want.Windows {
-		longer := max(0, w.Hold()-b.Longest)
-		b.Longest += longer
-		if now < b.Quiet { // nobody knew of this window when the silence began
-			b.Quiet = b.Quiet.After(longer)
-		}
-	}
+	b.lengthen(now, want.Windows)
+	b.lengthen(now, want.Documented)
 	b.Quiet = min(b.Quiet, now.After(call.Lease+b.Longest))
 	b.Given = min(b.Given, now)
 	for i := range b.Slots {
@@ -165,6 +160,18 @@ func (b *Book) tidy(now Instant, want call.Want) {
 	})
 	for ; b.Lost > 0 && b.Given.Until(now) >= giveBack; b.Given = b.Given.After(giveBack) {
 		b.Lost = max(0, b.Lost-giveBackPart)
+	}
+}
+
+// lengthen remembers the longest hold, and makes a silence longer that began when
+// nobody knew of it.
+func (b *Book) lengthen(now Instant, windows []call.Window) {
+	for _, w := range windows {
+		longer := max(0, w.Hold()-b.Longest)
+		b.Longest += longer
+		if now < b.Quiet {
+			b.Quiet = b.Quiet.After(longer)
+		}
 	}
 }
 
@@ -210,6 +217,17 @@ func (b *Book) wait(now Instant, want call.Want, me *Seat) (from Instant, wait t
 		from = max(from, at)
 	}
 	return from, wait
+}
+
+// within reports whether the calls that count from an instant on are within the
+// documented windows.
+func (b *Book) within(from Instant, want call.Want) bool {
+	for _, w := range want.Documented {
+		if len(b.taken(from, w, want.Credit)) > w.Limit {
+			return false
+		}
+	}
+	return true
 }
 
 // later counts the ordered instants after one.

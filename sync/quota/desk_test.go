@@ -119,6 +119,22 @@ func (c *cloud) most(per time.Duration) int {
 	return best
 }
 
+// above counts the windows that end with an arrival and have more than the limit.
+func (c *cloud) above(w call.Window) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, first := 0, 0
+	for i, at := range c.arrivals {
+		for at.Sub(c.arrivals[first]) > w.Per {
+			first++
+		}
+		if i-first+1 > w.Limit {
+			n++
+		}
+	}
+	return n
+}
+
 // count counts the arrivals.
 func (c *cloud) count() int {
 	c.mu.Lock()

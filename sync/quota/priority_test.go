@@ -3,12 +3,17 @@ package quota_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"weir/sync/call"
+	"weir/sync/quota"
 )
 
 // flood makes more calls of a priority than any quota lets through, until ctx ends.
@@ -118,4 +123,40 @@ func TestShare_Rivals(t *testing.T) {
 			t.Errorf("%d rivals without a desk", got)
 		}
 	})
+}
+
+// TestFailure_A07_ForeignIsWhatNoneOfUsDid: calls of another process count for
+// whether a throttle is somebody else's doing.
+func TestFailure_A07_ForeignIsWhatNoneOfUsDid(t *testing.T) {
+	for calls, want := range map[int]float64{4: 1, 10: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			server, desk := newCloud(1e6, 1e6, 0, 1), newMemory()
+			registry := prometheus.NewRegistry()
+			metrics, err := call.NewMetrics(registry)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, n := range []int{calls, 1} {
+				l, err := call.NewLimiter(call.LimiterOptions{
+					Limits: map[string][]call.Window{"Op": {second(10)}}, Overrides: map[string]call.Window{"Op": second(50)},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				l.Share(quota.Share(desk, int64(i+1)), func(err error) { t.Error(err) })
+				p := &process{name: "a", limiter: l, caller: call.Limit(call.WhenReady(server), call.Limiters{"a": l}, metrics)}
+				server.throttle = func() bool { return i == 1 }
+				p.calls(t.Context(), n)
+			}
+			metrics.Preset("a", []string{"Op"})
+			problem := testutil.GatherAndCompare(registry, strings.NewReader(fmt.Sprintf(`
+				# HELP weir_throttled_foreign_total API calls the cloud refused as above a quota though all that is known of was within what is documented.
+				# TYPE weir_throttled_foreign_total counter
+				weir_throttled_foreign_total{account="a",operation="Op"} %v
+			`, want)), "weir_throttled_foreign_total")
+			if problem != nil {
+				t.Errorf("after %d calls of another process: %v", calls, problem)
+			}
+		})
+	}
 }

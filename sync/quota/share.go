@@ -42,7 +42,7 @@ func (s *shared) Take(ctx context.Context, want call.Want) (call.Slot, error) {
 		err := s.desk.Update(ctx, want.Operation, func(b *Book, now Instant) {
 			want.Waited = since.Until(now)
 			taken.number, taken.from, again = b.Take(now, s.process, want)
-			taken.taken, taken.part = now, b.Part()
+			taken.taken, taken.part, taken.within = now, b.Part(), b.within(taken.from, want)
 		})
 		if err != nil {
 			return nil, err
@@ -72,6 +72,7 @@ type slot struct {
 	taken     Instant
 	from      Instant // when it is free
 	part      float64
+	within    bool
 }
 
 // Part is the part of the windows that may be used.
@@ -80,6 +81,10 @@ func (s *slot) Part() float64 { return s.part }
 // Longest reports whether the slot's number is one of those that are for whoever
 // has waited longest.
 func (s *slot) Longest() bool { return longest(s.number) }
+
+// Within reports whether the calls of all processes were within the documented
+// windows.
+func (s *slot) Within() bool { return s.within }
 
 // Ready waits until the slot is free, and reports whether it was taken a moment
 // ago.

@@ -76,41 +76,6 @@ func together(t *testing.T, server *cloud, n, calls int, windows ...call.Window)
 	return time.Since(begin)
 }
 
-// TestFailure_A26_ProcessesShareTheQuota: no window has more than the limit,
-// and as much of it is used as by one process alone.
-func TestFailure_A26_ProcessesShareTheQuota(t *testing.T) {
-	tests := []struct {
-		processes           int
-		forth, back, jitter time.Duration
-		atLeast             float64
-	}{
-		{1, time.Millisecond, time.Millisecond, 0, 0.99},
-		{2, time.Millisecond, time.Millisecond, 0, 0.97},
-		{4, time.Millisecond, time.Millisecond, 0, 0.97},
-		{2, 25e6, 25e6, 0, 0.96},
-		{4, 250e6, 250e6, 0, 0.90},
-		{3, 25e6, 25e6, 5e6, 0.92},
-		{3, 25e6, 25e6, 20e6, 0.90},
-	}
-	for _, tt := range tests {
-		t.Run(fmt.Sprintf("%d, %v and %v, jitter %v", tt.processes, tt.forth, tt.back, tt.jitter), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				const calls, limit = 400, 10
-				server := newCloud(tt.forth, tt.back, tt.jitter, 1)
-				took := together(t, server, tt.processes, calls, second(limit))
-				if got := server.most(time.Second); got > limit {
-					t.Errorf("%d calls in one second, limit %d", got, limit)
-				}
-				used := float64(tt.processes*calls-limit) / limit / took.Seconds()
-				t.Logf("%.1f %% of the quota used", 100*used)
-				if used < tt.atLeast {
-					t.Errorf("%.3f of the quota used, want at least %.3f", used, tt.atLeast)
-				}
-			})
-		})
-	}
-}
-
 func TestShare_TurnsAreFair(t *testing.T) {
 	for _, n := range []int{2, 3} {
 		synctest.Test(t, func(t *testing.T) {

@@ -93,7 +93,8 @@ func TestCalls(t *testing.T) {
 			plan.Change{Action: plan.Create, After: specOf(t, running("")), Acts: []plan.Act{start}},
 			[]ask{{
 				opRecord, `{"Command":"start",` + record + `}`, true,
-				call.Act{Name: "start", Token: "t1", Repeatable: true}, call.Routine,
+				call.Act{Name: "start", Token: "t1", Repeatable: true},
+				call.Routine,
 			}},
 		},
 		{
@@ -118,7 +119,8 @@ func TestCalls(t *testing.T) {
 				opPrefetch,
 				`{` + prefet + `,"RegionCode":"ZHJ","ConnectionTimeout":"90000","MediaTimeout":"100000"}`,
 				false,
-				call.Act{Name: "region ZHJ", Token: "p@0", Lasts: 90 * time.Second}, call.Routine,
+				call.Act{Name: "region ZHJ", Token: "p@0", Lasts: 90 * time.Second},
+				call.Routine,
 			}},
 		},
 		{
@@ -130,7 +132,8 @@ func TestCalls(t *testing.T) {
 			[]ask{{
 				opPrefetch, `{` + prefet + `,"RegionCode":"BEJ","ConnectionTimeout":"0"}`,
 				false,
-				call.Act{Name: "region BEJ", Token: "p@0"}, call.Routine,
+				call.Act{Name: "region BEJ", Token: "p@0"},
+				call.Routine,
 			}},
 		},
 		{"prefetch forgotten", kindPrefetch, plan.Change{Action: plan.Delete, Before: specOf(t, limited)}, nil},

@@ -19,7 +19,7 @@ func NewTransport() *http.Transport {
 		TLSHandshakeTimeout: 5 * time.Second,
 		// Gateways close idle connections after 60 seconds or more; being first
 		// keeps a request from being written to a connection that is going away.
-		IdleConnTimeout:        30 * time.Second,
+		IdleConnTimeout: 30 * time.Second,
 		// As many as calls can be in flight: a connection that is not kept costs the
 		// next call a handshake.
 		MaxIdleConns:           512,

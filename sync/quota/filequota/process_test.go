@@ -70,12 +70,13 @@ func caller(between func()) call.Caller {
 	l.Share(New(os.Getenv(childDir), nil).Share(), func(err error) { fmt.Println("apart", err) })
 	url := os.Getenv(childURL) + "/?by=" + fmt.Sprint(os.Getpid())
 	send := call.WhenReady(call.Func(func(context.Context, *call.Request) (*call.Response, error) {
+		sent := time.Now()
 		resp, err := http.Get(url)
 		if err != nil {
 			return nil, &call.Error{Code: call.Unknown}
 		}
 		_, err = io.Copy(io.Discard, resp.Body)
-		return &call.Response{}, err
+		return &call.Response{RTT: time.Since(sent)}, err
 	}))
 	return call.Limit(call.Func(func(ctx context.Context, req *call.Request) (*call.Response, error) {
 		between()
@@ -117,13 +118,16 @@ type server struct {
 	by       map[string]int
 }
 
-func newServer(t *testing.T) *server {
+// newServer returns one that is so far away, in the time of both ways.
+func newServer(t testing.TB, away time.Duration) *server {
 	s := &server{by: map[string]int{}}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		time.Sleep(away / 2)
 		s.mu.Lock()
-		defer s.mu.Unlock()
 		s.arrivals = append(s.arrivals, time.Now())
 		s.by[r.FormValue("by")]++
+		s.mu.Unlock()
+		time.Sleep(away / 2)
 	}))
 	t.Cleanup(s.Close)
 	return s
@@ -155,13 +159,13 @@ func (s *server) total(c *process) int {
 
 // process is a child that runs this test binary.
 type process struct {
-	t   *testing.T
+	t   testing.TB
 	cmd *exec.Cmd
 	in  io.WriteCloser
 	out *bufio.Scanner
 }
 
-func start(t *testing.T, role, dir, url string) *process {
+func start(t testing.TB, role, dir, url string) *process {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childRole+"="+role, childDir+"="+dir, childURL+"="+url)
@@ -203,7 +207,7 @@ func (p *process) signal(s os.Signal) {
 // another one in the middle.
 func TestFailure_P06_A26_Processes(t *testing.T) {
 	t.Parallel()
-	s, dir := newServer(t), t.TempDir()
+	s, dir := newServer(t, 0), t.TempDir()
 	var all []*process
 	for range 4 {
 		all = append(all, start(t, "busy", dir, s.URL))
@@ -232,7 +236,7 @@ func TestFailure_P06_A26_Processes(t *testing.T) {
 // the quota, which is used.
 func TestShare_BusyProcessesGetEqualParts(t *testing.T) {
 	t.Parallel()
-	s, dir := newServer(t), t.TempDir()
+	s, dir := newServer(t, 0), t.TempDir()
 	one, two := start(t, "busy", dir, s.URL), start(t, "busy", dir, s.URL)
 	one.says("ready")
 	two.says("ready")
@@ -260,7 +264,7 @@ func TestShare_BusyProcessesGetEqualParts(t *testing.T) {
 // nineteen slots of twenty.
 func TestShare_ProcessOfAPersonGoesFirst(t *testing.T) {
 	t.Parallel()
-	s, dir := newServer(t), t.TempDir()
+	s, dir := newServer(t, 0), t.TempDir()
 	start(t, "scrub", dir, s.URL).says("ready")
 	start(t, "planning", dir, s.URL).says("ready")
 	time.Sleep(time.Second)
@@ -283,7 +287,7 @@ func TestShare_ProcessOfAPersonGoesFirst(t *testing.T) {
 // slot and sending does not send on that slot when it goes on.
 func TestFailure_P06_StoppedProcessTakesAnotherSlot(t *testing.T) {
 	t.Parallel()
-	s := newServer(t)
+	s := newServer(t, 0)
 	p := start(t, "slow", t.TempDir(), s.URL)
 	p.says("slot")
 	p.signal(syscall.SIGSTOP)
@@ -350,11 +354,10 @@ func BenchmarkCall(b *testing.B) {
 // else.
 func BenchmarkContention(b *testing.B) {
 	for b.Loop() {
-		t := &testing.T{}
 		dir := b.TempDir()
 		var all []*process
 		for range 4 {
-			p := start(t, "race", dir, "")
+			p := start(b, "race", dir, "")
 			p.says("ready")
 			all = append(all, p)
 		}
@@ -369,5 +372,34 @@ func BenchmarkContention(b *testing.B) {
 			b.ReportMetric(most, "µs/99th")
 			_ = p.cmd.Wait()
 		}
+	}
+}
+
+// BenchmarkUse tells which part of a quota two processes use together through real
+// files, with a server at a distance.
+func BenchmarkUse(b *testing.B) {
+	for _, away := range []time.Duration{0, 100 * time.Millisecond, 500 * time.Millisecond} {
+		b.Run(fmt.Sprintf("rtt=%v", away), func(b *testing.B) {
+			for b.Loop() {
+				s, dir := newServer(b, away), b.TempDir()
+				for range 2 {
+					start(b, "busy", dir, s.URL)
+				}
+				time.Sleep(25 * time.Second) // until there are a hundred answers for each
+				s.mu.Lock()
+				before := len(s.arrivals)
+				s.mu.Unlock()
+				time.Sleep(15 * time.Second)
+				s.mu.Lock()
+				settled := s.arrivals[before:]
+				var sum time.Duration
+				for i, last := range settled[limit:] {
+					sum += last.Sub(settled[i])
+				}
+				s.mu.Unlock()
+				b.ReportMetric(100*float64(time.Second)*float64(len(settled)-limit)/float64(sum), "%-used")
+				b.ReportMetric(float64(max(0, s.most()-limit)), "calls-above")
+			}
+		})
 	}
 }
