@@ -125,6 +125,9 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 	if err != nil {
 		return setup, err
 	}
+	if setup.Identity, err = identityOfAll(ctx, cfg, store); err != nil {
+		return setup, err
+	}
 	setup.Close = closeAll
 	setup.Reconcile = reconcile.Options{
 		Feeds: feeds, Accounts: targets, Store: store, Outlook: b.limiters.Outlook, Policy: cfg.Policy,

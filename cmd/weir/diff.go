@@ -10,12 +10,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"weir/sync/apply"
 	"weir/sync/call"
 	"weir/sync/config"
+	"weir/sync/daemon"
 	"weir/sync/manifest"
 	"weir/sync/plan"
 	"weir/sync/reconcile"
@@ -28,9 +30,10 @@ type diffFlags struct {
 	out           string
 	selector      []string
 	showUnchanged bool
-	rev           string // what the sources would be, "" for what they are
-	base          string // a revision to compare with instead of the accounts
-	source        string // which source rev and base are of, "" for the only one
+	rev           string        // what the sources would be, "" for what they are
+	base          string        // a revision to compare with instead of the accounts
+	source        string        // which source rev and base are of, "" for the only one
+	cached        time.Duration // the age up to which the daemon's observations are used, 0 for none
 }
 
 func (a *app) diffCmd() *cobra.Command {
@@ -49,6 +52,7 @@ func (a *app) diffCmd() *cobra.Command {
 	cmd.Flags().BoolVar(&f.showUnchanged, "show-unchanged", false, "also list resources with nothing to do")
 	cmd.Flags().StringVar(&f.rev, "rev", "", "what the source would be at the `revision`")
 	cmd.Flags().StringVar(&f.base, "base", "", "compare with what the `revision` declares; the accounts are not asked")
+	cmd.Flags().DurationVar(&f.cached, "cached", 0, "use what the daemon has read no longer than `age` ago, and read the rest")
 	cmd.Flags().StringVar(&f.source, "source", "", "`name` of the source that --rev and --base are of")
 	return cmd
 }
@@ -60,6 +64,9 @@ func (a *app) diff(ctx context.Context, f diffFlags) error {
 	if f.source != "" && f.rev == "" && f.base == "" {
 		return errors.New("--source says of which source --rev and --base are; there is neither")
 	}
+	if f.cached < 0 || f.cached > 0 && f.base != "" {
+		return errors.New("--cached wants an age above 0, and says nothing with --base, which reads no account")
+	}
 	if f.base != "" {
 		return a.diffSince(ctx, f)
 	}
@@ -68,9 +75,15 @@ func (a *app) diff(ctx context.Context, f diffFlags) error {
 		return a.refuse(review{failed: err})
 	}
 	defer one.close()
+	if f.cached > 0 {
+		if err := a.takeOver(ctx, one, f.cached); err != nil {
+			return a.refuse(one.review(reconcile.PlanDocument{}, err))
+		}
+	}
 	if one.plan, err = a.planOnce(ctx, one); err != nil {
 		return a.refuse(one.review(reconcile.PlanDocument{}, err))
 	}
+	a.tellCached(one)
 	return a.tellDiff(one, f)
 }
 
@@ -157,13 +170,14 @@ func savePlan(path string, doc reconcile.PlanDocument) error {
 
 // oneShot is a configuration made ready for one plan.
 type oneShot struct {
-	rec   *reconcile.Reconciler
-	store state.Store
-	cfg   *config.Config
-	plan  *plan.Plan
-	begin func(apply.Forecast) // told how carrying it out will go; may be set late
-	done  func(apply.Result)   // told of each finished change; the same
-	close func()
+	identity daemon.Identity // of what it works on
+	rec      *reconcile.Reconciler
+	store    state.Store
+	cfg      *config.Config
+	plan     *plan.Plan
+	begin    func(apply.Forecast) // told how carrying it out will go; may be set late
+	done     func(apply.Result)   // told of each finished change; the same
+	close    func()
 	// place finds a file in the repository; against is the revision that the
 	// plan compares with, "" for the accounts.
 	place   func(resource.Origin) string
@@ -232,6 +246,7 @@ func (a *app) ready(ctx context.Context, cfg *config.Config, o openOptions, at m
 		return nil, err
 	}
 	one.close, one.store = func() { _ = setup.Close() }, setup.Reconcile.Store
+	one.identity = setup.Identity
 	setup.Reconcile.Priority = call.Person
 	if one.rec, err = reconcile.New(setup.Reconcile); err != nil {
 		one.close()

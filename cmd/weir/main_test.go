@@ -56,7 +56,7 @@ func runScripts(t *testing.T, dir string) {
 		Dir:   dir,
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"writes": checkWrites, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll, "faults": setFaults, "calm": checkCalm, "filled": checkFilled, "foretold": checkForetold,
+			"writes": checkWrites, "calls": checkCalls, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll, "faults": setFaults, "calm": checkCalm, "filled": checkFilled, "foretold": checkForetold,
 			"fought": fought, "once": checkOnce, "githost": startGitHost, "host": useGitHost, "sshd": startSSH, "inbox": startInbox, "remember": remember, "commit": commitAll,
 		},
 		Condition: func(name string) (bool, error) {
@@ -119,6 +119,21 @@ func checkWrites(ts *testscript.TestScript, _ bool, want []string) {
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		ts.Fatalf("writes %v, want %v", got, want)
+	}
+}
+
+// checkCalls checks all the calls since the last look: `calls Op Op`.
+func checkCalls(ts *testscript.TestScript, _ bool, want []string) {
+	clouds := ts.Value("clouds").(*emulator.Emulator)
+	got := []string{}
+	for _, c := range clouds.Journal() {
+		got = append(got, c.Operation)
+	}
+	clouds.ClearJournal()
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		ts.Fatalf("calls %v, want %v", got, want)
 	}
 }
 

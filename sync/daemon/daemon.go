@@ -35,7 +35,15 @@ const (
 type Setup struct {
 	Reconcile reconcile.Options
 	Webhooks  []webhook.Hook // none: the route answers 404
-	Close     func() error   // closes sources and store; may be nil
+	Identity  Identity
+	Close     func() error // closes sources and store; may be nil
+}
+
+// Identity tells what a configuration works on from all else: observations that
+// were made of one thing say nothing of another.
+type Identity struct {
+	State    string            `json:"state"`    // the store's
+	Accounts map[string]string `json:"accounts"` // cloud, address and key of each account, as a hash
 }
 
 // Options says how to run. Listen and Load are required.
@@ -67,6 +75,7 @@ type Daemon struct {
 type loop struct {
 	*reconcile.Reconciler
 	webhooks *webhook.Handler
+	identity Identity
 	starts   *starts
 	store    state.Store
 	dryRun   bool
@@ -135,7 +144,7 @@ func (d *Daemon) load(ctx context.Context) (*loop, error) {
 	}
 	setup.Reconcile.ReadOnly = d.starts.readOnly
 	l := &loop{
-		store: setup.Reconcile.Store, dryRun: setup.Reconcile.DryRun, starts: d.starts,
+		identity: setup.Identity, store: setup.Reconcile.Store, dryRun: setup.Reconcile.DryRun, starts: d.starts,
 		close: setup.Close, stop: func() {}, ended: make(chan struct{}),
 	}
 	close(l.ended) // until it is started
@@ -242,8 +251,10 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	return err
 }
 
-func (d *Daemon) reconciler() *reconcile.Reconciler {
+func (d *Daemon) reconciler() *reconcile.Reconciler { return d.loop().Reconciler }
+
+func (d *Daemon) loop() *loop {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.current.Reconciler
+	return d.current
 }

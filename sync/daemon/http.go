@@ -32,6 +32,7 @@ func (d *Daemon) routes() http.Handler {
 	mux.HandleFunc("GET /api/v1/status", d.status)
 	mux.HandleFunc("GET /api/v1/plan", d.plan)
 	mux.HandleFunc("GET /api/v1/resources", d.resources)
+	mux.HandleFunc("GET /api/v1/observations", d.observations)
 	mux.HandleFunc("POST /api/v1/sync", d.sync)
 	mux.HandleFunc("POST /webhook/{source}", func(w http.ResponseWriter, r *http.Request) {
 		d.webhooks.Load().ServeHTTP(w, r)

@@ -38,6 +38,9 @@ type PlanDocument struct {
 	// last consent was used: the guards compare with the one, the hash has both.
 	Declared  map[string]int `json:"declared,omitempty"`
 	Consented time.Time      `json:"consented,omitzero"`
+	// Cached says how much of it another process has read, nil where nothing was
+	// taken over.
+	Cached *Cached `json:"cached,omitempty"`
 }
 
 // ChangeDocument is one change of a PlanDocument.
@@ -75,7 +78,7 @@ func (r *Reconciler) Document(p *plan.Plan, all bool) (PlanDocument, error) {
 	doc := PlanDocument{
 		Format: PlanFormat, Revision: p.Revision, Hash: p.Hash, Summary: p.Summary(),
 		Held: append([]plan.Hold{}, p.Held...), Changes: []ChangeDocument{}, Unreadable: []Unread{},
-		ID: p.ID, Declared: p.Declared, Consented: p.Consented,
+		ID: p.ID, Declared: p.Declared, Consented: p.Consented, Cached: r.cached,
 	}
 	for c := range p.All() {
 		if c.Unread || c.InDoubt {

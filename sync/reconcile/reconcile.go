@@ -122,6 +122,9 @@ type Reconciler struct {
 	inbox   inbox
 	sights  *sights
 	scrubs  map[string]*scrub // by account
+
+	offered map[resource.ID]resource.Observation // by another process; for Plan
+	cached  *Cached                              // how much of it the last plan took over, nil where nothing is offered
 }
 
 // New checks opts by field name and returns a Reconciler.
@@ -232,7 +235,7 @@ func (r *Reconciler) Plan(ctx context.Context) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.observe(ctx, r.everything(memory)); err != nil {
+	if err := r.observe(ctx, r.lacking(r.everything(memory), memory)); err != nil {
 		return nil, err
 	}
 	p := r.decide(memory, time.Now())

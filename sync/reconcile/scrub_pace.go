@@ -31,7 +31,7 @@ type pace struct {
 	asked time.Time
 	told  float64   // what ask said then
 	next  time.Time // when the next call may be made
-	made [usedOver]struct {
+	made  [usedOver]struct {
 		second int64
 		calls  int
 	}

@@ -40,6 +40,7 @@ func newSights() *sights {
 
 // sight is a resource and what was last seen of it.
 type sight struct {
+	id      resource.ID
 	res     resource.Resource
 	place   int // among all
 	seen    resource.Observation
@@ -185,7 +186,7 @@ func (s *sights) take(sub subject, kinds map[string]map[string]provider.Kind, no
 	one := s.at[sub.res.ID]
 	switch {
 	case one == nil:
-		one = &sight{res: sub.res, seen: sub.seen, known: !sub.seen.At.IsZero(), place: len(s.all)}
+		one = &sight{id: sub.res.ID, res: sub.res, seen: sub.seen, known: !sub.seen.At.IsZero(), place: len(s.all)}
 		s.at[sub.res.ID], s.all = one, append(s.all, one)
 		s.join(one, kinds)
 	case one.res.Spec != sub.res.Spec:
@@ -319,7 +320,7 @@ func (s *sights) oldest() map[accountKind]time.Time {
 	defer s.mu.Unlock()
 	out := map[accountKind]time.Time{}
 	for _, one := range s.all {
-		if k := (accountKind{one.res.ID.Account, one.res.ID.Kind}); one.known {
+		if k := (accountKind{one.id.Account, one.id.Kind}); one.known {
 			out[k] = plan.Earliest(out[k], one.seen.At)
 		}
 	}

@@ -63,6 +63,12 @@ func (s *Store) Stay(ctx context.Context) error {
 	return nil
 }
 
+// ID returns the store's identity, which no other store has.
+func (s *Store) ID(ctx context.Context) (string, error) {
+	id, _, err := s.identity(ctx)
+	return id, err
+}
+
 // identity returns the store's identity, and whether it was made just now. Only
 // one that has none waits for who writes.
 func (s *Store) identity(ctx context.Context) (id string, made bool, err error) {
