@@ -17,8 +17,6 @@ func (o *old) Take(context.Context, call.Want) (call.Slot, error) {
 	return o, nil
 }
 
-func (*old) Rivals(context.Context, string, call.Priority) (int, error) { return 0, nil }
-
 func (*old) Part() float64                { return 1 }
 func (*old) Longest() bool                { return false }
 func (*old) Within() bool                 { return true }

@@ -84,6 +84,9 @@ type View struct {
 	Rivals
 }
 
+// rivalsTime bounds how long a shared budget is asked.
+const rivalsTime = 100 * time.Millisecond
+
 // look asks the shared budget who else draws on it, where it can be asked.
 func (s *sharing) look(operation string, p Priority, o *Outlook) {
 	if s == nil || s.isApart() {

@@ -174,9 +174,31 @@ func TestLimiter_OneSlotOfTwenty(t *testing.T) {
 	})
 }
 
-func TestLimiter_NoRivalsWhereNothingIsShared(t *testing.T) {
-	_, l := limitedBy(t, &script{}, 1, second(10))
-	if n := l.Rivals("Op", call.Scrub); n != 0 {
-		t.Errorf("%d rivals for a quota that is not shared", n)
-	}
+// TestLimiter_RetryQueuesWithItsPriority: a try after a throttle passes what waits
+// with a lower priority, as the first one does.
+func TestLimiter_RetryQueuesWithItsPriority(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := &script{outcomes: fails(1, call.Throttled)}
+		c := call.Stack(client, call.StackOptions{Limiters: limiters(t, second(2), "a"), Jitter: half})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		urgent := request()
+		urgent.Priority = call.Urgent
+		wg.Go(func() {
+			begin := time.Now()
+			if _, err := c.Call(ctx, urgent); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(begin); took > 1250*time.Millisecond+2*second(1).Hold() {
+				t.Errorf("it took %v beside others that wait, want about the pause after a throttle and one slot", took)
+			}
+		})
+		synctest.Wait()
+		for range 100 {
+			wg.Go(func() { c.Call(ctx, &call.Request{Account: "a", Operation: "Op"}) })
+		}
+		time.Sleep(20 * time.Second)
+		cancel()
+		wg.Wait()
+	})
 }

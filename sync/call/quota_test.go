@@ -160,7 +160,8 @@ func (s scenario) run(t *testing.T) (arrivals []time.Time, leaked int) {
 	var wg sync.WaitGroup
 	for range s.calls {
 		begin := time.Duration(random.Int64N(int64(s.spread) + 1))
-		ctx, cancel := context.WithCancel(t.Context())
+		priority := call.Scrub + call.Priority(random.IntN(5))
+		ctx, cancel := context.WithCancel(call.WithPriority(t.Context(), priority))
 		if random.Float64() < s.givingUp {
 			time.AfterFunc(begin+time.Duration(random.Int64N(int64(s.impatience)+1)), cancel)
 		}

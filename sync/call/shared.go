@@ -29,9 +29,6 @@ type Shared interface {
 	// Take waits for a slot in every window. An error other than ctx's means
 	// that the budget cannot be used now.
 	Take(ctx context.Context, want Want) (Slot, error)
-	// Rivals returns how many other processes wait for slots of an operation, or
-	// did a moment ago, with a priority that is the same or higher.
-	Rivals(ctx context.Context, operation string, p Priority) (int, error)
 }
 
 // Want is what a call asks for.
@@ -123,26 +120,6 @@ func (l *Limiter) Sharing() (shares, usable bool) {
 		}
 	}
 	return l.shared != nil, true
-}
-
-// rivalsTime bounds how long rivals are looked for.
-const rivalsTime = 100 * time.Millisecond
-
-// Rivals returns how many other processes wait now for slots of the operation with
-// the same or a higher priority: 0 where that cannot be known, as where the budget
-// is not shared.
-func (l *Limiter) Rivals(operation string, p Priority) int {
-	s := l.operation(operation).sharing
-	if s == nil || s.isApart() {
-		return 0
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), rivalsTime)
-	defer cancel()
-	n, err := s.shared.Rivals(ctx, operation, p)
-	if err != nil {
-		return 0 // whoever takes a slot next tells of it
-	}
-	return n
 }
 
 // sharing is one operation's side of a shared budget.

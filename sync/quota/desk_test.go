@@ -45,6 +45,13 @@ func (m *memory) Update(ctx context.Context, operation string, f func(*quota.Boo
 	return nil
 }
 
+// set makes the desk unusable, or usable again.
+func (m *memory) set(gone bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.gone = gone
+}
+
 // mortal is the desk of a process that may die.
 type mortal struct {
 	*memory

@@ -3,6 +3,7 @@ package quota_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"pgregory.net/rapid"
 
 	"weir/sync/call"
 	"weir/sync/quota"
@@ -61,6 +63,93 @@ func TestShare_PersonGoesBeforeOtherProcesses(t *testing.T) {
 	}
 }
 
+// TestShare_NobodyIsStarved: beside processes that flood an operation with every
+// higher priority, the lowest has its part of one slot of twenty, and no call waits
+// for longer than those before it need for that.
+func TestShare_NobodyIsStarved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const each, limit, span = 10, 10, 15 * time.Minute
+		server, desk := newCloud(1e6, 1e6, 0, 1), newMemory()
+		ctx, cancel := context.WithTimeout(t.Context(), span)
+		defer cancel()
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		longest := map[call.Priority]time.Duration{}
+		priorities := []call.Priority{call.Scrub, call.Planning, call.Routine, call.Person, call.Urgent}
+		for i, priority := range priorities {
+			p := newProcess(t, desk, server, i+1, second(limit))
+			for range each {
+				wg.Go(func() {
+					for ctx.Err() == nil {
+						begin := time.Now()
+						p.calls(call.WithPriority(ctx, priority), 1)
+						mu.Lock()
+						longest[priority] = max(longest[priority], time.Since(begin))
+						mu.Unlock()
+					}
+				})
+			}
+		}
+		wg.Wait()
+		server.mu.Lock()
+		defer server.mu.Unlock()
+		urgent := float64(server.by["p5"]) / float64(len(server.arrivals))
+		t.Logf("%.3f of the slots were urgent; by process %v; the longest waits %v", urgent, server.by, longest)
+		if urgent < 0.94 || urgent > 0.96 {
+			t.Errorf("%.3f of the slots were urgent, want nineteen of twenty", urgent)
+		}
+		slot := second(limit).Hold() / limit
+		for _, priority := range priorities {
+			if most := time.Duration(len(priorities)*each*call.LongestEvery) * slot; longest[priority] > most+time.Second {
+				t.Errorf("a call of priority %v waited %v, want at most %v", priority, longest[priority], most)
+			}
+		}
+	})
+}
+
+// TestShare_GivingUpWhileAsking: calls that give up, the one among them that asks
+// for all, hold up no other and lose no slot.
+func TestShare_GivingUpWhileAsking(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		seed, limit := rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(1, 4).Draw(rt, "limit")
+		gone := rapid.SampledFrom([]time.Duration{0, 0, 3 * time.Second, 40 * time.Second}).Draw(rt, "without the desk")
+		var missing, above int
+		synctest.Test(t, func(t *testing.T) {
+			server, desk, random := newCloud(1e6, 20e6, 5e6, seed), newMemory(), rand.New(rand.NewPCG(seed, 3))
+			var wg sync.WaitGroup
+			all := []*process{newProcess(t, desk, server, 1, second(limit)), newProcess(t, desk, server, 2, second(limit))}
+			for range 150 {
+				p, priority := all[random.IntN(2)], call.Scrub+call.Priority(random.IntN(5))
+				begin, patience := time.Duration(random.Int64N(20e9)), time.Duration(random.Int64N(4e9)+1)
+				wg.Go(func() {
+					time.Sleep(begin)
+					ctx, cancel := context.WithTimeout(call.WithPriority(t.Context(), priority), patience)
+					defer cancel()
+					p.calls(ctx, 1)
+				})
+			}
+			time.Sleep(5 * time.Second)
+			desk.set(gone > 0)
+			time.Sleep(gone)
+			desk.set(false)
+			wg.Wait()
+			time.Sleep(2 * time.Minute)
+			for _, p := range all {
+				p.calls(t.Context(), 1) // ends the time apart
+				time.Sleep(2 * time.Minute)
+				ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+				missing += int(p.calls(ctx, limit))
+				cancel()
+				time.Sleep(time.Minute)
+			}
+			above = server.above(second(limit))
+		})
+		if missing > 0 || above > 0 {
+			rt.Fatalf("%d slots are lost, %d windows were above the limit", missing, above)
+		}
+	})
+}
+
 // TestShare_UrgentPassesWhoAsks: an urgent call of a process whose other calls wait
 // for the book has the next slot, or the one after the twentieth.
 func TestShare_UrgentPassesWhoAsks(t *testing.T) {
@@ -92,7 +181,7 @@ func TestShare_UrgentPassesWhoAsks(t *testing.T) {
 }
 
 // TestShare_Rivals: a process knows how many others wait with its priority or a
-// higher one, and forgets those that do not any more.
+// higher one, and how many with a lower, and forgets those that do not any more.
 func TestShare_Rivals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server, desk := newCloud(1e6, 1e6, 0, 1), newMemory()
@@ -104,23 +193,25 @@ func TestShare_Rivals(t *testing.T) {
 		}
 		me := newProcess(t, desk, server, 3, second(5)).limiter
 		rivals := func() string {
-			return fmt.Sprint(me.Rivals("Op", call.Scrub), me.Rivals("Op", call.Routine), me.Rivals("Op", call.Urgent), me.Rivals("Other", call.Scrub))
+			var all []call.Rivals
+			for _, p := range []call.Priority{call.Scrub, call.Routine, call.Urgent} {
+				all = append(all, me.Outlook("Op", p).Rivals)
+			}
+			return fmt.Sprint(append(all, me.Outlook("Other", call.Scrub).Rivals))
 		}
 		time.Sleep(3 * time.Second)
-		if got, want := rivals(), "2 1 0 0"; got != want {
+		if got, want := rivals(), "[{2 0} {1 1} {0 2} {0 0}]"; got != want {
 			t.Errorf("rivals %s, want %s", got, want)
 		}
 		cancel()
 		wg.Wait()
 		time.Sleep(5 * time.Second)
-		if got, want := rivals(), "0 0 0 0"; got != want {
+		if got, want := rivals(), "[{0 0} {0 0} {0 0} {0 0}]"; got != want {
 			t.Errorf("rivals %s when all have ended, want %s", got, want)
 		}
-		desk.mu.Lock()
-		desk.gone = true
-		desk.mu.Unlock()
-		if got := me.Rivals("Op", call.Scrub); got != 0 {
-			t.Errorf("%d rivals without a desk", got)
+		desk.set(true)
+		if got := me.Outlook("Op", call.Scrub).Rivals; got != (call.Rivals{}) {
+			t.Errorf("rivals %v without a desk", got)
 		}
 	})
 }

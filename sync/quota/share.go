@@ -57,13 +57,6 @@ func (s *shared) Take(ctx context.Context, want call.Want) (call.Slot, error) {
 	}
 }
 
-// Rivals asks the book.
-func (s *shared) Rivals(ctx context.Context, operation string, p call.Priority) (int, error) {
-	var n int
-	err := s.desk.Update(ctx, operation, func(b *Book, now Instant) { n = b.Rivals(now, s.process, p) })
-	return n, err
-}
-
 // slot is one of a book's.
 type slot struct {
 	desk      Desk

@@ -211,13 +211,8 @@ func TestShare_WithoutTheBudgetAPartIsUsed(t *testing.T) {
 			processes = append(processes, p)
 			wg.Go(func() { p.calls(ctx, 500) })
 		}
-		set := func(gone bool) {
-			desk.mu.Lock()
-			defer desk.mu.Unlock()
-			desk.gone = gone
-		}
 		time.Sleep(10 * time.Second)
-		set(true)
+		desk.set(true)
 		time.Sleep(call.Lease)
 		quiet := server.count()
 		time.Sleep(40 * time.Second)
@@ -225,7 +220,7 @@ func TestShare_WithoutTheBudgetAPartIsUsed(t *testing.T) {
 		if _, usable := processes[0].limiter.Sharing(); usable {
 			t.Error("it says that its quota is shared")
 		}
-		set(false)
+		desk.set(false)
 		time.Sleep(40 * time.Second)
 		back := server.count()
 		time.Sleep(20 * time.Second)
@@ -277,10 +272,11 @@ func TestShare_NeverAboveTheQuota(t *testing.T) {
 				if random.Float64() < 0.3 {
 					time.AfterFunc(time.Duration(random.Int64N(20e9)+1), func() { p.died.Store(true); kill() })
 				}
+				priority := call.Scrub + call.Priority(random.IntN(5))
 				wg.Go(func() {
 					defer kill()
 					time.Sleep(time.Duration(random.Int64N(5e9)) + 1)
-					p.calls(ctx, calls)
+					p.calls(call.WithPriority(ctx, priority), calls)
 				})
 				synctest.Wait()
 			}
