@@ -50,7 +50,7 @@ type builder struct {
 	selector  map[string]string
 	applied   func(apply.Result)
 	begins    func(apply.Forecast)
-	reading   func(done, total int)
+	reading   func(reconcile.Reading)
 }
 
 // cloud is what the program knows of a provider.

@@ -292,21 +292,3 @@ func labels(list []string) (map[string]string, error) {
 	}
 	return out, nil
 }
-
-// readingFew is the number of resources up to which reading is not worth a word.
-const readingFew = 10
-
-// reading returns what shows on a terminal how far reading the accounts is.
-func (a *app) reading() func(done, total int) {
-	if terminal(a.errs) == 0 || a.output != "text" {
-		return nil
-	}
-	return func(done, total int) {
-		if total > readingFew {
-			fmt.Fprintf(a.errs, "\r\x1b[Kread %d of %d resources", done, total)
-		}
-		if total > readingFew && done == total {
-			fmt.Fprint(a.errs, "\r\x1b[K")
-		}
-	}
-}

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"time"
 
 	"weir/sync/apply"
 	"weir/sync/call"
+	"weir/sync/reconcile"
 )
 
 func TestPrice_ReadAloud(t *testing.T) {
@@ -68,5 +70,52 @@ func TestDone_SaysHowGoodTheForecastWas(t *testing.T) {
 		if !strings.HasSuffix(b.String(), "; "+want+"\n") {
 			t.Errorf("got %s want ...%s", b.String(), want)
 		}
+	}
+}
+
+// TestReading_ReadAloud: what is read is said before where that is long, and on a
+// terminal how far it is.
+func TestReading_ReadAloud(t *testing.T) {
+	foreseen := func(calls int, took time.Duration) reconcile.Reading {
+		f := apply.Forecast{Took: took, Ends: make([]time.Duration, calls), Calls: []apply.Foreseen{{Price: call.Price{
+			Account: "ali", Operation: "Describe", Count: calls, Reads: calls, PerSecond: 9, Seconds: took.Seconds(),
+		}}}}
+		for i := range f.Ends {
+			f.Ends[i] = took * time.Duration(i+1) / time.Duration(calls)
+		}
+		return reconcile.Reading{Resources: 400, Foreseen: f}
+	}
+	later := func(r reconcile.Reading, made int, took time.Duration, ended bool) reconcile.Reading {
+		r.Made, r.Took, r.Ended = made, took, ended
+		return r
+	}
+	short, long := foreseen(9, time.Second), foreseen(400, 44*time.Second)
+	const announced = "Reading 400 resources: 400 calls, about 44s under the quotas; Describe of ali decides: 400 at 9 a second.\n"
+	tests := map[string]struct {
+		moves bool
+		told  []reconcile.Reading
+		want  string
+	}{
+		"a short one": {true, []reconcile.Reading{short, later(short, 5, time.Second/2, false), later(short, 9, time.Second, true)}, ""},
+		"no terminal": {false, []reconcile.Reading{long, later(long, 100, 11*time.Second, false), later(long, 400, 44*time.Second, true)}, announced},
+		"on a terminal": {
+			true,
+			[]reconcile.Reading{long, later(long, 100, 11*time.Second, false), later(long, 101, 11*time.Second, false), later(long, 400, 44*time.Second, true)},
+			announced + "\r\x1b[Kread 100 of 400 calls, 33s left\r\x1b[K",
+		},
+		"twice as long": {true, []reconcile.Reading{long, later(long, 100, 24*time.Second, false)}, announced + "\r\x1b[Kread 100 of 400 calls, 1m5s left"},
+		"more calls":    {true, []reconcile.Reading{long, later(long, 401, 45*time.Second, false)}, announced + "\r\x1b[Kread 401 calls, more than were foreseen"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var errs bytes.Buffer
+			line := &readingLine{app: &app{errs: &errs, output: "text"}, moves: tt.moves}
+			for _, r := range tt.told {
+				line.show(r)
+			}
+			if errs.String() != tt.want {
+				t.Errorf("got %q\nwant %q", errs.String(), tt.want)
+			}
+		})
 	}
 }

@@ -190,13 +190,36 @@ func (r *run) all(ctx context.Context) {
 
 // byAccount returns the changes that Apply has anything to do with.
 func byAccount(p *plan.Plan) map[string][]plan.Change {
-	accounts := map[string][]plan.Change{}
-	for _, c := range p.Changes {
-		if c.Action != plan.None || c.Unmade || lags(c) {
-			accounts[c.ID.Account] = append(accounts[c.ID.Account], c)
+	return grouped(p.Changes, func(c *plan.Change) string {
+		if c.Action == plan.None && !c.Unmade && !lags(*c) {
+			return ""
+		}
+		return c.ID.Account
+	})
+}
+
+// grouped returns changes by a key, without those whose key is "". A group that is
+// all of them is not copied: of a hundred thousand that would take long.
+func grouped(changes []plan.Change, key func(*plan.Change) string) map[string][]plan.Change {
+	sizes := map[string]int{}
+	for i := range changes {
+		sizes[key(&changes[i])]++
+	}
+	delete(sizes, "")
+	groups := make(map[string][]plan.Change, len(sizes))
+	for k, n := range sizes {
+		if n == len(changes) {
+			groups[k] = changes
+			return groups
+		}
+		groups[k] = make([]plan.Change, 0, n)
+	}
+	for i := range changes {
+		if k := key(&changes[i]); k != "" {
+			groups[k] = append(groups[k], changes[i])
 		}
 	}
-	return accounts
+	return groups
 }
 
 // account makes creates and updates first and removals last: a renamed channel
@@ -211,23 +234,21 @@ func (r *run) account(ctx context.Context, changes []plan.Change) {
 
 // waves returns what creates and updates, and what removes.
 func waves(changes []plan.Change) (first, last []plan.Change) {
-	for _, c := range changes {
-		switch {
-		case c.Action == plan.Delete:
-			last = append(last, c)
-		case c.Action != plan.None:
-			first = append(first, c)
+	const creates, removes = "creates", "removes"
+	groups := grouped(changes, func(c *plan.Change) string {
+		switch c.Action {
+		case plan.None:
+			return ""
+		case plan.Delete:
+			return removes
 		}
-	}
-	return first, last
+		return creates
+	})
+	return groups[creates], groups[removes]
 }
 
 func byKind(changes []plan.Change) map[string][]plan.Change {
-	kinds := map[string][]plan.Change{}
-	for _, c := range changes {
-		kinds[c.ID.Kind] = append(kinds[c.ID.Kind], c)
-	}
-	return kinds
+	return grouped(changes, func(c *plan.Change) string { return c.ID.Kind })
 }
 
 // wave runs the kinds side by side, each with its own places in flight, so

@@ -38,7 +38,7 @@ func (t Terms) remembered(account string, req *call.Request) bool {
 // cloud shows late what was written, and how long other processes go on.
 type Forecast struct {
 	Took  time.Duration   // until the last answer
-	Ends  []time.Duration // when the changes are done, the first one first
+	Ends  []time.Duration // when the changes are done, or reads answered, the first one first
 	Calls []Foreseen      // by account and operation
 }
 
@@ -58,13 +58,16 @@ func Foresee(p *plan.Plan, t Terms) Forecast {
 
 // ForeseeReads returns how observing resources will go.
 func ForeseeReads(want []resource.Resource, t Terms) Forecast {
+	t.Priority = call.Planning
 	r := newRehearsal(t)
 	for _, list := range chains(want, t) {
 		r.each(len(list), observeParallel, func(i int, done func()) {
-			r.calls(list[i], asking, nil, func() {
-				r.ends = append(r.ends, r.now)
-				done()
-			})
+			r.inTurn(len(list[i]), func(n int, done func()) {
+				r.calls(list[i][n:n+1], asking, nil, func() {
+					r.ends = append(r.ends, r.now)
+					done()
+				})
+			}, done)
 		}, nothing)
 	}
 	r.run()

@@ -20,6 +20,7 @@ type rehearsal struct {
 	clock
 	terms   Terms
 	plan    *plan.Plan
+	kinds   map[string]map[string]provider.Kind // by account
 	ledgers map[operation]*ledger
 	gates   map[budget]*gate
 	ends    []time.Duration // of the changes that are due
@@ -34,7 +35,10 @@ func rehearse(p *plan.Plan, t Terms) *rehearsal {
 }
 
 func newRehearsal(t Terms) *rehearsal {
-	return &rehearsal{terms: t, ledgers: map[operation]*ledger{}, gates: map[budget]*gate{}}
+	return &rehearsal{
+		terms: t, kinds: map[string]map[string]provider.Kind{},
+		ledgers: map[operation]*ledger{}, gates: map[budget]*gate{},
+	}
 }
 
 // operation is an account's, and budget has its slots.
@@ -284,7 +288,10 @@ func (r *rehearsal) of(c *plan.Change) provider.Kind {
 	if !ok {
 		return provider.Kind{}
 	}
-	return p.Kinds()[c.ID.Kind]
+	if r.kinds[c.ID.Account] == nil {
+		r.kinds[c.ID.Account] = p.Kinds()
+	}
+	return r.kinds[c.ID.Account][c.ID.Kind]
 }
 
 // addressed are requests to the account of a change.

@@ -27,6 +27,9 @@ type PlanDocument struct {
 	Changes  []ChangeDocument `json:"changes"`
 	Summary  plan.Summary     `json:"summary"`
 	Cost     call.Bill        `json:"cost"`
+	// Reads is what observing the accounts for it took, nil where that was not
+	// followed.
+	Reads *ReadsDocument `json:"reads,omitempty"`
 	// Unreadable holds what nothing is known of because a read failed, or because
 	// an act is in doubt.
 	Unreadable []Unread `json:"unreadable"`
@@ -94,6 +97,7 @@ func (r *Reconciler) Document(p *plan.Plan, all bool) (PlanDocument, error) {
 		doc.Changes = append(doc.Changes, changeDocument(c, reqs, verify))
 	}
 	doc.Cost = r.applier.Foresee(p).Bill()
+	doc.Reads = r.readsDocument()
 	return doc, nil
 }
 

@@ -69,13 +69,13 @@ func (r *Reconciler) observe(ctx context.Context, want []resource.Resource) erro
 	if len(want) == 0 {
 		return nil
 	}
-	r.reading(0, len(want))
+	r.readingBegins(want)
+	defer r.reads.end()
 	byAccount := map[string][]resource.Resource{}
 	for _, res := range want {
 		byAccount[res.ID.Account] = append(byAccount[res.ID.Account], res)
 	}
-	var mu sync.Mutex // guards done, what is kept, and the telling of both
-	done := 0
+	var mu sync.Mutex // guards what is kept
 	var wg sync.WaitGroup
 	for name, list := range byAccount {
 		wg.Go(func() {
@@ -83,8 +83,6 @@ func (r *Reconciler) observe(ctx context.Context, want []resource.Resource) erro
 				seen, err := r.opts.Accounts[name].Provider.Observe(ctx, r.opts.Accounts[name].Caller, chunk)
 				mu.Lock()
 				r.keep(seen, err)
-				done += len(chunk)
-				r.reading(done, len(want))
 				mu.Unlock()
 				if ctx.Err() != nil {
 					return
@@ -132,12 +130,6 @@ func (r *Reconciler) keep(seen []resource.Observation, err error) {
 		}
 		r.seen[o.ID] = o
 		r.sights.see(o)
-	}
-}
-
-func (r *Reconciler) reading(done, total int) {
-	if r.opts.Reading != nil {
-		r.opts.Reading(done, total)
 	}
 }
 

@@ -75,14 +75,16 @@ type Options struct {
 	// Fight is told once of each resource that weir stops putting back, since
 	// somebody undoes it each time; may be nil. It must not block.
 	Fight func(Fight)
-	// Reading is told how many of how many resources have been read; may be nil.
-	Reading func(done, total int)
+	// Reading is told how far observing resources is: before it begins, after each
+	// call, from several goroutines, and when it ends. May be nil.
+	Reading func(Reading)
 }
 
 // Reconciler keeps the accounts as the feeds declare.
 type Reconciler struct {
 	opts    Options
 	applier *apply.Applier
+	reads   reads
 	dirty   chan struct{}                       // capacity one: a token means "look again"
 	kinds   map[string]map[string]provider.Kind // by account
 
@@ -161,6 +163,9 @@ func New(opts Options) (*Reconciler, error) {
 		odd:    map[resource.ID]bool{},
 		sights: newSights(),
 	}
+	r.reads.tell = opts.Reading
+	opts.Accounts = r.reads.counted(opts.Accounts)
+	r.opts.Accounts = opts.Accounts
 	for name, a := range opts.Accounts {
 		r.kinds[name] = a.Provider.Kinds()
 	}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"weir/sync/reconcile"
+)
+
+// The bounds of what is told of reading the accounts.
+const (
+	readingFew  = 10                     // calls up to which it is not worth a word
+	readingEach = 100 * time.Millisecond // the least time between two looks of a line
+)
+
+// reading returns what says what reading the accounts takes, before it begins
+// where that is long, and on a terminal how far it is.
+func (a *app) reading() func(reconcile.Reading) {
+	if a.output != "text" {
+		return func(reconcile.Reading) {}
+	}
+	line := &readingLine{app: a, moves: terminal(a.errs) > 0}
+	return line.show
+}
+
+// readingLine is the last line on a terminal.
+type readingLine struct {
+	*app
+	moves bool
+	shown time.Duration // when it was last written, since the beginning
+	dirty bool          // it is there
+}
+
+func (l *readingLine) show(r reconcile.Reading) {
+	switch {
+	case r.Ended:
+		l.wipe()
+	case r.Made == 0:
+		l.shown = 0
+		if r.Foreseen.Took >= soon*time.Second {
+			fmt.Fprintf(l.errs, "Reading %s: %s\n", plural(r.Resources, "resource"), readsText(r))
+		}
+	case l.moves && r.Calls() > readingFew && r.Took-l.shown >= readingEach:
+		l.shown, l.dirty = r.Took, true
+		fmt.Fprintf(l.errs, "\r\x1b[K%s", progressText(r))
+	}
+}
+
+func (l *readingLine) wipe() {
+	if l.dirty {
+		fmt.Fprint(l.errs, "\r\x1b[K")
+	}
+	l.dirty = false
+}
+
+// readsText says what reading takes.
+func readsText(r reconcile.Reading) string {
+	b := r.Foreseen.Bill()
+	text := fmt.Sprintf("%s, about %s under the quotas", plural(r.Calls(), "call"), about(b.Seconds))
+	if b.Critical != nil {
+		text += "; " + criticalText(b)
+	}
+	return text + "."
+}
+
+// progressText says how far it is.
+func progressText(r reconcile.Reading) string {
+	if r.Made > r.Calls() {
+		return fmt.Sprintf("read %s, more than were foreseen", plural(r.Made, "call"))
+	}
+	return fmt.Sprintf("read %d of %s, %s left", r.Made, plural(r.Calls(), "call"), about(r.Left().Seconds()))
+}
