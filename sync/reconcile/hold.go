@@ -75,6 +75,9 @@ func (r *Reconciler) check(ctx context.Context, p *plan.Plan, m memory) ([]plan.
 	if removesAny(p) {
 		f.Recent, err = r.recent(ctx, m)
 	}
+	if err == nil {
+		f.Healed, err = r.recentHeals(ctx, p, m)
+	}
 	r.askAir(ctx, p, func() bool { return len(guard.Check(f)) > 0 })
 	return guard.Check(f), err
 }

@@ -18,12 +18,15 @@ const recentTime = 24 * time.Hour
 // process has changed something meanwhile.
 const goneFor = time.Minute
 
-// gone is what was removed lately.
+// gone is what was removed lately, and what was put back.
 type gone struct {
 	at       time.Time // when the journal was read, zero for never
 	removals []removal
+	healsAt  time.Time // the same of heals
+	heals    []removal
 }
 
+// removal is a removal, or a heal.
 type removal struct {
 	id           resource.ID
 	source, plan string
@@ -42,12 +45,9 @@ func (r *Reconciler) recent(ctx context.Context, m memory) (map[string]int, erro
 		if err != nil {
 			return nil, err
 		}
-		r.gone = gone{now, removals}
+		r.gone.at, r.gone.removals = now, removals
 	}
-	consented := map[string]bool{}
-	for _, c := range m.consents {
-		consented[c.Plan] = !c.Used.IsZero()
-	}
+	consented := m.consented()
 	n, met := map[string]int{}, map[resource.ID]bool{}
 	for _, e := range r.gone.removals {
 		if _, back := m.last[e.id]; back || met[e.id] || consented[e.plan] {
@@ -77,7 +77,7 @@ func (r *Reconciler) removals(ctx context.Context, now time.Time) ([]removal, er
 	return out, nil
 }
 
-// removed reports whether a removal had its effect, or may have had it.
+// removed reports whether a removal, or a heal, had its effect, or may have had it.
 func removed(e state.Entry) bool {
 	switch e.Outcome.Code {
 	case "", "ok", "unknown":

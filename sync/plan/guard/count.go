@@ -17,7 +17,11 @@ type tally struct {
 	removed  int // taken out of a cloud by this plan
 	unread   int // to be removed once they can be read
 	updated  int
+	healed   int // updated within the last hour, of what somebody had changed
 }
+
+// updates is how many updates count.
+func (t tally) updates() int { return t.updated + t.healed }
 
 // removals is how many removals count. Where there is one, those that wait for
 // a read count as well: a source that lost many would otherwise be removed in
@@ -36,14 +40,18 @@ func tallies(f Facts) []tally {
 	}
 	all := tally{declared: f.Declared, owned: f.Owned}
 	of := map[string]*tally{}
-	for _, counts := range []map[string]int{f.Sources, f.OwnedBy, f.Recent} {
+	for _, counts := range []map[string]int{f.Sources, f.OwnedBy, f.Recent, f.Healed} {
 		for name := range counts {
 			of[name] = &tally{}
 		}
 	}
 	for name, t := range of {
-		*t = tally{" of source " + name, f.Sources[name], f.OwnedBy[name], f.Recent[name], 0, 0, 0}
+		*t = tally{
+			of: " of source " + name, declared: f.Sources[name], owned: f.OwnedBy[name],
+			recent: f.Recent[name], healed: f.Healed[name],
+		}
 		all.recent += t.recent
+		all.healed += t.healed
 	}
 	withheld := f.Policy.Withholds(plan.Change{Action: plan.Delete, Reason: plan.Removed}) != ""
 	for _, c := range f.Plan.Changes {

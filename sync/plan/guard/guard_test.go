@@ -174,6 +174,38 @@ func TestFailure_D03_ManyUpdates(t *testing.T) {
 	}
 }
 
+// TestFailure_D03_HealsInPortions: what was put back within the last hour counts as
+// part of what is put back now, in all and of the source that it is of.
+func TestFailure_D03_HealsInPortions(t *testing.T) {
+	drift := plan.Change{Action: plan.Update, Reason: plan.Drifted, Before: `{}`, After: `{"a":1}`}
+	tests := map[string]struct {
+		source  string
+		updated int
+		healed  map[string]int
+		want    string
+	}{
+		"fifty in all":               {"others", 10, map[string]int{"others": 40}, ""},
+		"one more":                   {"others", 1, map[string]int{"others": 40, "team": 10}, "updates"},
+		"none now":                   {"others", 0, map[string]int{"others": 400}, ""},
+		"three of a team's twelve":   {"team", 1, map[string]int{"team": 2}, ""},
+		"four of a team's twelve":    {"team", 1, map[string]int{"team": 3}, "updates-percent"},
+		"of another team's, not now": {"others", 1, map[string]int{"team": 12}, ""},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			sizes := map[string]int{"team": 12, "others": 1000}
+			got := names(Check(Facts{
+				Plan: &plan.Plan{Changes: of(tc.source, tc.updated, drift)}, Declared: 1012, Owned: 1012,
+				Sources: sizes, OwnedBy: sizes, Healed: tc.healed,
+				Policy: plan.Policy{Mode: plan.Sync, MaxRemoved: 5, MaxRemovedPercent: 10, MaxUpdatedPercent: 30},
+			}))
+			if got != tc.want {
+				t.Errorf("held by %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestRulesOfOneChange(t *testing.T) {
 	removal := plan.Change{Action: plan.Delete, Reason: plan.Removed, Before: `{"on":true}`}
 	unread := plan.Change{Action: plan.None, Reason: plan.Removed, State: plan.Unknown, Before: `{"on":true}`}

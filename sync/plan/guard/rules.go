@@ -98,20 +98,28 @@ func (t tally) before() string {
 	return fmt.Sprintf(" after %d within the last 24 hours", t.recent)
 }
 
-func updates(f Facts) string {
-	n := tallies(f)[0].updated
-	if n <= f.Policy.MostUpdated() {
+// after says what was put back not long ago.
+func (t tally) after() string {
+	if t.healed == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d updates, policy.maxUpdates is %d", n, f.Policy.MostUpdated())
+	return fmt.Sprintf(" after %d put back within the last hour", t.healed)
+}
+
+func updates(f Facts) string {
+	t := tallies(f)[0]
+	if t.updated == 0 || t.updates() <= f.Policy.MostUpdated() {
+		return ""
+	}
+	return fmt.Sprintf("%d updates%s, policy.maxUpdates is %d", t.updated, t.after(), f.Policy.MostUpdated())
 }
 
 func updatesPercent(f Facts) string {
 	return first(f, func(t tally) string {
-		if t.declared <= updatesFloor || t.updated*100 <= f.Policy.MaxUpdatedPercent*t.declared {
+		if t.updated == 0 || t.declared <= updatesFloor || t.updates()*100 <= f.Policy.MaxUpdatedPercent*t.declared {
 			return ""
 		}
-		return fmt.Sprintf("%d of %d resources%s would be updated, policy.maxUpdatesPercent is %d",
-			t.updated, t.declared, t.of, f.Policy.MaxUpdatedPercent)
+		return fmt.Sprintf("%d of %d resources%s would be updated%s, policy.maxUpdatesPercent is %d",
+			t.updated, t.declared, t.of, t.after(), f.Policy.MaxUpdatedPercent)
 	})
 }
