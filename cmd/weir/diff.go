@@ -70,7 +70,11 @@ func (a *app) diff(ctx context.Context, f diffFlags) error {
 	if f.base != "" {
 		return a.diffSince(ctx, f)
 	}
-	one, err := a.open(ctx, openOptions{selector: f.selector, dryRun: true, source: f.source, rev: f.rev})
+	shorter := ""
+	if f.cached == 0 {
+		shorter = "Where a daemon runs, --cached 10m plans with what it has read."
+	}
+	one, err := a.open(ctx, openOptions{selector: f.selector, dryRun: true, source: f.source, rev: f.rev, shorter: shorter})
 	if err != nil {
 		return a.refuse(review{failed: err})
 	}
@@ -191,6 +195,7 @@ type openOptions struct {
 	source   string // the one that rev is of
 	rev      string // "" for what the sources are
 	offline  bool   // no state is used: one that is empty and goes with close
+	shorter  string // what reads less, told where reading takes long; "" for nothing
 }
 
 // open reads the config and opens what it names.
@@ -235,7 +240,7 @@ func (a *app) ready(ctx context.Context, cfg *config.Config, o openOptions, at m
 	}
 	one := &oneShot{cfg: cfg, begin: func(apply.Forecast) {}, done: func(apply.Result) {}}
 	b := &builder{
-		log: log, dryRun: o.dryRun, keeps: !o.dryRun, at: at, limiters: call.Limiters{}, reading: a.reading(),
+		log: log, dryRun: o.dryRun, keeps: !o.dryRun, at: at, limiters: call.Limiters{}, reading: a.reading(o.shorter),
 		begins: func(f apply.Forecast) { one.begin(f) }, applied: func(r apply.Result) { one.done(r) },
 	}
 	if b.selector, err = labels(o.selector); err != nil {

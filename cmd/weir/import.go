@@ -123,7 +123,7 @@ type surveyor struct {
 	targets  map[string]apply.Target
 	declared map[resource.ID]resource.Origin
 	domains  map[string][]string // by account, from the sources and the state
-	begin    func(account string)
+	watch    func(account string, c call.Caller) (counted call.Caller, end func())
 	close    func()
 }
 
@@ -140,11 +140,7 @@ func (a *app) surveyor(ctx context.Context, cfg *config.Config) (*surveyor, erro
 	}
 	s := &surveyor{
 		declared: map[resource.ID]resource.Origin{}, domains: map[string][]string{}, close: func() { _ = store.Shut() },
-		begin: func(account string) {
-			if terminal(a.errs) > 0 && a.output == "text" {
-				fmt.Fprintf(a.errs, "reading account %s\n", account)
-			}
-		},
+		watch: a.listing,
 	}
 	b := &builder{log: log, dryRun: true, limiters: call.Limiters{}}
 	s.targets, err = b.targets(ctx, cfg, apply.NewRecorder(store))
@@ -214,10 +210,11 @@ func (s *surveyor) survey(ctx context.Context, accounts []config.Account, f impo
 		if !ok {
 			return nil, fmt.Errorf("account %s: provider %s cannot list what it holds", acc.Name, acc.Provider)
 		}
-		s.begin(acc.Name)
-		l, err := lister.List(ctx, target.Caller, provider.Search{
+		caller, end := s.watch(acc.Name, target.Caller)
+		l, err := lister.List(ctx, caller, provider.Search{
 			Account: acc.Name, Kinds: f.kinds, Domains: f.domains, Known: s.domains[acc.Name], Defaults: f.all,
 		})
+		end()
 		if err != nil {
 			return nil, fmt.Errorf("account %s: %w", acc.Name, err)
 		}

@@ -90,7 +90,8 @@ func TestReading_ReadAloud(t *testing.T) {
 		return r
 	}
 	short, long := foreseen(9, time.Second), foreseen(400, 44*time.Second)
-	const announced = "Reading 400 resources: 400 calls, about 44s under the quotas; Describe of ali decides: 400 at 9 a second.\n"
+	const shorter = "Where a daemon runs, less is read."
+	const announced = "Reading 400 resources: 400 calls, about 44s under the quotas; Describe of ali decides: 400 at 9 a second.\n" + shorter + "\n"
 	tests := map[string]struct {
 		moves bool
 		told  []reconcile.Reading
@@ -109,7 +110,7 @@ func TestReading_ReadAloud(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var errs bytes.Buffer
-			line := &readingLine{app: &app{errs: &errs, output: "text"}, moves: tt.moves}
+			line := &readingLine{app: &app{errs: &errs, output: "text"}, moves: tt.moves, shorter: shorter}
 			for _, r := range tt.told {
 				line.show(r)
 			}
