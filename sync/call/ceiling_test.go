@@ -38,6 +38,54 @@ func TestFailure_A07_ThrottleHalvesTheRate(t *testing.T) {
 	})
 }
 
+// TestFailure_A07_ThrottleLowersEveryWindow: at once, and each comes back by tenths
+// of its own limit; what an outage takes besides does not change what is learnt.
+func TestFailure_A07_ThrottleLowersEveryWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := &script{outcomes: fails(1, call.Throttled)}
+		c, l := limitedBy(t, client, 1, second(10), call.Window{Limit: 300, Per: time.Minute})
+		c.Call(t.Context(), request())
+		l.Ramp("Op")
+		var ceilings, limits []int
+		for range 7 {
+			for _, w := range l.Ceilings()["Op"] {
+				ceilings = append(ceilings, w.Limit)
+			}
+			for _, w := range l.Windows("Op") {
+				limits = append(limits, w.Limit)
+			}
+			time.Sleep(30 * time.Second)
+		}
+		want := []int{5, 150, 6, 180, 7, 210, 8, 240, 9, 270, 10, 300, 10, 300}
+		if !slices.Equal(ceilings, want) {
+			t.Errorf("ceilings every 30 s: %v, want %v", ceilings, want)
+		}
+		copy(want, []int{1, 30, 5, 165})
+		if !slices.Equal(limits, want) {
+			t.Errorf("limits every 30 s: %v, want %v", limits, want)
+		}
+	})
+}
+
+// TestFailure_A26_OneCallAWindowIsLeft: in each of several windows, however often
+// somebody else's use throttles.
+func TestFailure_A26_OneCallAWindowIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, l := limitedBy(t, &script{outcomes: fails(1000, call.Throttled)}, 1, second(10), call.Window{Limit: 40, Per: time.Minute})
+		minute := call.Window{Limit: 1, Per: time.Minute}
+		for range 20 {
+			start := time.Now()
+			c.Call(t.Context(), request())
+			if waited := time.Since(start); waited > minute.Hold() {
+				t.Errorf("a call waited %v, want at most %v", waited, minute.Hold())
+			}
+		}
+		if got := l.Windows("Op")[0].Limit; got != 1 {
+			t.Errorf("%d calls a second are left, want 1", got)
+		}
+	})
+}
+
 func TestFailure_A08_ExistsWith429IsNoThrottle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := &script{outcomes: []error{&call.Error{Code: call.Exists, Status: 429}}}

@@ -67,11 +67,12 @@ func (s Seat) before(other *Seat) bool {
 
 // How processes wait for each other.
 const (
-	askAgain = 50 * time.Millisecond // the longest time before a process that waits asks again
-	giveWay  = time.Millisecond / 2  // the time in which another one is let go first
-	passOver = 20 * time.Millisecond // a process later than this is not waited for
-	lately   = 2 * time.Second       // a process is a rival for this long after it last asked
-	forget   = time.Minute           // after this it has no seat any more
+	askAgain  = 50 * time.Millisecond // the longest time before a process that waits asks again
+	giveWay   = time.Millisecond / 2  // the time in which another one is let go first
+	standBack = 5 * time.Millisecond  // how much later than others one of a lower priority asks
+	passOver  = 35 * time.Millisecond // a process later than this is not waited for
+	lately    = 2 * time.Second       // a process is a rival for this long after it last asked
+	forget    = time.Minute           // after this it has no seat any more
 )
 
 // How the part comes back that throttles took, as in a limiter of its own.
@@ -195,10 +196,12 @@ func (b *Book) seat(process int64) *Seat {
 }
 
 // wait returns how long a process has to wait before it asks again, 0 where it
-// may take a slot, and from when on that is free in every window.
+// may take a slot, and from when on that is free in every window. One that others
+// go before asks a little later than those, so as not to be in their way.
 func (b *Book) wait(now Instant, want call.Want, me *Seat) (from Instant, wait time.Duration) {
 	from = now
 	soon := now.After(call.Early)
+	outranked := slices.ContainsFunc(b.Seats, func(s Seat) bool { return s.Priority > me.Priority && s.waits(now) })
 	for _, w := range want.Windows {
 		limit := max(1, int(b.Part()*float64(w.Limit)+rounding))
 		taken := b.taken(now, w, want.Credit)
@@ -215,6 +218,9 @@ func (b *Book) wait(now Instant, want call.Want, me *Seat) (from Instant, wait t
 			wait = max(wait, giveWay)
 		}
 		from = max(from, at)
+	}
+	if wait > 0 && outranked {
+		wait += standBack
 	}
 	return from, wait
 }

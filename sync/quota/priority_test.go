@@ -180,6 +180,30 @@ func TestShare_UrgentPassesWhoAsks(t *testing.T) {
 	})
 }
 
+// TestShare_PrioritiesHoldWithoutTheBudget: a process that goes on with its part of
+// the quota has one queue as before.
+func TestShare_PrioritiesHoldWithoutTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, desk := newCloud(1e6, 1e6, 0, 1), newMemory()
+		desk.set(true)
+		p := newProcess(t, desk, server, 1, second(4))
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { p.flood(ctx, call.Scrub) })
+		time.Sleep(call.Lease + 5*time.Second)
+		for range 20 {
+			begin := time.Now()
+			p.calls(call.WithPriority(ctx, call.Urgent), 1)
+			if waited := time.Since(begin); waited > 2*second(1).Hold()+call.Early {
+				t.Errorf("an urgent call took %v with one slot a second", waited)
+			}
+			time.Sleep(2500 * time.Millisecond)
+		}
+		cancel()
+		wg.Wait()
+	})
+}
+
 // TestShare_Rivals: a process knows how many others wait with its priority or a
 // higher one, and how many with a lower, and forgets those that do not any more.
 func TestShare_Rivals(t *testing.T) {
