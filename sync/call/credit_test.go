@@ -67,7 +67,7 @@ func drawRun(seed uint64) creditRun {
 		back:   time.Duration(r.Int64N(int64(pick(1e6, 10e6, 100e6, 400e6)))),
 		scale:  time.Duration(r.Int64N(int64(pick(1, 1e6, 5e6, 20e6, 100e6, 200e6)))),
 		jitter: jitters()[r.IntN(len(jitters()))],
-		calls:  200 + r.IntN(3000), random: r, longer: 1, begin: time.Unix(1e9, 0),
+		calls:  20 + r.IntN(3000), random: r, longer: 1, begin: time.Unix(1e9, 0),
 	}
 	switch r.IntN(4) {
 	case 0:

@@ -46,25 +46,26 @@ func loads() []load {
 	return loads
 }
 
-// use makes calls on a line and returns the part of the quota they used, and by how
-// many calls the fullest window was above the limit.
-func (l load) use(t testing.TB, calls, first int, w call.Window) (part float64, above int) {
+// use makes calls on a line and returns the part of the quota they used, how many
+// windows were above the limit, and how many calls the cloud throttled.
+func (l load) use(t testing.TB, calls, first int, w call.Window) (part float64, above, throttled int) {
 	t.Helper()
 	server := newCloud(line{forth: l.rtt / 2, back: l.rtt / 2, jitter: l.jitter}, 1)
+	server.quota = w
 	c, _ := limitedBy(t, server, 1, w)
 	all(t.Context(), c, calls, "Op")
 	arrivals := server.seen("Op")
-	return used(arrivals[first:], w), over(arrivals, w)
+	return used(arrivals[first:], w), over(arrivals, w), server.refused
 }
 
 func TestLimiter_UseOfTheQuota(t *testing.T) {
 	for _, l := range loads() {
 		t.Run(fmt.Sprintf("rtt %v jitter %v", l.rtt, l.jitter), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				part, above := l.use(t, 2000, 300, second(10))
+				part, above, throttled := l.use(t, 2000, 300, second(10))
 				t.Logf("%.1f %% of the quota used", 100*part)
-				if above > 0 {
-					t.Errorf("%d windows above the limit", above)
+				if above > 0 || throttled > 0 {
+					t.Errorf("%d windows above the limit, %d calls throttled", above, throttled)
 				}
 				if part < l.atLeast {
 					t.Errorf("%.3f of the quota used, want at least %.3f", part, l.atLeast)
@@ -89,12 +90,13 @@ func BenchmarkLimiter_Use(b *testing.B) {
 	for _, l := range loads() {
 		b.Run(fmt.Sprintf("rtt=%v/jitter=%v", l.rtt, l.jitter), func(b *testing.B) {
 			var part float64
-			var above int
+			var above, throttled int
 			for b.Loop() {
-				virtually(b, func(t *testing.T) { part, above = l.use(t, 2000, 300, second(10)) })
+				virtually(b, func(t *testing.T) { part, above, throttled = l.use(t, 2000, 300, second(10)) })
 			}
 			b.ReportMetric(100*part, "%-used")
 			b.ReportMetric(float64(above), "windows-above")
+			b.ReportMetric(float64(throttled), "throttled")
 		})
 	}
 }

@@ -25,9 +25,11 @@ type line struct {
 // cloud notes when each call arrives, as a real one does to count them.
 type cloud struct {
 	line
+	quota    call.Window // what it refuses calls above; zero for none
 	mu       sync.Mutex
 	random   *rand.Rand
 	arrivals map[string][]time.Time
+	refused  int // calls above the quota
 }
 
 func newCloud(l line, seed uint64) *cloud {
@@ -61,7 +63,7 @@ func soon(d time.Duration) time.Duration { return max(d, 1) }
 // Call sends a request on its way, which it goes on even if the caller gives up.
 func (c *cloud) Call(ctx context.Context, req *call.Request) (*call.Response, error) {
 	f := c.fate()
-	time.AfterFunc(soon(f.forth), func() { c.arrive(req.Operation) })
+	time.AfterFunc(soon(f.forth), func() { c.arrive(req.Operation, &f) })
 	rtt := f.forth + f.back
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
@@ -80,16 +82,29 @@ func (c *cloud) Call(ctx context.Context, req *call.Request) (*call.Response, er
 	if f.reset {
 		return nil, &call.Error{Code: call.Unknown, Operation: req.Operation, Message: "reset"}
 	}
-	if f.throttled {
+	if c.throttles(&f) {
 		return nil, &call.Error{Code: call.Throttled, Operation: req.Operation, Status: 400, RTT: rtt}
 	}
 	return &call.Response{Status: 200, RTT: rtt}, nil
 }
 
-func (c *cloud) arrive(operation string) {
+func (c *cloud) arrive(operation string, f *fate) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.arrivals[operation] = append(c.arrivals[operation], time.Now())
+	now := time.Now()
+	before := c.arrivals[operation]
+	c.arrivals[operation] = append(before, now)
+	if n := c.quota.Limit; n > 0 && len(before) >= n && now.Sub(before[len(before)-n]) <= c.quota.Per {
+		f.throttled = true
+		c.refused++
+	}
+}
+
+// throttles reports whether a call was one too many.
+func (c *cloud) throttles(f *fate) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return f.throttled
 }
 
 // seen returns the arrivals in order, when all that is under way has arrived.

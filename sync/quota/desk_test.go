@@ -71,8 +71,10 @@ func (m mortal) Update(ctx context.Context, operation string, f func(*quota.Book
 type cloud struct {
 	forth, back, jitter time.Duration
 	throttle            func() bool
+	quota               call.Window // what it refuses calls above; zero for none
 
 	mu       sync.Mutex
+	refused  int // calls above the quota
 	random   *rand.Rand
 	arrivals []time.Time
 	by       map[string]int // calls by account, which here names the process
@@ -95,21 +97,36 @@ func (c *cloud) delays() (forth, back time.Duration) {
 
 func (c *cloud) Call(ctx context.Context, req *call.Request) (*call.Response, error) {
 	forth, back := c.delays()
-	time.AfterFunc(forth, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.arrivals = append(c.arrivals, time.Now())
-		c.by[req.Account]++
-	})
+	var above bool
+	time.AfterFunc(forth, func() { c.arrive(req.Account, &above) })
 	select {
 	case <-time.After(forth + back):
 	case <-ctx.Done():
 		return nil, &call.Error{Code: call.Unknown, Operation: req.Operation}
 	}
-	if c.throttle() {
+	if c.throttle() || c.throttles(&above) {
 		return nil, &call.Error{Code: call.Throttled, Operation: req.Operation, Status: 429, RTT: forth + back}
 	}
 	return &call.Response{Status: 200, RTT: forth + back}, nil
+}
+
+func (c *cloud) arrive(account string, above *bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if n := c.quota.Limit; n > 0 && len(c.arrivals) >= n && now.Sub(c.arrivals[len(c.arrivals)-n]) <= c.quota.Per {
+		*above = true
+		c.refused++
+	}
+	c.arrivals = append(c.arrivals, now)
+	c.by[account]++
+}
+
+// throttles reports whether a call was one too many.
+func (c *cloud) throttles(above *bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return *above
 }
 
 // most counts the most arrivals in any sliding window, both ends included.

@@ -30,12 +30,14 @@ func loads() []load {
 }
 
 // use lets the processes make calls and returns the part of the quota that they
-// used once they had measured the line, and how many windows were above the limit.
-func (l load) use(t *testing.T, calls int, w call.Window) (part float64, above int) {
+// used once they had measured the line, how many windows were above the limit, and how
+// many calls the cloud throttled.
+func (l load) use(t *testing.T, calls int, w call.Window) (part float64, above, throttled int) {
 	t.Helper()
 	server := newCloud(l.rtt/2, l.rtt/2, l.jitter, 1)
+	server.quota = w
 	together(t, server, l.processes, calls/l.processes, w)
-	return used(server.arrivals[calls/5:len(server.arrivals)-calls/10], w), server.above(w)
+	return used(server.arrivals[calls/5:len(server.arrivals)-calls/10], w), server.above(w), server.refused
 }
 
 // used returns the part of the quota that arrivals used: the window by the mean
@@ -54,10 +56,10 @@ func TestFailure_A26_ProcessesShareTheQuota(t *testing.T) {
 	for _, l := range loads() {
 		t.Run(fmt.Sprintf("%d, rtt %v jitter %v", l.processes, l.rtt, l.jitter), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				part, above := l.use(t, 4000, second(10))
+				part, above, throttled := l.use(t, 4000, second(10))
 				t.Logf("%.1f %% of the quota used", 100*part)
-				if above > 0 {
-					t.Errorf("%d windows above the limit", above)
+				if above > 0 || throttled > 0 {
+					t.Errorf("%d windows above the limit, %d calls throttled", above, throttled)
 				}
 				if part < l.atLeast {
 					t.Errorf("%.3f of the quota used, want at least %.3f", part, l.atLeast)
@@ -97,12 +99,13 @@ func BenchmarkShare_Use(b *testing.B) {
 	for _, l := range slices.DeleteFunc(loads(), func(l load) bool { return l.processes == 2 }) {
 		b.Run(fmt.Sprintf("processes=%d/rtt=%v/jitter=%v", l.processes, l.rtt, l.jitter), func(b *testing.B) {
 			var part float64
-			var above int
+			var above, throttled int
 			for b.Loop() {
-				virtually(b, func(t *testing.T) { part, above = l.use(t, 4000, second(10)) })
+				virtually(b, func(t *testing.T) { part, above, throttled = l.use(t, 4000, second(10)) })
 			}
 			b.ReportMetric(100*part, "%-used")
 			b.ReportMetric(float64(above), "windows-above")
+			b.ReportMetric(float64(throttled), "throttled")
 		})
 	}
 }
