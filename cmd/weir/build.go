@@ -130,7 +130,7 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 	}
 	setup.Close = closeAll
 	setup.Reconcile = reconcile.Options{
-		Feeds: feeds, Accounts: targets, Store: store, Outlook: b.limiters.Outlook, Policy: cfg.Policy,
+		Feeds: feeds, Accounts: targets, Store: store, Outlook: b.limiters.Outlook, Expect: b.limiters.Expect, Policy: cfg.Policy,
 		Interval: cfg.Interval, Scrub: scrubs(cfg), DryRun: b.dryRun, Selector: b.selector, Logger: b.log, Metrics: b.loop,
 		Trouble: recorder.Trouble,
 		Applied: b.applied, Begins: b.begins, Reading: b.reading, Verdict: told.tell, Held: tell.held, Fight: tell.fight,

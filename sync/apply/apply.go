@@ -50,6 +50,9 @@ type Options struct {
 	// Outlook returns what is known now of how fast an account's operation can be
 	// called; nil where nothing is to be foreseen.
 	Outlook func(account, operation string, p call.Priority) call.Outlook
+	// Expect is told of the calls that are foreseen when carrying out begins, and
+	// with 0 when it ends; may be nil.
+	Expect func(account, operation string, calls int)
 	// Begins is told how what begins will go; may be nil.
 	Begins func(Forecast)
 	// Done is told of every finished change, from several goroutines at once;
@@ -76,6 +79,9 @@ func New(opts Options) (*Applier, error) {
 	}
 	if opts.Done == nil {
 		opts.Done = func(Result) {}
+	}
+	if opts.Expect == nil {
+		opts.Expect = func(string, string, int) {}
 	}
 	if opts.Begins == nil {
 		opts.Begins = func(Forecast) {}
@@ -106,11 +112,20 @@ func (a *Applier) Apply(ctx context.Context, p *plan.Plan) (*Report, error) {
 		f := a.Foresee(p)
 		rep.Foreseen = &f
 		a.opts.Begins(f)
+		a.expect(f, func(c Foreseen) int { return c.Count })
+		defer a.expect(f, func(Foreseen) int { return 0 })
 	}
 	run := &run{Applier: a, plan: p}
 	run.all(ctx)
 	rep.Results = append(rep.Results, run.results...)
 	return rep.finish(), nil
+}
+
+// expect tells others of what is foreseen.
+func (a *Applier) expect(f Forecast, calls func(Foreseen) int) {
+	for _, c := range f.Calls {
+		a.opts.Expect(c.Account, c.Operation, calls(c))
+	}
 }
 
 // Foresee returns how Apply would carry out p now, held or not. It needs

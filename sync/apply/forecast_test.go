@@ -104,7 +104,12 @@ func TestForesee_RivalsTakeTurns(t *testing.T) {
 		rivals call.Rivals
 		want   float64
 	}{
-		{call.Rivals{}, 39}, {call.Rivals{Equal: 1}, 80}, {call.Rivals{Equal: 2}, 120}, {call.Rivals{Lower: 2}, 43},
+		{call.Rivals{}, 39},
+		{call.Rivals{Equal: []int{0}}, 80},
+		{call.Rivals{Equal: []int{0, 0}}, 120},
+		{call.Rivals{Equal: []int{100}}, 50},
+		{call.Rivals{Equal: []int{100, 0}}, 90},
+		{call.Rivals{Lower: 2}, 43},
 	} {
 		terms := windows(&shelf{}, time.Millisecond)
 		terms.Outlook = func(string, string, call.Priority) call.Outlook {

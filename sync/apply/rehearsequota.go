@@ -40,6 +40,7 @@ type gate struct {
 	flying   int
 	answered int
 	turn     int           // slots handed out while calls waited
+	equal    []int         // calls that rivals have left, below 0 for no end
 	armed    time.Duration // when it looks again by itself, 0 for never
 }
 
@@ -59,6 +60,12 @@ func newGate(c *clock, look call.Outlook) *gate {
 		s := &slots{Allowance: a}
 		s.Busy = slices.Sorted(slices.Values(a.Busy))
 		g.windows = append(g.windows, s)
+	}
+	for _, calls := range look.Equal {
+		if calls == 0 {
+			calls = -1
+		}
+		g.equal = append(g.equal, calls)
 	}
 	g.dispatch()
 	return g
@@ -102,8 +109,7 @@ func (g *gate) release() {
 // dispatch hands out the slots that there are, and looks again when there is
 // another one.
 func (g *gate) dispatch() {
-	crowd := g.look.Equal+g.look.Lower > 0
-	for (len(g.waiting) > 0 || crowd) && g.take() {
+	for (len(g.waiting) > 0 || g.crowd()) && g.take() {
 		if g.others() {
 			g.after(g.look.Trip, g.release)
 			continue
@@ -113,22 +119,29 @@ func (g *gate) dispatch() {
 		g.waiting = g.waiting[1:]
 		next()
 	}
-	if len(g.waiting) > 0 || crowd {
+	if len(g.waiting) > 0 || g.crowd() {
 		g.arm()
 	}
 }
 
+// crowd reports whether other processes wait.
+func (g *gate) crowd() bool { return len(g.equal)+g.look.Lower > 0 }
+
 // others reports whether a slot goes to another process: what nobody else waits
 // for they take, and of the rest those who wait for the same take turns.
 func (g *gate) others() bool {
-	if len(g.waiting) == 0 {
+	if g.turn++; len(g.equal) > 0 && (len(g.waiting) == 0 || g.turn%(len(g.equal)+1) != 0) {
+		g.spend(g.turn % len(g.equal))
 		return true
 	}
-	g.turn++
-	if g.look.Equal > 0 && g.turn%(g.look.Equal+1) != 0 {
-		return true
+	return len(g.waiting) == 0 || g.look.Lower > 0 && g.turn%call.LongestEvery == 0
+}
+
+// spend takes a call off a rival, who leaves with the last one.
+func (g *gate) spend(rival int) {
+	if g.equal[rival]--; g.equal[rival] == 0 {
+		g.equal = slices.Delete(g.equal, rival, rival+1)
 	}
-	return g.look.Lower > 0 && g.turn%call.LongestEvery == 0
 }
 
 // take takes a slot in every window, or in none.

@@ -22,7 +22,9 @@ type Outlook struct {
 
 // Rivals are the other processes that wait for an operation now.
 type Rivals struct {
-	Equal int // with calls that go before these, or in turns with them
+	// Equal are those with calls that go before these, or in turns with them: how
+	// many more each of them foresees, 0 where it does not know.
+	Equal []int
 	Lower int // with calls that these go before, but for one slot of LongestEvery
 }
 
@@ -69,6 +71,25 @@ func (l *Limiter) Outlook(operation string, p Priority) Outlook {
 	o.sharing.look(operation, p, &look)
 	look.Budget = l
 	return look
+}
+
+// Expect makes other processes know that so many more calls of an operation are
+// foreseen, so that they foresee how long they will have to share the quota; 0
+// ends it.
+func (l *Limiter) Expect(operation string, calls int) {
+	o := l.operation(operation)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ahead += calls; calls == 0 {
+		o.ahead = 0
+	}
+}
+
+// Expect makes other processes know of calls that are foreseen for an account.
+func (l Limiters) Expect(account, operation string, calls int) {
+	if limiter, ok := l[account]; ok {
+		limiter.Expect(operation, calls)
+	}
 }
 
 // Looker is a shared budget that tells who else draws on it.

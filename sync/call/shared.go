@@ -42,6 +42,8 @@ type Want struct {
 	// of calls of it that wait in this process.
 	Priority Priority
 	Waiting  int
+	// Ahead is how many more calls this process foresees, 0 where it does not know.
+	Ahead int
 	// Waited is how long the call waits that has waited longest, whatever its
 	// priority.
 	Waited time.Duration
@@ -188,6 +190,7 @@ func (o *operation) want() Want {
 	w := Want{
 		Operation: o.name, Credit: o.trips.credit(now),
 		Priority: best.priority(), Waiting: o.queue.levels[best.level].Len(), Waited: now.Sub(o.queue.longest().since),
+		Ahead: o.ahead,
 	}
 	for _, window := range o.windows {
 		w.Windows = append(w.Windows, window.Window)

@@ -122,6 +122,7 @@ type operation struct {
 	windows []*window
 	// documented are the documented windows that those in force may exceed.
 	documented []*window
+	ahead      int // calls that are foreseen and have no slot yet, 0 where nobody says
 	flying     int // calls that hold slots and have not ended, and the asker
 	queue      queue
 	taken      int64 // slots taken until now, where they are not shared
@@ -238,6 +239,7 @@ func (o *operation) answer(slot Slot) {
 	if slot == nil {
 		o.flying--
 	} else {
+		o.ahead = max(0, o.ahead-1)
 		o.queue.grant(o.ticket(slot), slot.Longest()) // the asker waits, if nobody else
 	}
 	o.dispatch()

@@ -55,6 +55,7 @@ type Seat struct {
 	Waiting  int64   // calls of the priority that wait for a slot
 	Priority call.Priority
 	Since    Instant // when the call began to wait that has waited longest
+	Ahead    int64   // calls that it foresees beside the one that is to have a slot, 0 where it does not say
 }
 
 // waits reports whether the process waits for a slot, and is not late.
@@ -97,6 +98,7 @@ func (b *Book) Take(
 	}
 	seat := b.seat(process)
 	seat.Priority, seat.Waiting, seat.Since = want.Priority, int64(max(1, want.Waiting)), now.After(-want.Waited)
+	seat.Ahead = int64(max(0, want.Ahead))
 	if from, again = b.wait(now, want, seat); again > 0 {
 		seat.Wake = now.After(again)
 		return 0, 0, again
@@ -292,16 +294,21 @@ func (b *Book) owed(s Seat, me *Seat, fewer int) int {
 	return max(0, fewer)
 }
 
+// equals returns the seats that Rivals counts.
+func (b *Book) equals(now Instant, process int64, p call.Priority) []Seat {
+	var out []Seat
+	for _, s := range b.Seats {
+		if s.Process != process && s.Waiting > 0 && s.Priority >= p && now <= s.Wake.After(lately) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
 // Rivals counts the processes beside the given one that wait, or did a moment ago,
 // with a priority that is the same or higher.
 func (b *Book) Rivals(now Instant, process int64, p call.Priority) int {
-	n := 0
-	for _, s := range b.Seats {
-		if s.Process != process && s.Waiting > 0 && s.Priority >= p && now <= s.Wake.After(lately) {
-			n++
-		}
-	}
-	return n
+	return len(b.equals(now, process, p))
 }
 
 // held counts a process's slots in a window at an instant.

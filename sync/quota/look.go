@@ -12,9 +12,11 @@ var _ call.Looker = (*shared)(nil)
 // Look asks the book.
 func (s *shared) Look(ctx context.Context, want call.Want) (view call.View, err error) {
 	err = s.desk.Update(ctx, want.Operation, func(b *Book, now Instant) {
-		equal := b.Rivals(now, s.process, want.Priority)
-		view.Busy = b.Busy(now, want)
-		view.Rivals = call.Rivals{Equal: equal, Lower: b.Rivals(now, s.process, call.Scrub) - equal}
+		view = call.View{Busy: b.Busy(now, want)}
+		for _, seat := range b.equals(now, s.process, want.Priority) {
+			view.Equal = append(view.Equal, int(seat.Ahead))
+		}
+		view.Lower = b.Rivals(now, s.process, call.Scrub) - len(view.Equal)
 	})
 	return view, err
 }

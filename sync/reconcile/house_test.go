@@ -121,6 +121,7 @@ func (h *house) build(changes ...change) {
 		c(h, &opts)
 	}
 	opts.Accounts, opts.Outlook = h.targets(opts), h.limiters.Outlook
+	opts.Expect = h.limiters.Expect
 	opts.Trouble = h.trouble
 	var err error
 	if h.rec, err = New(opts); err != nil {

@@ -28,6 +28,7 @@ type prospect struct {
 	prepare     func(h *house)
 	beside      call.Priority // that of the calls of another process
 	busy        bool          // there is another process
+	ahead       int           // calls that it says it has left, 0 for none
 }
 
 // The documents of prospects: so many of each kind.
@@ -81,6 +82,7 @@ func prospects() []prospect {
 	for name, p := range map[string]call.Priority{"beside an equal": call.Routine, "beside a scrub": call.Scrub} {
 		all = append(all, prospect{name: name, rtt: near, docs: relays(300, "a"), busy: true, beside: p})
 	}
+	all = append(all, prospect{name: "beside one that ends", rtt: near, docs: relays(300, "a"), busy: true, ahead: 100})
 	slices.SortFunc(all, func(a, b prospect) int { return cmp.Compare(a.name, b.name) })
 	return all
 }
@@ -142,7 +144,7 @@ func (p prospect) take(t *testing.T) *apply.Report {
 	h.clouds.ClearJournal()
 	todo := h.planAll(p.docs...)
 	if p.busy {
-		end := h.office.work(t, "volc", p.beside)
+		end := h.office.work(t, "volc", p)
 		defer end()
 	}
 	rep := h.applyPlan(todo)
@@ -264,9 +266,9 @@ func (o *office) join(l *call.Limiter, account string) {
 	l.Share(quota.Share(&drawer{o, account}, o.clients), func(error) {})
 }
 
-// work is another process, with more calls of both relay operations than it can
-// make, until it is told to end.
-func (o *office) work(t *testing.T, account string, p call.Priority) (end func()) {
+// work is the other process of a prospect, with more calls of both relay operations
+// than it can make, or as many as it says, until it is told to end.
+func (o *office) work(t *testing.T, account string, p prospect) (end func()) {
 	limits := map[string][]call.Window{}
 	for _, operation := range []string{"UpdateRelaySourceV3", "DescribeRelaySourceV3"} {
 		limits[operation] = []call.Window{{Limit: 9, Per: time.Second}}
@@ -281,10 +283,15 @@ func (o *office) work(t *testing.T, account string, p call.Priority) (end func()
 		return &call.Response{Status: 200, RTT: 5 * time.Millisecond}, nil
 	})
 	c := call.Limit(call.WhenReady(cloud), call.Limiters{account: l}, nil)
-	ctx, cancel := context.WithCancel(call.WithPriority(t.Context(), p))
+	ctx, cancel := context.WithCancel(call.WithPriority(t.Context(), p.beside))
 	var wg sync.WaitGroup
 	for operation := range limits {
-		for range 1000 {
+		n := 1000
+		if p.ahead > 0 {
+			n = p.ahead + 90 // which it makes until it is looked at
+			l.Expect(operation, n)
+		}
+		for range n {
 			wg.Go(func() { _, _ = c.Call(ctx, &call.Request{Account: account, Operation: operation}) })
 		}
 	}

@@ -63,6 +63,8 @@ type Options struct {
 	Selector map[string]string
 	Logger   *slog.Logger
 	Metrics  *Metrics // may be nil
+	// Expect is told of the calls that are foreseen, see apply.Options; may be nil.
+	Expect func(account, operation string, calls int)
 	// Begins is told how carrying out a plan will go, when it begins; may be nil.
 	Begins func(apply.Forecast)
 	// Applied is told of each finished change; may be nil.
@@ -179,7 +181,7 @@ func New(opts Options) (*Reconciler, error) {
 	}
 	r.applier, err = apply.New(apply.Options{
 		Accounts: opts.Accounts, Store: opts.Store, Logger: opts.Logger, Done: opts.Applied,
-		Superseded: r.superseded, Halted: r.halted, Outlook: opts.Outlook, Begins: opts.Begins,
+		Superseded: r.superseded, Halted: r.halted, Outlook: opts.Outlook, Expect: opts.Expect, Begins: opts.Begins,
 		Priority: opts.Priority,
 	})
 	return r, err

@@ -45,7 +45,7 @@ func before() [8]byte { return [8]byte([]byte("weirqta1")) }
 const (
 	headWords = 8
 	slotWords = 6
-	seatWords = 6
+	seatWords = 7
 
 	seatWordsBefore = 3
 )
@@ -59,7 +59,7 @@ func words(b *quota.Book) []int64 {
 		w = append(w, s.Number, s.Process, int64(s.Taken), int64(s.Done), int64(s.Extra), s.Cuts)
 	}
 	for _, s := range b.Seats {
-		w = append(w, s.Process, int64(s.Served), int64(s.Wake), s.Waiting, int64(s.Priority), int64(s.Since))
+		w = append(w, s.Process, int64(s.Served), int64(s.Wake), s.Waiting, int64(s.Priority), int64(s.Since), s.Ahead)
 	}
 	return w
 }
@@ -97,7 +97,7 @@ func book(w []int64, seatWords int64) *quota.Book {
 func seat(w []int64) quota.Seat {
 	s := quota.Seat{Process: w[0], Served: quota.Instant(w[1]), Wake: quota.Instant(w[2])}
 	if len(w) == seatWords {
-		s.Waiting, s.Since = max(0, w[3]), quota.Instant(w[5])
+		s.Waiting, s.Since, s.Ahead = max(0, w[3]), quota.Instant(w[5]), max(0, w[6])
 		s.Priority = call.Priority(max(int64(call.Scrub), min(w[4], int64(call.Urgent))))
 	}
 	return s

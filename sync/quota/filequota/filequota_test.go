@@ -144,7 +144,7 @@ func sample() *quota.Book {
 	return &quota.Book{
 		Quiet: 1, Longest: 2, Number: 3, Cuts: 4, Lost: 0.5, Given: 6,
 		Slots: []quota.Slot{{Number: 1, Process: 7, Taken: 2, Done: 3, Extra: -4, Cuts: 5}, {Number: 2}},
-		Seats: []quota.Seat{{Process: 1, Served: 2, Wake: 3, Waiting: 4, Priority: call.Scrub, Since: 5}, {Process: 2}},
+		Seats: []quota.Seat{{Process: 1, Served: 2, Wake: 3, Waiting: 4, Priority: call.Scrub, Since: 5, Ahead: 6}, {Process: 2}},
 	}
 }
 
