@@ -3,6 +3,7 @@ package reconcile
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -314,15 +315,23 @@ func (s *sights) weight(g *group, now time.Time) int {
 }
 
 // oldest returns by account and kind when that was read of which it is longest
-// ago, and the same by account. What was not read yet does not count.
+// ago. What was not read yet does not count.
 func (s *sights) oldest() map[accountKind]time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := map[accountKind]time.Time{}
+	var k accountKind
+	var at time.Time
 	for _, one := range s.all {
-		if k := (accountKind{one.id.Account, one.id.Kind}); one.known {
-			out[k] = plan.Earliest(out[k], one.seen.At)
+		if one.id.Account != k.account || one.id.Kind != k.kind { // those of a kind mostly follow each other
+			out[k] = plan.Earliest(out[k], at)
+			k, at = accountKind{one.id.Account, one.id.Kind}, time.Time{}
+		}
+		if one.known {
+			at = plan.Earliest(at, one.seen.At)
 		}
 	}
+	out[k] = plan.Earliest(out[k], at)
+	maps.DeleteFunc(out, func(_ accountKind, at time.Time) bool { return at.IsZero() })
 	return out
 }

@@ -92,6 +92,9 @@ func bugs() []bug {
 		{"what was just written is taken for gone", []edit{{
 			"sync/plan/compare.go", "\tcase c.Last != nil && c.Now.Before(c.Last.At.Add(Lag)):\n", "\tcase c.Last == nil:\n",
 		}}},
+		{"what the scrub finds is told to nobody", []edit{{
+			"sync/reconcile/scrub.go", "\ts.r.leave(same)\n\tif len(other) > 0 {\n\t\ts.r.deliver(other)\n\t}\n", "\ts.r.leave(same)\n",
+		}}},
 		{"a lease is never renewed", []edit{{
 			"sync/provider/aliyunlive/prefetch.go", "\tcase w.want.Renew && !w.Now.Before(renewal):\n", "\tcase w.want.Renew && w.Now.Before(act.Begun):\n",
 		}}},

@@ -58,6 +58,10 @@ func (r *run) checkStatus(p *process, w *emulator.World) {
 	if n := len(p.fulls); !status.LastFull.IsZero() && (n == 0 || !p.fulls[n-1].Equal(status.LastFull)) {
 		p.fulls = append(p.fulls, status.LastFull)
 	}
+	seen := map[resource.ID]resource.Observation{}
+	for o := range p.rec.Observations("") {
+		seen[o.ID] = o
+	}
 	for c := range made.All() {
 		if c.State != plan.InSync {
 			continue
@@ -67,12 +71,38 @@ func (r *run) checkStatus(p *process, w *emulator.World) {
 		if c.Unread || c.Fingerprint == "" || read.IsZero() {
 			r.violate("I12", "%s is said to be in sync and was not read", c.ID)
 		}
-		// A scan that ended after another one had begun after that one's end.
-		if n := len(p.fulls); n > 1 && r.oracle.touched[c.ID].Add(r.oldest()).Before(p.fulls[n-2]) {
+		// A scan that ended after another one had begun after that one's end, or a
+		// read of its own that began after it was touched, as the scrub makes them.
+		touched := r.oracle.touched[c.ID].Add(r.oldest())
+		o := seen[c.ID]
+		r.checkTold(p, c, o, status.LastPass.Started)
+		fresh := o.At.After(touched) && plan.Fingerprint(&o) == c.Fingerprint
+		if n := len(p.fulls); fresh || n > 1 && touched.Before(p.fulls[n-2]) {
 			r.checkHolds(c, made.Revision, w)
 		}
 	}
 }
+
+// checkTold holds what the newest pass says against what was seen before it: I4.
+func (r *run) checkTold(p *process, c plan.Change, o resource.Observation, began time.Time) {
+	if o.At.IsZero() || plan.Fingerprint(&o) == c.Fingerprint {
+		delete(p.untold, c.ID)
+		return
+	}
+	first, known := p.untold[c.ID]
+	if !known || !first.seen.Equal(o.At) {
+		p.untold[c.ID] = untold{o.At, time.Now()}
+		return
+	}
+	r.tally.check("I4")
+	if began.After(first.noticed) {
+		r.violate("I4", "%s is said to be in sync by a pass that began after it was seen otherwise", c.ID)
+	}
+}
+
+// untold is when something was seen that the newest pass does not know of, and
+// when that was noticed.
+type untold struct{ seen, noticed time.Time }
 
 // oldest is how old what a read shows may be.
 func (r *run) oldest() time.Duration {
@@ -238,6 +268,9 @@ func (r *run) checkEnd() {
 	for id := range r.oracle.everyone {
 		if _, declared := e.declared[id]; declared || r.oracle.console[id] || !r.oracle.applied[id] || r.recorded(context.Background(), id) {
 			continue
+		}
+		if r.oracle.unrecorded(id) {
+			continue // a disk that was full kept from weir that it is its own again
 		}
 		if why := r.thing(id).absent(&w); why != "" {
 			r.violate("I4", "at the end %s is removed: %s", id, why)

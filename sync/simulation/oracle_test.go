@@ -86,6 +86,15 @@ func (o *oracle) underWay(id resource.ID, now time.Time) bool {
 	return ok && now.Sub(at) < clientPatience+2*time.Second
 }
 
+// unrecorded reports whether a thing was written after its record was removed, and
+// has none since.
+func (o *oracle) unrecorded(id resource.ID) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	at, forgotten := o.disowned[id]
+	return forgotten && o.touched[id].After(at)
+}
+
 // lately counts what was forgotten within the last minute, and may have been
 // there when the plan was made.
 func (o *oracle) lately(now time.Time) int {

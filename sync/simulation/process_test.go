@@ -16,6 +16,7 @@ import (
 	"weir/sync/provider/aliyunlive"
 	"weir/sync/provider/volcenginelive"
 	"weir/sync/reconcile"
+	"weir/sync/resource"
 	"weir/sync/secret"
 	"weir/sync/state"
 )
@@ -40,7 +41,8 @@ type process struct {
 	cutAt   atomic.Pointer[cutPoint]
 	moments counter
 
-	fulls []time.Time // ends of full passes, as they were looked at
+	fulls  []time.Time // ends of full passes, as they were looked at
+	untold map[resource.ID]untold
 
 	mu    sync.Mutex
 	reads map[string]time.Time // last read that succeeded, by scope
@@ -54,7 +56,7 @@ func (r *run) newProcess(name string, policy plan.Policy, dryRun bool) (*process
 	r.processes++
 	p := &process{
 		run: r, name: fmt.Sprintf("%s-%d", name, r.processes), policy: policy, dryRun: dryRun, began: time.Now(),
-		ended: make(chan struct{}), died: make(chan struct{}), reads: map[string]time.Time{},
+		ended: make(chan struct{}), died: make(chan struct{}), reads: map[string]time.Time{}, untold: map[resource.ID]untold{},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.store = &disk{Store: r.store, p: p}
@@ -68,6 +70,7 @@ func (r *run) newProcess(name string, policy plan.Policy, dryRun bool) (*process
 			Loader: manifest.New(manifest.Options{Accounts: map[string][]string{"aliyun/v1": {ali}, "volcengine/v1": {volc}}}),
 		}},
 		Accounts: targets, Store: p.store, Policy: policy, Outlook: outlook, Interval: r.interval, DryRun: dryRun,
+		Scrub:  map[string]float64{ali: r.scrub, volc: r.scrub},
 		Logger: r.logger(p.name),
 	})
 	return p, err

@@ -13,6 +13,7 @@ import (
 
 	"weir/sync/emulator"
 	"weir/sync/plan"
+	"weir/sync/reconcile"
 	"weir/sync/resource"
 	"weir/sync/state"
 	"weir/sync/state/statetest"
@@ -31,6 +32,7 @@ type run struct {
 	policy   plan.Policy
 	dryRun   bool
 	interval time.Duration
+	scrub    float64 // part of the read quota
 	share    float64
 	quotas   map[string]int // calls a second, in place of the documented ones
 	settings emulator.Settings
@@ -98,9 +100,10 @@ func (r *run) build() {
 	}
 	r.policy = policyOf(&r.dice)
 	r.dryRun = r.dice.chance(0.04)
+	r.scrub = one(&r.dice, 0.05, reconcile.DefaultScrub, 1)
 	r.oracle.init(r)
 	r.must(r.clouds.SetQuotas(r.cloudQuotas(false)...))
-	r.note("run: %+v, dry run %t, interval %v, share %v, quotas %v", r.policy, r.dryRun, r.interval, r.share, r.quotas)
+	r.note("run: %+v, dry run %t, interval %v, share %v, scrub %v, quotas %v", r.policy, r.dryRun, r.interval, r.share, r.scrub, r.quotas)
 }
 
 // swarm switches a random half of the kinds of faults and of steps off.
