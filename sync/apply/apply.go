@@ -55,6 +55,9 @@ type Options struct {
 	Expect func(account, operation string, calls int)
 	// Begins is told how what begins will go; may be nil.
 	Begins func(Forecast)
+	// Ended is told of every report, but for one of a plan that is held, from several
+	// goroutines at once; may be nil.
+	Ended func(*Report)
 	// Done is told of every finished change, from several goroutines at once;
 	// may be nil.
 	Done func(Result)
@@ -79,6 +82,9 @@ func New(opts Options) (*Applier, error) {
 	}
 	if opts.Done == nil {
 		opts.Done = func(Result) {}
+	}
+	if opts.Ended == nil {
+		opts.Ended = func(*Report) {}
 	}
 	if opts.Expect == nil {
 		opts.Expect = func(string, string, int) {}
@@ -118,7 +124,8 @@ func (a *Applier) Apply(ctx context.Context, p *plan.Plan) (*Report, error) {
 	run := &run{Applier: a, plan: p}
 	run.all(ctx)
 	rep.Results = append(rep.Results, run.results...)
-	return rep.finish(), nil
+	a.opts.Ended(rep.finish())
+	return rep, nil
 }
 
 // expect tells others of what is foreseen.

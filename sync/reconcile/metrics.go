@@ -33,6 +33,7 @@ type Metrics struct {
 	refused      prometheus.Counter
 	held         *prometheus.GaugeVec
 	age          *ages
+	predictions  prometheus.Histogram
 	scrubReads   *prometheus.CounterVec
 	scrubCycle   *scrubCycles
 }
@@ -73,11 +74,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "weir_removals_refused_total", Help: "Removals that a guard or the policy did not let happen.",
 		}),
-		age:        newAges(),
+		age: newAges(), predictions: newPredictions(),
 		scrubReads: counter("weir_scrub_reads_total", "Reads made to look for drift.", "account", "operation"),
 		scrubCycle: newScrubCycles(),
 	}
-	reg.MustRegister(m.duration, m.refused, m.age, m.lastSource, m.scrubCycle)
+	reg.MustRegister(m.duration, m.refused, m.age, m.lastSource, m.predictions, m.scrubCycle)
 	return m
 }
 

@@ -301,3 +301,36 @@ func (o *office) work(t *testing.T, account string, p prospect) (end func()) {
 		wg.Wait()
 	}
 }
+
+// TestPredictionIsTold: a daemon tells how good its forecasts are.
+func TestPredictionIsTold(t *testing.T) {
+	inTime(t, nil, func(h *house) {
+		h.commit("one.yaml", multiOn)
+		h.wait(time.Minute)
+		if s := h.rec.Status(); s.LastApply != nil || strings.Contains(h.log.String(), "carried out") {
+			t.Errorf("of one call is told %+v\n%s", s.LastApply, h.log)
+		}
+		h.commit("all.yaml", strings.Join(relays(100, "a"), "---\n"), "one.yaml", multiOn)
+		h.wait(2 * time.Minute)
+		s := h.rec.Status().LastApply
+		if s == nil || s.Changes != 100 || s.Predicted.Calls != 200 || s.Predicted.Ratio < 0.9 || s.Predicted.Ratio > 1.1 {
+			t.Fatalf("told %+v", s)
+		}
+		if want := fmt.Sprintf("msg=\"carried out\" plan=%s changes=100 applied=100 seconds=%g foreseen_seconds=", s.Plan, s.Seconds); !strings.Contains(h.log.String(), want) {
+			t.Errorf("no %q in the log\n%s", want, h.log)
+		}
+		families, err := h.registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var measured uint64
+		for _, f := range families {
+			if f.GetName() == "weir_apply_prediction_ratio" {
+				measured = f.GetMetric()[0].GetHistogram().GetSampleCount()
+			}
+		}
+		if measured != 1 {
+			t.Errorf("%d forecasts are measured", measured)
+		}
+	})
+}

@@ -181,7 +181,7 @@ func New(opts Options) (*Reconciler, error) {
 	}
 	r.applier, err = apply.New(apply.Options{
 		Accounts: opts.Accounts, Store: opts.Store, Logger: opts.Logger, Done: opts.Applied,
-		Superseded: r.superseded, Halted: r.halted, Outlook: opts.Outlook, Expect: opts.Expect, Begins: opts.Begins,
+		Superseded: r.superseded, Halted: r.halted, Outlook: opts.Outlook, Expect: opts.Expect, Begins: opts.Begins, Ended: r.carriedOut,
 		Priority: opts.Priority,
 	})
 	return r, err

@@ -36,8 +36,10 @@ type Status struct {
 	Fights   []FightStatus  `json:"fights"`          // resources that weir has stopped putting back
 	Unread   []Unread       `json:"unreadable"`      // could be read, but were not
 	Error    string         `json:"error,omitempty"` // why the last pass could not be made
-	Journal  state.Heads    `json:"journal"`         // ends of its chains, to be noted elsewhere
-	Scrub    []ScrubStatus  `json:"scrub"`           // how the search for drift goes, by account
+	// LastApply is the last plan that took so long that it was worth foreseeing.
+	LastApply *ApplyStatus  `json:"lastApply,omitempty"`
+	Journal   state.Heads   `json:"journal"` // ends of its chains, to be noted elsewhere
+	Scrub     []ScrubStatus `json:"scrub"`   // how the search for drift goes, by account
 }
 
 // SourceStatus is what is in force of a source, and what stands against its
