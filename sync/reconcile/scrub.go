@@ -71,7 +71,25 @@ func (r *Reconciler) newScrubs() map[string]*scrub {
 			},
 		}
 	}
+	shareKeys(out)
 	return out
+}
+
+// shareKeys divides the share among accounts of one key: they have one quota.
+func shareKeys(all map[string]*scrub) {
+	of := map[*call.Limiter][]*scrub{}
+	for _, s := range all {
+		if reads := s.target.Provider.Reads(); len(reads) > 0 {
+			budget := s.paces.outlook(reads[0]).Budget
+			of[budget] = append(of[budget], s)
+		}
+	}
+	delete(of, nil) // where it is not known, each has its own
+	for _, together := range of {
+		for _, s := range together {
+			s.paces.share /= float64(len(together))
+		}
+	}
 }
 
 // run looks for drift until ctx ends, after everything was read once.

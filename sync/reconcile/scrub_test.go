@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -9,7 +10,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"weir/sync/call"
 	"weir/sync/emulator"
+	"weir/sync/provider/aliyunlive"
+	"weir/sync/provider/volcenginelive"
 	"weir/sync/resource"
 )
 
@@ -132,6 +136,34 @@ func TestScrub_KeepsItsShare(t *testing.T) {
 				s := h.rec.Status().Scrub[0]
 				if s.Share != tc.share || math.Abs(s.Used-tc.share) > 0.05*tc.share || math.Abs(s.Cycle-2000/(9*tc.share)) > 1 {
 					t.Errorf("status %+v", s)
+				}
+			})
+		})
+	}
+}
+
+// TestScrub_OneKeyOneShare: accounts of one key have one quota, and together spend
+// one share of it.
+func TestScrub_OneKeyOneShare(t *testing.T) {
+	one := func(h *house, _ *Options) {
+		limits := aliyunlive.New().Limits()
+		maps.Copy(limits, volcenginelive.New().Limits())
+		l, err := call.NewLimiter(call.LimiterOptions{Limits: limits})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.limiters = call.Limiters{"ali": l, "volc": l}
+	}
+	for name, tc := range map[string]struct {
+		changes []change
+		want    float64
+	}{"two keys": {nil, DefaultScrub}, "one key": {[]change{one}, DefaultScrub / 2}} {
+		t.Run(name, func(t *testing.T) {
+			inTime(t, tc.changes, func(h *house) {
+				for _, s := range h.rec.Status().Scrub {
+					if s.Share != tc.want {
+						t.Errorf("%s has a share of %v, want %v", s.Account, s.Share, tc.want)
+					}
 				}
 			})
 		})
