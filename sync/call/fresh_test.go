@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"weir/sync/call"
 )
@@ -57,4 +58,47 @@ func TestWhenReady_TakesAnotherSlot(t *testing.T) {
 			}
 		})
 	}
+}
+
+// faulty is a shared budget that panics once.
+type faulty struct {
+	old
+	panicked bool
+}
+
+func (f *faulty) Take(ctx context.Context, want call.Want) (call.Slot, error) {
+	if !f.panicked {
+		f.panicked = true
+		panic("a fault in the budget")
+	}
+	return f.old.Take(ctx, want)
+}
+
+// TestLimiter_PanicOfTheBudgetLosesNoSlot: the call that asked leaves the queue, and
+// another one asks.
+func TestLimiter_PanicOfTheBudgetLosesNoSlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, err := call.NewLimiter(call.LimiterOptions{Limits: map[string][]call.Window{"Op": {second(1)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Share(&faulty{}, func(err error) { t.Errorf("told %v", err) })
+		c := call.Limit(call.WhenReady(&script{}), call.Limiters{"a": l}, nil)
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the panic was swallowed")
+				}
+			}()
+			c.Call(t.Context(), request())
+		}()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := c.Call(ctx, request()); err != nil {
+			t.Errorf("the next call: %v", err)
+		}
+		if waiting := l.Waiting()["Op"]; waiting[call.Routine] != 0 {
+			t.Errorf("%d calls wait", waiting[call.Routine])
+		}
+	})
 }
