@@ -142,6 +142,29 @@ func TestScrub_KeepsItsShare(t *testing.T) {
 	}
 }
 
+// TestScrub_FollowsAThrottle: what a throttling answer takes from the quota it takes
+// from the scrub in the same part, at once, and it comes back as the quota does.
+func TestScrub_FollowsAThrottle(t *testing.T) {
+	inTime(t, nil, func(h *house) {
+		h.commit("a.yaml", switchesOff(2000))
+		h.wait(10 * time.Minute)
+		h.faults(emulator.Fault{Operation: readSwitch, Kind: "throttle"})
+		h.wait(3 * time.Second)
+		h.faults()
+		h.calls("")
+		h.wait(time.Minute)
+		if n := h.calls(readSwitch); n > 40 {
+			t.Errorf("%d reads in the minute after throttling answers, want far fewer than 108", n)
+		}
+		h.wait(5 * time.Minute)
+		h.calls("")
+		h.wait(time.Minute)
+		if n := h.calls(readSwitch); n < 103 || n > 113 {
+			t.Errorf("%d reads in a minute when the quota is whole again, want 108", n)
+		}
+	})
+}
+
 // TestScrub_OneKeyOneShare: accounts of one key have one quota, and together spend
 // one share of it.
 func TestScrub_OneKeyOneShare(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,6 +49,7 @@ type sight struct {
 	changed time.Time // when weir wrote it, or its declaration was edited, last
 	drifted bool      // or put back before
 	group   *group
+	member  int // its place in it
 }
 
 // group is what one read serves.
@@ -222,7 +222,7 @@ func (s *sights) join(one *sight, kinds map[string]map[string]provider.Kind) {
 		g.queue.groups = append(g.queue.groups, g)
 		s.groups[key] = g
 	}
-	one.group = g
+	one.group, one.member = g, len(g.members)
 	g.members, g.stale, g.queue.stale = append(g.members, one), true, true
 	s.air(one, 1)
 }
@@ -246,8 +246,9 @@ func (s *sights) queue(account string, reads []*call.Request) *queue {
 func (s *sights) part(one *sight) {
 	s.air(one, -1)
 	g := one.group
-	i := slices.Index(g.members, one)
-	g.members, g.stale = slices.Delete(g.members, i, i+1), true
+	end := g.members[len(g.members)-1]
+	g.members[one.member], end.member = end, one.member
+	g.members, g.stale = g.members[:len(g.members)-1], true
 	if len(g.members) > 0 {
 		return
 	}
