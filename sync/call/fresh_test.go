@@ -102,3 +102,41 @@ func TestLimiter_PanicOfTheBudgetLosesNoSlot(t *testing.T) {
 		}
 	})
 }
+
+// ends is a shared budget that notes how calls ended.
+type ends struct {
+	old
+	all []call.End
+}
+
+func (s *ends) Take(context.Context, call.Want) (call.Slot, error) { return s, nil }
+func (s *ends) Give(e call.End)                                    { s.all = append(s.all, e) }
+
+// TestLimiter_NoMoreCreditThanTheCallItselfShows: what others are told of the way of
+// a call is not above its own round trip, also where that is the shortest so far.
+func TestLimiter_NoMoreCreditThanTheCallItselfShows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, err := call.NewLimiter(call.LimiterOptions{Limits: map[string][]call.Window{"Op": {second(1000)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		shared := &ends{}
+		l.Share(shared, func(err error) { t.Errorf("told %v", err) })
+		rtt := 100 * time.Millisecond
+		client := call.Func(func(context.Context, *call.Request) (*call.Response, error) {
+			return &call.Response{Status: 200, RTT: rtt}, nil
+		})
+		c := call.Limit(client, call.Limiters{"a": l}, nil)
+		for range 100 {
+			c.Call(t.Context(), request())
+		}
+		if last := shared.all[99].Extra; last > -90*time.Millisecond {
+			t.Errorf("after a hundred round trips of %v others are told of %v", rtt, last)
+		}
+		rtt = 10 * time.Millisecond
+		c.Call(t.Context(), request())
+		if last := shared.all[100].Extra; last < -rtt {
+			t.Errorf("others are told of %v after a round trip of %v", last, rtt)
+		}
+	})
+}

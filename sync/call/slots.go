@@ -336,6 +336,7 @@ type ending struct {
 
 // release ends a call.
 func (o *operation) release(t ticket, e ending) {
+	o.measure(e)
 	if t.slot != nil {
 		t.slot.Give(o.end(e))
 	}
@@ -352,11 +353,18 @@ func (o *operation) release(t ticket, e ending) {
 	o.dispatch()
 }
 
+// measure notes the round trip of a call that ends now.
+func (o *operation) measure(e ending) {
+	if e.unsent || e.way() != measured {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.trips.add(time.Now(), e.rtt)
+}
+
 // hold keeps the slots of a call that ended at now.
 func (o *operation) hold(now time.Time, e ending) {
-	if e.way() == measured {
-		o.trips.add(now, e.rtt)
-	}
 	for _, w := range o.windows {
 		w.done[e.way()] = append(w.done[e.way()], now)
 	}
