@@ -94,6 +94,9 @@ func (o *operation) set(windows []Window) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	old := o.windows
+	if o.anew != nil {
+		o.anew() // it asks by the old ones
+	}
 	o.windows = make([]*window, len(windows))
 	for i, w := range windows {
 		o.windows[i] = &window{Window: w, ceiling: w.Limit}

@@ -159,7 +159,10 @@ func (o *operation) draw(ctx context.Context) Slot {
 		}
 		wait := s.settled(want)
 		if wait <= 0 {
-			return s.takeAlone(ctx, want.Priority)
+			if slot := s.takeAlone(ctx, want.Priority); slot != nil {
+				return slot
+			}
+			continue
 		}
 		_ = sleep(ctx, min(wait, apartRetry))
 	}
@@ -281,22 +284,29 @@ func parts(windows []Window) []Window {
 	return mine
 }
 
-// takeAlone waits for a slot of this process's part; nil where ctx ends before.
+// takeAlone waits for a slot of this process's part; nil where ctx ends before, or
+// where it is time to try the budget again.
 func (s *sharing) takeAlone(ctx context.Context, p Priority) Slot {
+	s.mu.Lock()
+	retry := s.retry
+	s.mu.Unlock()
+	ctx, cancel := context.WithDeadline(ctx, retry)
+	defer cancel()
 	t, err := s.alone.acquire(ctx, p)
 	if err != nil {
 		return nil
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.last = time.Now()
-	s.mu.Unlock()
-	return &lonely{s: s, t: t}
+	return &lonely{s: s, t: t, taken: s.last}
 }
 
 // lonely is a slot of a process that cannot use the shared budget.
 type lonely struct {
-	s *sharing
-	t ticket
+	s     *sharing
+	t     ticket
+	taken time.Time
 }
 
 var _ Slot = (*lonely)(nil)
@@ -310,8 +320,9 @@ func (l *lonely) Longest() bool { return l.t.longest() }
 // Within is always true: more is not known than the operation itself knows.
 func (*lonely) Within() bool { return true }
 
-// Ready is always true: the slot covers the sending whenever it happens.
-func (*lonely) Ready(context.Context) bool { return true }
+// Ready reports whether the slot was taken a moment ago: the others share the budget
+// again when what it was taken for has surely been answered.
+func (l *lonely) Ready(context.Context) bool { return time.Since(l.taken) <= Fresh }
 
 // Give frees the slot.
 func (l *lonely) Give(e End) {
@@ -321,7 +332,8 @@ func (l *lonely) Give(e End) {
 	l.s.alone.release(l.t, ending{unsent: e.Unsent, answered: e.Extra <= 0, throttled: e.Throttled})
 }
 
-// end returns what the shared budget is told of how a call ended.
+// end returns what the shared budget is told of how a call ended, whose own round
+// trip is already measured: others believe what this process says.
 func (o *operation) end(e ending) End {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -1,0 +1,102 @@
+package quota_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"weir/sync/call"
+)
+
+// TestFailure_P06_StoppedWithoutTheBudget: a process that was stopped with a slot of
+// its own part in its hand does not send on it when the others have the budget again.
+func TestFailure_P06_StoppedWithoutTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 4
+		server, desk := newCloud(1e6, 1e6, 0, 1), newMemory()
+		desk.set(true)
+		stopped, other := newProcess(t, desk, server, 1, second(limit)), newProcess(t, desk, server, 2, second(limit))
+		slots := 0
+		send := call.WhenReady(server)
+		stopped.caller = call.Limit(call.Func(func(ctx context.Context, req *call.Request) (*call.Response, error) {
+			if slots++; slots == 1 {
+				time.Sleep(3 * time.Minute)
+			}
+			return send.Call(ctx, req)
+		}), call.Limiters{stopped.name: stopped.limiter}, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if failed := stopped.calls(t.Context(), 1); failed != 0 {
+				t.Error("its call failed")
+			}
+		})
+		time.Sleep(time.Minute)
+		desk.set(false)
+		wg.Go(func() { other.calls(ctx, 2000) })
+		time.Sleep(3 * time.Minute)
+		cancel()
+		wg.Wait()
+		if slots != 2 || server.by["p1"] != 1 {
+			t.Errorf("it made %d calls with %d slots, want one with the second", server.by["p1"], slots)
+		}
+		if got := server.most(time.Second); got > limit {
+			t.Errorf("%d calls in one second, limit %d", got, limit)
+		}
+	})
+}
+
+// TestShare_TriesTheBudgetAlthoughItsPartIsUsedUp: a process that waits for a slot of
+// its own part goes back to the budget when that can be used again.
+func TestShare_TriesTheBudgetAlthoughItsPartIsUsedUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		desk := newMemory()
+		desk.set(true)
+		hour := call.Window{Limit: 4, Per: time.Hour}
+		p := newProcess(t, desk, newCloud(1e6, 1e6, 0, 1), 1, hour)
+		p.calls(t.Context(), 1) // all of its part
+		begin := time.Now()
+		var wg sync.WaitGroup
+		wg.Go(func() { p.calls(t.Context(), 1) })
+		time.Sleep(10 * time.Minute)
+		desk.set(false)
+		var quiet time.Duration
+		time.Sleep(10 * time.Second)
+		if b := desk.books["Op"]; b != nil {
+			quiet = desk.Now().Until(b.Quiet)
+		}
+		if quiet < hour.Hold() {
+			t.Errorf("it keeps the others quiet for %v, want until its own calls do not count any more", quiet)
+		}
+		wg.Wait()
+		if took, most := time.Since(begin), 10*time.Minute+10*time.Second+call.Lease+hour.Hold(); took > most {
+			t.Errorf("its call took %v, want at most %v", took, most)
+		}
+		if len(p.told) != 2 || p.told[1] != nil {
+			t.Errorf("it was told %v, want an error and its end", p.told)
+		}
+	})
+}
+
+// TestLimiter_SetHoldsForWhoAsks: a call that waits for the budget by the windows of
+// before asks by those that are set.
+func TestLimiter_SetHoldsForWhoAsks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		minute, desk, server := call.Window{Limit: 1, Per: time.Minute}, newMemory(), newCloud(1e6, 1e6, 0, 1)
+		newProcess(t, desk, server, 1, minute).calls(t.Context(), 1)
+		p := newProcess(t, desk, server, 2, minute)
+		var wg sync.WaitGroup
+		wg.Go(func() { p.calls(t.Context(), 1) })
+		time.Sleep(2 * time.Second)
+		begin := time.Now()
+		if err := p.limiter.Set(call.LimiterOptions{Limits: map[string][]call.Window{"Op": {second(1)}}}); err != nil {
+			t.Fatal(err)
+		}
+		wg.Wait()
+		if took := time.Since(begin); took > 10*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
