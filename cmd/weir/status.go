@@ -119,6 +119,9 @@ func printStatus(w io.Writer, ans statusAnswer, s style) {
 	for _, c := range st.Counts {
 		fmt.Fprintf(w, "%-12s %-14s %-9s %d\n", c.Account, c.Kind, c.State, c.Count)
 	}
+	if st.LastApply != nil {
+		printLastApply(w, *st.LastApply)
+	}
 	for _, sc := range st.Scrub {
 		printScrub(w, sc)
 	}

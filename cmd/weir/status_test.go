@@ -42,3 +42,21 @@ func TestStatusOfTheScrub(t *testing.T) {
 		t.Errorf("status %q, want %q", b.String(), want)
 	}
 }
+
+// TestStatusOfTheLastLongPlan: how good the daemon's forecasts are.
+func TestStatusOfTheLastLongPlan(t *testing.T) {
+	last := reconcile.ApplyStatus{
+		Ended: time.Now().Add(-time.Minute), Changes: 200, Seconds: 24, Predicted: &reconcile.Prediction{Seconds: 23.2, Ratio: 1.034},
+	}
+	for ratio, want := range map[float64]string{
+		1.034: "last long plan 1m0s ago: 200 changes in 24s, 23s were foreseen (+3 %)\n",
+		0:     "last long plan 1m0s ago: 200 changes in 24s, 23s were foreseen\n",
+	} {
+		last.Predicted.Ratio = ratio
+		var b bytes.Buffer
+		printStatus(&b, statusAnswer{Status: reconcile.Status{LastApply: &last}}, false)
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("status %q, want %q", b.String(), want)
+		}
+	}
+}
