@@ -41,12 +41,9 @@ type Options struct {
 	// zero is that of what the daemon does.
 	Priority call.Priority
 	Logger   *slog.Logger
-	// Superseded reports whether what is declared has changed since the plan
-	// was made: removals not begun then wait for the next plan. May be nil.
-	Superseded func() bool
-	// Halted says why nothing more of the plan of a revision is to begin, "" where
-	// nothing stands against it. It is asked before each change. May be nil.
-	Halted func(ctx context.Context, revision string) string
+	// Against says what stands against a change of the plan of a revision, "" for
+	// nothing. It is asked right before each change begins. May be nil.
+	Against func(ctx context.Context, revision string, c plan.Change) string
 	// Outlook returns what is known now of how fast an account's operation can be
 	// called; nil where nothing is to be foreseen.
 	Outlook func(account, operation string, p call.Priority) call.Outlook
@@ -64,7 +61,11 @@ type Options struct {
 }
 
 // Applier carries out plans.
-type Applier struct{ opts Options }
+type Applier struct {
+	opts  Options
+	mu    sync.Mutex
+	ahead map[callable]int // calls that are foreseen of what is under way
+}
 
 // New returns an Applier.
 func New(opts Options) (*Applier, error) {
@@ -92,13 +93,10 @@ func New(opts Options) (*Applier, error) {
 	if opts.Begins == nil {
 		opts.Begins = func(Forecast) {}
 	}
-	if opts.Superseded == nil {
-		opts.Superseded = func() bool { return false }
+	if opts.Against == nil {
+		opts.Against = func(context.Context, string, plan.Change) string { return "" }
 	}
-	if opts.Halted == nil {
-		opts.Halted = func(context.Context, string) string { return "" }
-	}
-	return &Applier{opts}, nil
+	return &Applier{opts: opts, ahead: map[callable]int{}}, nil
 }
 
 // Apply carries out every change of p that is due and writes down what already
@@ -111,16 +109,10 @@ func (a *Applier) Apply(ctx context.Context, p *plan.Plan) (*Report, error) {
 		rep.Results = refuse(p)
 		return rep.finish(), nil
 	}
-	if err := a.adopt(ctx, p); err != nil {
+	if err := a.Adopt(ctx, p); err != nil {
 		return rep.finish(), err
 	}
-	if a.opts.Outlook != nil && p.HasDue() {
-		f := a.Foresee(p)
-		rep.Foreseen = &f
-		a.opts.Begins(f)
-		a.expect(f, func(c Foreseen) int { return c.Count })
-		defer a.expect(f, func(Foreseen) int { return 0 })
-	}
+	defer a.foretell(p, rep)()
 	run := &run{Applier: a, plan: p}
 	run.all(ctx)
 	rep.Results = append(rep.Results, run.results...)
@@ -128,12 +120,33 @@ func (a *Applier) Apply(ctx context.Context, p *plan.Plan) (*Report, error) {
 	return rep, nil
 }
 
-// expect tells others of what is foreseen.
-func (a *Applier) expect(f Forecast, calls func(Foreseen) int) {
+// foretell puts into rep how carrying out p will go, and tells others of it until
+// what it returns is called.
+func (a *Applier) foretell(p *plan.Plan, rep *Report) (ended func()) {
+	if a.opts.Outlook == nil || !p.HasDue() {
+		return func() {}
+	}
+	f := a.Foresee(p)
+	rep.Foreseen = &f
+	a.opts.Begins(f)
+	a.expect(f, 1)
+	return func() { a.expect(f, -1) }
+}
+
+// expect tells others of what is foreseen of all that is under way, to which f is
+// added, or from which it is taken away.
+func (a *Applier) expect(f Forecast, sign int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	for _, c := range f.Calls {
-		a.opts.Expect(c.Account, c.Operation, calls(c))
+		of := callable{c.Account, c.Operation}
+		a.ahead[of] += sign * c.Count
+		a.opts.Expect(c.Account, c.Operation, a.ahead[of])
 	}
 }
+
+// callable is one operation of an account.
+type callable struct{ account, operation string }
 
 // Foresee returns how Apply would carry out p now, held or not. It needs
 // Options.Outlook.
@@ -156,9 +169,9 @@ func (a *Applier) terms() Terms {
 	return t
 }
 
-// adopt records what the cloud already holds as declared, and what else is to
+// Adopt records what the cloud already holds as declared, and what else is to
 // be remembered without a call.
-func (a *Applier) adopt(ctx context.Context, p *plan.Plan) error {
+func (a *Applier) Adopt(ctx context.Context, p *plan.Plan) error {
 	var records []resource.Applied
 	for _, c := range p.Changes {
 		switch {
@@ -193,10 +206,11 @@ func refuse(p *plan.Plan) []Result {
 	return out
 }
 
-// run is one Apply under way.
+// run is a plan, or a part of one, that is being carried out.
 type run struct {
 	*Applier
 	plan    *plan.Plan
+	aside   *aside // nil for a whole plan, which nobody changes meanwhile
 	mu      sync.Mutex
 	results []Result
 }
@@ -245,9 +259,9 @@ func grouped(changes []plan.Change, key func(*plan.Change) string) map[string][]
 }
 
 // account makes creates and updates first and removals last: a renamed channel
-// has its new configuration before the old one goes.
+// has its new configuration before the old one goes. Of changes it makes its own.
 func (r *run) account(ctx context.Context, changes []plan.Change) {
-	first, last := waves(changes)
+	first, last := waves(r.aside.own(changes))
 	r.wave(ctx, first, r.opts.Parallel)
 	if len(last) > 0 {
 		r.wave(ctx, r.keepOld(ctx, changes, last), removalParallel)
@@ -277,8 +291,11 @@ func byKind(changes []plan.Change) map[string][]plan.Change {
 // that a slow operation does not hold up another.
 func (r *run) wave(ctx context.Context, changes []plan.Change, parallel int) {
 	var wg sync.WaitGroup
-	for _, list := range byKind(changes) {
-		wg.Go(func() { r.kind(ctx, list, parallel) })
+	for name, list := range byKind(changes) {
+		wg.Go(func() {
+			r.kind(ctx, r.inOrder(list), parallel)
+			r.aside.proven(name)
+		})
 	}
 	wg.Wait()
 }
@@ -287,9 +304,13 @@ func (r *run) wave(ctx context.Context, changes []plan.Change, parallel int) {
 // not as many goroutines.
 func (r *run) kind(ctx context.Context, changes []plan.Change, parallel int) {
 	changes = r.canary(ctx, changes)
+	if len(changes) > 0 {
+		r.aside.proven(changes[0].ID.Kind)
+	}
 	places := make(chan struct{}, parallel)
 	var wg sync.WaitGroup
 	for _, c := range changes {
+		r.aside.line(c.ID)
 		places <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-places }()
@@ -303,9 +324,15 @@ func (r *run) one(ctx context.Context, c plan.Change) {
 	r.add(r.change(ctx, c))
 }
 
+// add takes down what became of a change, unless it was taken out of the run
+// before it began.
 func (r *run) add(res Result) {
+	if !r.aside.end(res.ID) {
+		return
+	}
 	r.mu.Lock()
 	r.results = append(r.results, res)
 	r.mu.Unlock()
 	r.opts.Done(res)
+	r.aside.tell(res)
 }

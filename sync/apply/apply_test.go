@@ -318,7 +318,9 @@ func TestRemovalsWaitForWhatIsDeclaredNow(t *testing.T) {
 	s := &shelf{things: map[string]resource.Spec{}}
 	a, err := New(Options{
 		Accounts: map[string]Target{"acc": {Provider: s, Caller: s}}, Store: statetest.NewMemory(),
-		Superseded: func() bool { return true },
+		Against: func(_ context.Context, _ string, c plan.Change) string {
+			return map[plan.Action]string{plan.Delete: "it is declared now"}[c.Action]
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

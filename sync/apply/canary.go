@@ -28,7 +28,7 @@ func (r *run) canary(ctx context.Context, changes []plan.Change) []plan.Change {
 	if len(changes) == 0 {
 		return changes
 	}
-	many, stopped := many(r.plan, changes)
+	many, stopped := many(r.plan, changes, r.aside.beside(changes[0].ID.Kind))
 	if many == 0 {
 		return changes
 	}
@@ -83,7 +83,7 @@ func (s *sample) take(size int) string {
 func pick(changes []plan.Change, tried map[int]bool, most int) []int {
 	var out []int
 	for i, c := range changes {
-		if len(out) < most && !tried[i] && gated(c) && c.Due() {
+		if len(out) < most && !tried[i] && Gated(c) && c.Due() {
 			tried[i] = true
 			out = append(out, i)
 		}
@@ -108,7 +108,7 @@ func (s *sample) make(picked []int) []view {
 			defer func() { <-places }()
 			res := s.change(s.ctx, s.changes[i])
 			s.add(res)
-			views[n].waits = res.Outcome == Waiting
+			views[n].waits = res.Outcome == Waiting || s.aside.out(res.ID)
 			if !views[n].waits {
 				views[n].why = s.unconvincing(s.ctx, s.changes[i], res)
 			}
@@ -121,31 +121,37 @@ func (s *sample) make(picked []int) []view {
 // many returns the number of updates due where they need a canary, 0 where they
 // do not, and why none may be made now: the last one failed a moment ago, or
 // does not show yet.
-func many(p *plan.Plan, changes []plan.Change) (n int, stopped string) {
-	for _, c := range changes {
-		if gated(c) && c.Due() {
-			n++
-		}
-		if gated(c) && c.Resting {
-			stopped = c.ID.String() + " failed a moment ago"
-		}
-	}
-	if n <= canaryAbove {
+func many(p *plan.Plan, changes []plan.Change, beside int) (n int, stopped string) {
+	if n = updatesOf(changes) + beside; n <= canaryAbove || len(changes) == 0 {
 		return 0, ""
 	}
 	first := changes[0].ID
 	for _, c := range p.Changes {
-		alike := c.ID.Account == first.Account && c.ID.Kind == first.Kind
-		if alike && c.Action == plan.None && c.State == plan.Pending {
+		switch alike := c.ID.Account == first.Account && c.ID.Kind == first.Kind; {
+		case !alike:
+		case Gated(c) && c.Resting:
+			stopped = c.ID.String() + " failed a moment ago"
+		case lags(c):
 			stopped = c.ID.String() + " was written, and the cloud does not show it yet"
 		}
 	}
 	return n, stopped
 }
 
-// gated reports whether c is an update that a mistake in a declaration could be
+// updatesOf counts the updates due for which a canary speaks.
+func updatesOf(changes []plan.Change) int {
+	n := 0
+	for _, c := range changes {
+		if Gated(c) && c.Due() {
+			n++
+		}
+	}
+	return n
+}
+
+// Gated reports whether c is an update that a mistake in a declaration could be
 // behind, which routine is not.
-func gated(c plan.Change) bool {
+func Gated(c plan.Change) bool {
 	return c.Action == plan.Update && c.Reason != plan.Expired && c.Reason != plan.Restart
 }
 
@@ -174,7 +180,7 @@ func spared(changes []plan.Change, tried map[int]bool, stopped string) []plan.Ch
 }
 
 // bars reports whether c is not made since a canary was stopped.
-func bars(stopped string, c plan.Change) bool { return stopped != "" && gated(c) && c.Due() }
+func bars(stopped string, c plan.Change) bool { return stopped != "" && Gated(c) && c.Due() }
 
 // unconvincing says why the outcome of the first update does not speak for the
 // others, "" where it does.

@@ -30,10 +30,14 @@ func (r *run) change(ctx context.Context, c plan.Change) Result {
 		return res.end(Withheld, c.Withheld)
 	case ctx.Err() != nil:
 		return res.end(Refused, "stopped before it began")
-	case c.Action == plan.Delete && r.opts.Superseded():
-		return res.end(Refused, "what is declared has changed meanwhile; planned again")
+	case r.aside.out(c.ID):
+		return res.end(Refused, "planned again")
 	}
-	if why := r.opts.Halted(ctx, r.plan.Revision); why != "" {
+	if why := r.aside.moved(ctx, r, c); why != "" {
+		res.Moved = true
+		return res.end(Refused, why)
+	}
+	if why := r.opts.Against(ctx, r.plan.Revision, c); why != "" {
 		return res.end(Refused, why)
 	}
 	target, ok := r.opts.Accounts[c.ID.Account]
@@ -151,7 +155,7 @@ func (o *one) address(req *call.Request) {
 func (o *one) send(req *call.Request) error {
 	began := time.Now()
 	ctx := call.WithPriority(o.ctx, call.PriorityOf(o.ctx, req)) // also for what is asked before it goes out
-	resp, err := o.target.Caller.Call(ctx, o.offAir(req))
+	resp, err := o.target.Caller.Call(ctx, o.aside.asked(o.c.ID, o.offAir(req)))
 	o.res.Calls = append(o.res.Calls, note(req, resp, err, time.Since(began)))
 	return err
 }

@@ -115,7 +115,7 @@ func (r *rehearsal) inTurn(n int, do func(i int, done func()), then func()) {
 }
 
 func (r *rehearsal) canary(changes []plan.Change, then func(rest []plan.Change)) {
-	many, stopped := many(r.plan, changes)
+	many, stopped := many(r.plan, changes, 0)
 	if many == 0 {
 		then(changes)
 		return

@@ -52,7 +52,7 @@ func stuck(changes []plan.Change, outcomes map[resource.ID]Outcome) map[string]s
 	out := map[string]string{}
 	for _, c := range changes {
 		switch {
-		case c.Unmade, begins(c) && outcomes[c.ID] != Done && outcomes[c.ID] != Waiting:
+		case c.Unmade, begins(c) && c.State != plan.Waiting && outcomes[c.ID] != Done && outcomes[c.ID] != Waiting:
 			out[c.ID.Kind] = "a new " + c.ID.Kind + " could not be created"
 		case lags(c) && out[c.ID.Kind] == "":
 			out[c.ID.Kind] = c.ID.String() + " was written, and is not seen yet"

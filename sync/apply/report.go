@@ -32,6 +32,7 @@ type Result struct {
 	Calls   []Call      `json:"calls"`
 	Error   string      `json:"error"` // "" where there was none
 	Code    call.Code   `json:"-"`     // of the failure
+	Moved   bool        `json:"-"`     // refused as the resource is not as it was
 }
 
 // Call is one call of a result, with the last of its attempts.

@@ -35,7 +35,11 @@ type shelf struct {
 
 	airing map[string]string // what of each thing is on air
 
+	together bool // one read serves all things
+	observed int  // how often they were read
+
 	urgent     bool            // its writes are
+	forbids    string          // the key of a thing whose writes are
 	priorities []call.Priority // of all that it was asked for
 }
 
@@ -76,6 +80,9 @@ func (s *shelf) Kinds() map[string]provider.Kind {
 	if s.airing != nil {
 		k.Interrupts = func(c plan.Change) bool { return c.Action == plan.Delete || s.urgent }
 	}
+	if s.together {
+		k.Reads = func(resource.Resource) []*call.Request { return []*call.Request{{Operation: "List"}} }
+	}
 	if s.repair {
 		k.Repair = func(c plan.Change, _ resource.Observation) []*call.Request {
 			return []*call.Request{{Operation: "Repair", Params: map[string]any{"Key": c.ID.Key, "Spec": c.After}, Write: true}}
@@ -90,7 +97,7 @@ func (s *shelf) requests(c plan.Change) ([]*call.Request, error) {
 		return nil, errors.New("no calls for this")
 	}
 	var priority call.Priority
-	if s.urgent {
+	if s.urgent || s.forbids != "" && c.ID.Key == s.forbids {
 		priority = call.Urgent
 	}
 	req := func(op string) *call.Request {
@@ -116,6 +123,7 @@ func (s *shelf) Observe(ctx context.Context, _ call.Caller, want []resource.Reso
 	s.hear(ctx, nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.observed++
 	var out []resource.Observation
 	for _, w := range want {
 		spec, ok := s.things[w.ID.Key]

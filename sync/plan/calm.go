@@ -115,6 +115,19 @@ func (p *Plan) Find(id resource.ID) (Change, bool) {
 	return p.Calm.list.Get(id)
 }
 
+// Put makes p say c of its resource.
+func (p *Plan) Put(c Change) {
+	i, ok := place(p.Changes, c.ID)
+	if ok {
+		p.Changes[i] = c
+		return
+	}
+	p.Changes = slices.Insert(p.Changes, i, c)
+	if _, calm := p.Calm.list.Get(c.ID); calm {
+		p.Calm = p.Calm.edit([]resource.Edit[Change]{{ID: c.ID}})
+	}
+}
+
 func place(changes []Change, id resource.ID) (int, bool) {
 	return slices.BinarySearchFunc(changes, id, func(c Change, id resource.ID) int { return resource.Compare(c.ID, id) })
 }

@@ -118,6 +118,9 @@ func changeOf(p Policy, c Case, v Verdict, another bool) Change {
 		ID: c.ID, Action: v.Action, Reason: v.Reason, State: v.State, Before: v.Before, After: v.After,
 		Acts: v.Acts, Epoch: v.Epoch, Last: c.Last, Note: v.Note, Fingerprint: Fingerprint(c.Seen), Next: v.Next,
 	}
+	if c.Seen != nil {
+		ch.Read = c.Seen.At
+	}
 	ch.Unread = c.Seen != nil && c.Seen.Unreadable != ""
 	ch.InDoubt = v.State == Unknown && slices.ContainsFunc(c.Acts, resource.Act.InDoubt)
 	ch.Unmade = c.Want != nil && c.Last == nil && v.State == Unknown && (c.Seen == nil || ch.Unread)
@@ -202,8 +205,9 @@ func Fingerprint(o *resource.Observation) string {
 
 // Digest identifies what p would do: its revision and every due change, with
 // whether that interrupts something, what holds it, and which consent came last.
-// Of a plan that is held, routine is left out: leases and ingests that end while
-// somebody reads it would make it another plan every few seconds.
+// Of a plan that is held, routine and what is being made already are left out:
+// leases and ingests that end, and changes that do, while somebody reads it would
+// make it another plan every few seconds.
 func (p *Plan) Digest() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%s\n", p.Revision, p.Consented.UTC().Format(time.RFC3339Nano))
@@ -214,7 +218,7 @@ func (p *Plan) Digest() string {
 		fmt.Fprintf(h, "held by %s\n", held.Guard)
 	}
 	for c := range p.Due() {
-		if len(p.Held) > 0 && c.Reason == Expired {
+		if len(p.Held) > 0 && (c.Reason == Expired || c.UnderWay) {
 			continue
 		}
 		line, _ := json.Marshal([]any{c.ID, c.Action, c.Reason, c.Before, c.After, c.Acts, c.OnAir != ""})

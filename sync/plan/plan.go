@@ -101,6 +101,7 @@ type Change struct {
 	// known of it: what it replaces, if it is a rename, must stay.
 	Unmade      bool
 	Fingerprint string    // of what was observed
+	Read        time.Time // when that was, zero for never
 	Next        time.Time // when time alone changes this verdict, zero for never
 	// OnAir says what is on air now and would be interrupted, "" for nothing. What
 	// cannot be read counts as on air. Aired is when that was asked.
@@ -111,6 +112,8 @@ type Change struct {
 	Wide string
 	// Resting says that it failed a moment ago and is not tried again yet.
 	Resting bool
+	// UnderWay says that it is being made now.
+	UnderWay bool
 }
 
 // Due reports whether the change leads to something being done now.

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"weir/sync/apply"
 	"weir/sync/plan"
 )
 
@@ -18,12 +19,14 @@ const airMost = 200
 
 // airing is what a change would interrupt, as it was read.
 type airing struct {
-	at  time.Time // before it was asked
-	why string
+	at    time.Time // before it was asked, zero for never
+	known time.Time // when the answer came
+	why   string
+	asked time.Time // since when it is being asked, zero where it is not
 }
 
 func (r *Reconciler) interrupts(c plan.Change) bool {
-	if !c.Due() {
+	if !c.Due() || c.UnderWay {
 		return false
 	}
 	of := r.kinds[c.ID.Account][c.ID.Kind].Interrupts
@@ -34,8 +37,12 @@ func (r *Reconciler) interrupts(c plan.Change) bool {
 // where that was not read a moment ago, or, of a plan that is held anyway, a
 // while ago. Where nothing would be interrupted nothing is asked: reading costs
 // quota. Of very many that are held anyway each is asked about before its call,
-// and nobody's consent is taken for consent to interrupt it.
-func (r *Reconciler) askAir(ctx context.Context, p *plan.Plan, held func() bool) {
+// and nobody's consent is taken for consent to interrupt it. What is under way
+// asks itself. It reports whether it has written anything.
+//
+// The loop does not wait for the answers: a change without one does not begin,
+// and what the last answer said counts until there is another.
+func (r *Reconciler) askAir(ctx context.Context, p *plan.Plan, held func() bool) bool {
 	n := 0
 	for _, c := range p.Changes {
 		if r.interrupts(c) {
@@ -43,38 +50,75 @@ func (r *Reconciler) askAir(ctx context.Context, p *plan.Plan, held func() bool)
 		}
 	}
 	if n == 0 {
-		return
+		return false
 	}
 	now, age := time.Now(), fresh
 	if held() {
 		if age = airAgain; n > airMost {
-			return
+			return false
 		}
 	}
 	byAccount := map[string][]plan.Change{}
 	for _, c := range p.Changes {
-		if r.interrupts(c) && !r.aired[c.ID].at.After(now.Add(-age)) {
+		if a := r.aired[c.ID]; r.interrupts(c) && a.asked.IsZero() && !a.known.After(now.Add(-age)) {
 			byAccount[c.ID.Account] = append(byAccount[c.ID.Account], c)
 		}
 	}
-	var mu sync.Mutex
+	answers := r.askAccounts(ctx, byAccount)
+	if !r.resides {
+		answers()
+	}
+	for i, c := range p.Changes {
+		if !r.interrupts(c) {
+			continue
+		}
+		if a := r.aired[c.ID]; a.why != "" || a.known.After(now.Add(-age)) {
+			p.Changes[i].OnAir, p.Changes[i].Aired = a.why, a.at
+		}
+	}
+	return true
+}
+
+// askAccounts asks what is on air, every account beside the others. What it
+// returns waits for the answers and takes them over; the loop finds them in its
+// inbox instead.
+func (r *Reconciler) askAccounts(ctx context.Context, byAccount map[string][]plan.Change) (answers func()) {
 	var wg sync.WaitGroup
-	for name, changes := range byAccount {
-		wg.Go(func() {
+	var mu sync.Mutex
+	var got []answer
+	deliver := func(a answer) { mu.Lock(); defer mu.Unlock(); got = append(got, a) }
+	beside := &wg
+	if r.resides {
+		deliver, beside = r.deliverAired, &r.workers
+	}
+	now := time.Now()
+	for _, name := range sortedKeys(byAccount) {
+		changes := byAccount[name]
+		a := answer{at: now}
+		for _, c := range changes {
+			a.ids = append(a.ids, c.ID)
+			known := r.aired[c.ID]
+			known.asked = now
+			r.aired[c.ID] = known
+		}
+		beside.Go(func() {
 			account := r.opts.Accounts[name]
-			why := account.Provider.OnAir(ctx, account.Caller, changes)
-			mu.Lock()
-			defer mu.Unlock()
-			for i, c := range changes {
-				r.aired[c.ID] = airing{now, why[i]}
-			}
+			a.why = account.Provider.OnAir(ctx, apply.Because(account.Caller, changes[0]), changes)
+			deliver(a)
 		})
 	}
-	wg.Wait()
-	for i, c := range p.Changes {
-		if r.interrupts(c) {
-			p.Changes[i].OnAir, p.Changes[i].Aired = r.aired[c.ID].why, r.aired[c.ID].at
+	return func() {
+		wg.Wait()
+		for _, a := range got {
+			r.airAnswered(a)
 		}
+	}
+}
+
+// airAnswered takes over what is on air.
+func (r *Reconciler) airAnswered(a answer) {
+	for i, id := range a.ids {
+		r.aired[id] = airing{at: a.at, known: time.Now(), why: a.why[i]}
 	}
 }
 

@@ -223,8 +223,8 @@ func fill(t *testing.T, seed uint64, jitter time.Duration) {
 	}
 	used := 19.0 / times[199].Sub(times[0]).Seconds() // 200 calls need 19 whole windows
 	t.Logf("%.1f %% of the quota", 100*used)
-	if jitter == 0 && used < 0.95 {
-		t.Errorf("%.1f %% of the quota is used, want 95", 100*used)
+	if jitter == 0 && used < 0.94 { // what is read right before shares its quota with what is read back
+		t.Errorf("%.1f %% of the quota is used, want 94", 100*used)
 	}
 }
 

@@ -177,8 +177,9 @@ func TestEditedBackAfterALostAnswer(t *testing.T) {
 		h.writes()
 		h.commit("a.yaml", relay)
 		h.wait(100 * time.Millisecond)
-		h.expectStates(map[string]string{"RelaySource push.example.com/live": "drifted"})
 		h.expectWrites("UpdateRelaySourceV3")
+		h.wait(2 * time.Second)
+		h.expectStates(map[string]string{"RelaySource push.example.com/live": "in-sync"})
 	})
 }
 
@@ -285,13 +286,13 @@ func TestPortionsSplitNoVhost(t *testing.T) {
 		}
 	}
 	var sizes []int
-	for p := range portions(list) {
+	for p := range portions(list, observeChunk) {
 		sizes = append(sizes, len(p))
 	}
 	if want := []int{2*observeChunk + 4, 4}; !slices.Equal(sizes, want) {
 		t.Errorf("portions of %v, want %v", sizes, want)
 	}
-	for range portions(nil) {
+	for range portions(nil, observeChunk) {
 		t.Error("a portion of nothing")
 	}
 }

@@ -70,15 +70,17 @@ func (r *Reconciler) guard(ctx context.Context, p *plan.Plan, m memory) error {
 
 // check returns what holds p.
 func (r *Reconciler) check(ctx context.Context, p *plan.Plan, m memory) ([]plan.Hold, error) {
-	f := r.facts(p, m)
+	f := r.facts(r.unconsented(p), m)
 	var err error
-	if removesAny(p) {
+	if removesAny(f.Plan) {
 		f.Recent, err = r.recent(ctx, m)
 	}
 	if err == nil {
-		f.Healed, err = r.recentHeals(ctx, p, m)
+		f.Healed, err = r.recentHeals(ctx, f.Plan, m)
 	}
-	r.askAir(ctx, p, func() bool { return len(guard.Check(f)) > 0 })
+	if r.askAir(ctx, p, func() bool { return len(guard.Check(f)) > 0 }) {
+		f.Plan = r.unconsented(p)
+	}
 	return guard.Check(f), err
 }
 
@@ -140,14 +142,14 @@ func (r *Reconciler) wide(c plan.Change) string {
 }
 
 // letThrough lets a held plan through to which somebody has consented, and tells
-// of one to which nobody has.
-func (r *Reconciler) letThrough(ctx context.Context, p *plan.Plan, m memory) {
+// of one to which nobody has. It reports whether somebody had to.
+func (r *Reconciler) letThrough(ctx context.Context, p *plan.Plan, m memory) bool {
 	if len(p.Held) == 0 {
 		clear(r.heldTold)
-		return
+		return false
 	}
 	if r.opts.DryRun {
-		return
+		return false
 	}
 	for _, c := range m.consents {
 		if c.Plan != p.Hash || !c.Holds(time.Now()) {
@@ -156,11 +158,12 @@ func (r *Reconciler) letThrough(ctx context.Context, p *plan.Plan, m memory) {
 		err := r.Release(ctx, p)
 		if err == nil {
 			r.opts.Logger.Warn("held plan let through", "plan", p.Hash, "consent_of", c.By, "given", c.Given)
-			return
+			return true
 		}
 		r.opts.Logger.Warn("consent could not be used", "plan", p.Hash, "consent_of", c.By, "error", err)
 	}
 	r.tellHeld(p)
+	return false
 }
 
 // Release lets a held plan through by the consent that somebody gave to it, which

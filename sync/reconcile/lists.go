@@ -16,6 +16,7 @@ func (s Status) MarshalJSON() ([]byte, error) {
 		p.Sources[i].Problems = listed(p.Sources[i].Problems)
 	}
 	p.Counts, p.Failures, p.Unread = listed(s.Counts), listed(s.Failures), listed(s.Unread)
+	p.UnderWay = listed(s.UnderWay)
 	p.Plan.Held, p.Fights, p.Scrub = listed(s.Plan.Held), listed(s.Fights), listed(s.Scrub)
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -16,8 +16,13 @@ const (
 	leastPause      = 50 * time.Millisecond
 )
 
-// Run watches the feeds and runs passes until ctx ends. Feeds, time, leases
-// and MarkDirty only leave a token; this loop alone decides to run.
+// gather is how long a pass waits after it was asked for, so that what comes at
+// one time is looked at by one pass.
+const gather = time.Millisecond
+
+// Run watches the feeds and runs passes until ctx ends, and what they hand out has
+// ended. Feeds, time, leases, MarkDirty and those who work beside the passes only
+// leave a token; this loop alone decides to run.
 func (r *Reconciler) Run(ctx context.Context) error {
 	r.resides = true
 	if r.opts.Metrics != nil {
@@ -36,30 +41,37 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		wg.Go(func() { r.keepCopies(ctx, k) })
 	}
 	defer wg.Wait()
+	defer r.workers.Wait()
 	timer := time.NewTimer(r.opts.Interval)
 	defer timer.Stop()
 	for ctx.Err() == nil {
+		asked := false
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-r.dirty:
+			asked = true
 		case <-timer.C:
 		}
-		timer.Reset(r.turn(ctx))
+		time.Sleep(gather)
+		select {
+		case <-r.dirty:
+			asked = true
+		default:
+		}
+		timer.Reset(r.turn(ctx, asked))
 	}
 	return nil
 }
 
-// turn runs one pass and returns how long to sleep. What was touched comes
-// first, so that an edit never waits for a scan.
-func (r *Reconciler) turn(ctx context.Context) time.Duration {
-	full := r.fullDue(time.Now())
-	defer r.noteHeads(ctx, time.Now())
-	err := r.step(ctx, false)
-	if full && err == nil {
-		err = r.step(ctx, true)
+// turn runs one pass and returns how long to sleep. Where nobody has asked for it
+// what is due to be looked at again is read first, and asks for one then.
+func (r *Reconciler) turn(ctx context.Context, asked bool) time.Duration {
+	if !asked && r.waiting.IsZero() && r.wakeUp(ctx) {
+		return r.sleep()
 	}
-	if err != nil && ctx.Err() == nil {
+	defer r.noteHeads(ctx, time.Now())
+	if err := r.step(ctx); err != nil && ctx.Err() == nil {
 		r.opts.Logger.Error("pass failed", "error", err)
 		r.publish(func(s *Status) { s.Ready, s.Error = false, err.Error() })
 		return pauseAfterError
@@ -67,29 +79,15 @@ func (r *Reconciler) turn(ctx context.Context) time.Duration {
 	if !r.desired.ready {
 		return r.opts.Interval
 	}
-	return max(leastPause, time.Until(r.nextWake(time.Now())))
+	return r.sleep()
 }
 
-// fullDue reports whether the next pass reads everything, and begins a scan
-// where none is under way: the first one, or one that is asked for; after that the
-// scrub finds what drifts. One that is asked for meanwhile comes after it: a scan
-// begun anew each time would never end for one who asks often.
-func (r *Reconciler) fullDue(now time.Time) bool {
-	if !r.scan.since.IsZero() {
-		return true
+// sleep returns how long to wait for what time alone brings.
+func (r *Reconciler) sleep() time.Duration {
+	if !r.waiting.IsZero() {
+		return time.Until(r.waiting.Add(patience))
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.full || r.scan.finish.IsZero() {
-		r.full, r.scan.since = false, now
-	}
-	return !r.scan.since.IsZero()
-}
-
-func (r *Reconciler) fullAsked() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.full
+	return max(leastPause, r.pace, time.Until(r.nextWake(time.Now())))
 }
 
 // watch hands the revisions of one feed to the loop until ctx ends. A feed
@@ -128,4 +126,10 @@ func (r *Reconciler) sourceFailed(name string, err error) {
 	if r.opts.Metrics != nil {
 		r.opts.Metrics.sourceErrors.WithLabelValues(name).Inc()
 	}
+}
+
+func (r *Reconciler) fullAsked() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.full
 }

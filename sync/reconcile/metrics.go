@@ -207,6 +207,7 @@ func (r *Reconciler) newlyUnfamiliar(p, former *plan.Plan) []resource.ID {
 	var out []resource.ID
 	for c := range p.News(former) {
 		switch {
+		case !c.Unread && c.Read.IsZero(): // it is being read
 		case !c.Unread:
 			delete(r.odd, c.ID)
 		case r.seen[c.ID].Unfamiliar && !r.odd[c.ID]:

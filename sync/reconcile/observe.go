@@ -79,7 +79,7 @@ func (r *Reconciler) observe(ctx context.Context, want []resource.Resource) erro
 	var wg sync.WaitGroup
 	for name, list := range byAccount {
 		wg.Go(func() {
-			for chunk := range portions(list) {
+			for chunk := range portions(list, observeChunk) {
 				seen, err := r.opts.Accounts[name].Provider.Observe(ctx, r.opts.Accounts[name].Caller, chunk)
 				mu.Lock()
 				r.keep(seen, err)
@@ -99,13 +99,13 @@ func (r *Reconciler) observe(ctx context.Context, want []resource.Resource) erro
 // little.
 const observeChunk = 20_000
 
-// portions yields list in portions. What is of one kind and begins with the same
+// portions yields list in portions of about that many. What is of one kind and begins with the same
 // part of the key is never split, since one read serves all of it.
-func portions(list []resource.Resource) iter.Seq[[]resource.Resource] {
+func portions(list []resource.Resource, most int) iter.Seq[[]resource.Resource] {
 	return func(yield func([]resource.Resource) bool) {
 		begin := 0
 		for i := 1; i <= len(list); i++ {
-			if i < len(list) && (i-begin < observeChunk || together(list[i-1].ID, list[i].ID)) {
+			if i < len(list) && (i-begin < most || together(list[i-1].ID, list[i].ID)) {
 				continue
 			}
 			if !yield(list[begin:i]) {
@@ -122,40 +122,46 @@ func together(a, b resource.ID) bool {
 	return a.Kind == b.Kind && left == right
 }
 
-// keep stores observations; of an interrupted read only what really was read.
+// keep stores observations.
 func (r *Reconciler) keep(seen []resource.Observation, err error) {
-	for _, o := range seen {
-		if err != nil && (o.At.IsZero() || o.Unreadable != "") {
-			continue
-		}
+	for _, o := range read(seen, err) {
 		r.seen[o.ID] = o
 		r.sights.see(o)
 	}
 }
 
-// decide makes the plan from what is known. The guards have not seen it.
-func (r *Reconciler) decide(m memory, now time.Time) *plan.Plan {
-	policy := r.opts.Policy
-	policy.ReadOnly = r.opts.ReadOnly()
-	return plan.Diff(plan.Input{
-		Revision: r.desired.revision, Desired: r.desired.set, Last: m.last, Seen: r.seen, Acts: m.acts, Own: r.own,
-		Written: r.written.last, Now: now, Policy: policy, Judge: r.judge, Partial: r.opts.Selector != nil,
-	})
+// read returns, of an interrupted read, only what really was read.
+func read(seen []resource.Observation, err error) []resource.Observation {
+	if err == nil {
+		return seen
+	}
+	return slices.DeleteFunc(seen, func(o resource.Observation) bool { return o.At.IsZero() || o.Unreadable != "" })
 }
 
-// staleDue returns the resources that p would change on an observation too old
-// to write by. What is not tried again yet needs none.
-func (r *Reconciler) staleDue(p *plan.Plan, m memory, now time.Time) []resource.Resource {
-	var out []resource.Resource
-	for c := range p.Due() {
-		if r.seen[c.ID].At.After(now.Add(-fresh)) || r.resting(c, now) {
-			continue
-		}
-		if res, ok := r.lookup(c.ID, m); ok {
-			out = append(out, res)
-		}
+// decide makes the plan from what is known. The guards have not seen it.
+func (r *Reconciler) decide(m memory, now time.Time) *plan.Plan { return plan.Diff(r.input(m, now)) }
+
+// input is all that is known.
+func (r *Reconciler) input(m memory, now time.Time) plan.Input {
+	policy := r.opts.Policy
+	policy.ReadOnly = r.opts.ReadOnly()
+	return plan.Input{
+		Revision: r.desired.revision, Desired: r.desired.set, Last: m.last, Seen: r.seen, Acts: m.acts, Own: r.own,
+		Written: r.written.last, Now: now, Policy: policy, Judge: r.judge, Partial: r.opts.Selector != nil,
 	}
-	return out
+}
+
+// decideOne makes the plan of one resource alone.
+func (r *Reconciler) decideOne(id resource.ID, m memory, now time.Time) *plan.Plan {
+	in := r.input(m, now)
+	in.Desired, in.Last = resource.Set{}, map[resource.ID]resource.Applied{}
+	if res, ok := r.desired.set.Get(id); ok {
+		in.Desired, _ = resource.NewSet([]resource.Resource{res}) // one alone does not clash
+	}
+	if last, ok := m.last[id]; ok {
+		in.Last[id] = last
+	}
+	return plan.Diff(in)
 }
 
 // lookup returns what to read for id: the declared resource, or the applied

@@ -20,17 +20,16 @@ const confirmAfter = time.Second
 // readAgain is when a read that failed is made again.
 const readAgain = 30 * time.Second
 
+// refusedRest is how long a change is not handed out again that was refused for
+// what was done, or not, before it.
+const refusedRest = 2 * time.Second
+
 // The waits before a failed change is tried again: doubled each time.
 const (
 	retryFirst = 5 * time.Second
 	retryMost  = 5 * time.Minute
+	retryLone  = 20 * time.Second // up to this nothing waits for others
 )
-
-// scan is a full read under way; it survives interruption by an edit.
-type scan struct {
-	since  time.Time // what was read before is to be read again; zero: none under way
-	finish time.Time // when the last one was complete
-}
 
 // failure is what keeps a change from being tried at every pass.
 type failure struct {
@@ -42,9 +41,10 @@ type failure struct {
 	why   string
 }
 
-// step looks at what was touched: it reads it, plans everything, and applies
-// what is due. With full it first reads all that the scan under way still lacks.
-func (r *Reconciler) step(ctx context.Context, full bool) error {
+// step takes in what others have found and done since the last pass, plans
+// everything by what is known, and hands out what is to be done and read. It waits
+// for no cloud.
+func (r *Reconciler) step(ctx context.Context) error {
 	began := time.Now()
 	r.empty()
 	if err := r.recallMarks(ctx); err != nil {
@@ -62,122 +62,44 @@ func (r *Reconciler) step(ctx context.Context, full bool) error {
 	if err != nil {
 		return err
 	}
-	interrupted := r.read(ctx, m, full)
-	p := r.decide(m, time.Now())
-	if stale := r.staleDue(p, m, time.Now()); len(stale) > 0 {
-		if err := r.observe(ctx, stale); err != nil {
-			return err
-		}
-		p = r.decide(m, time.Now())
-	}
+	r.memory = m
+	p := r.decide(m, began)
+	r.distrust(p, m, began)
+	r.followUp(p)
 	r.trace(ctx, p, m)
 	if err := r.guard(ctx, p, m); err != nil {
 		return err
 	}
-	r.letThrough(ctx, p, m)
+	consented := r.letThrough(ctx, p, m)
 	r.markMode(ctx, p, m)
-	rep, err := r.carryOut(ctx, p)
-	if rep != nil && len(rep.Results) > 0 {
-		r.gone = gone{}
-	}
-	r.settle(p, rep, began)
-	r.finish(p, rep, m, passTimes{began: began, full: full && !interrupted}, errors.Join(err, r.unwritten()))
+	scans := r.scanJobs(m)
+	r.look(ctx, p, m)
+	r.beginScan(ctx, scans)
+	err = r.handOut(ctx, p, consented)
+	r.settle(p, began)
+	r.finish(p, m, began, errors.Join(err, r.unwritten()))
 	return err
 }
 
-// read observes what the step needs and reports whether a full read was
-// interrupted. What was edited is read alone, so that it is applied before
-// anything else is read, and that read is not interrupted. News from a feed
-// goes before all others, and what they lack the next pass reads.
-func (r *Reconciler) read(ctx context.Context, m memory, full bool) bool {
-	if len(r.desired.changed) > 0 {
-		_ = r.observe(ctx, r.edited(m, time.Now())) // ended by ctx alone, which ends the rest too
-		return full
-	}
-	ctx, stop := r.untilDirty(ctx)
-	defer stop()
-	if r.observe(ctx, r.due(m, time.Now())) != nil || !full {
-		return full
-	}
-	if r.observe(ctx, r.unscanned(m)) != nil {
-		return true
-	}
-	r.scan = scan{finish: time.Now()}
-	return false
-}
-
-// untilDirty returns a context that ends when something marks r dirty; the
-// token stays for the loop.
-func (r *Reconciler) untilDirty(ctx context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		select {
-		case <-r.dirty:
-			r.MarkDirty()
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() { cancel(); <-ended }
-}
-
-// edited returns what the feeds have changed and no fresh read has shown. A call
-// that failed may have had its effect after what was seen.
-func (r *Reconciler) edited(m memory, now time.Time) []resource.Resource {
-	var out []resource.Resource
+// distrust forgets what was read too long ago of what was edited since, where p
+// would do nothing about it: it is read again. Where something is due, that is
+// read again right before it is made.
+func (r *Reconciler) distrust(p *plan.Plan, m memory, now time.Time) {
 	for id := range r.desired.changed {
-		_, failed := r.failures[id]
-		if res, ok := r.lookup(id, m); ok && (failed || r.seen[id].At.Before(now.Add(-fresh))) {
-			out = append(out, res)
+		c, ok := p.Find(id)
+		if !ok || c.Due() || r.known(c, now) || r.under[id] != nil {
+			continue
+		}
+		delete(r.seen, id)
+		if c, ok := r.decideOne(id, m, now).Find(id); ok {
+			p.Put(c)
 		}
 	}
-	return out
 }
 
-// due returns what is due to be looked at again.
-func (r *Reconciler) due(m memory, now time.Time) []resource.Resource {
-	var out []resource.Resource
-	for id, at := range r.wake {
-		if res, ok := r.lookup(id, m); ok && !at.After(now) && !r.desired.changed[id] {
-			out = append(out, res)
-		}
-	}
-	return out
-}
-
-// unscanned returns what the scan under way has not read yet.
-func (r *Reconciler) unscanned(m memory) []resource.Resource {
-	var out []resource.Resource
-	for _, res := range r.everything(m) {
-		if o, ok := r.seen[res.ID]; !ok || o.At.Before(r.scan.since) {
-			out = append(out, res)
-		}
-	}
-	return out
-}
-
-// carryOut applies p, withholding what failed a moment ago.
-func (r *Reconciler) carryOut(ctx context.Context, p *plan.Plan) (*apply.Report, error) {
-	if r.opts.DryRun {
-		return nil, nil
-	}
-	if p.HasDue() && r.revocation(ctx, p.Revision) != "" {
-		r.MarkDirty() // a look at what is in force instead
-		return nil, nil
-	}
-	now := time.Now()
-	trimmed := *p
-	trimmed.Changes = make([]plan.Change, 0, len(p.Changes))
-	for _, c := range p.Changes {
-		if r.resting(c, now) {
-			c.Resting = true
-			c.Withheld = "failed a moment ago; tried again at " + r.failures[c.ID].until.UTC().Format(time.TimeOnly)
-		}
-		trimmed.Changes = append(trimmed.Changes, c)
-	}
-	return r.applier.Apply(ctx, &trimmed)
+// known reports whether what was read of the resource of c says what is there.
+func (r *Reconciler) known(c plan.Change, now time.Time) bool {
+	return c.Read.After(now.Add(-fresh)) && c.Read.After(r.wrote[c.ID])
 }
 
 // resting reports whether c is due but failed so short a time ago that it is
@@ -205,17 +127,13 @@ func (r *Reconciler) unwritten() error {
 	return nil
 }
 
-// settle remembers when to look at each resource again. Wakes that were not
-// due when the pass began stay, and those whose read was interrupted.
-func (r *Reconciler) settle(p *plan.Plan, rep *apply.Report, began time.Time) {
+// settle remembers when to look at each resource again.
+func (r *Reconciler) settle(p *plan.Plan, began time.Time) {
 	r.desired.changed = nil
 	r.forget(p)
-	maps.DeleteFunc(r.wake, func(id resource.ID, at time.Time) bool {
-		return !at.After(began) && !r.seen[id].At.Before(began)
-	})
 	for c := range p.News(r.lastPlan) {
 		if !c.Next.IsZero() {
-			r.wake[c.ID] = c.Next
+			r.wakeBy(c.ID, c.Next)
 		}
 		if !c.Due() {
 			delete(r.failures, c.ID)
@@ -230,13 +148,6 @@ func (r *Reconciler) settle(p *plan.Plan, rep *apply.Report, began time.Time) {
 	r.wakeUnsure(p)
 	r.wakeOnAir(p)
 	r.own.see(p, r.lastPlan)
-	if rep == nil {
-		return
-	}
-	for _, res := range rep.Results {
-		c, _ := p.Find(res.ID)
-		r.settleResult(res, c, time.Now())
-	}
 }
 
 // wakeBy looks at a resource again at a time, or before where that is planned:
@@ -284,6 +195,10 @@ func (r *Reconciler) forget(p *plan.Plan) {
 	retain(r.odd, known)
 	retain(r.refused, known)
 	retain(r.aired, known)
+	retain(r.rests, known)
+	if len(r.readers.jobs) == 0 { // what was read before a write may still arrive
+		retain(r.wrote, known)
+	}
 }
 
 // retain drops what m has of resources that are not known.
@@ -291,8 +206,38 @@ func retain[V any](m map[resource.ID]V, known map[resource.ID]bool) {
 	maps.DeleteFunc(m, func(id resource.ID, _ V) bool { return !known[id] })
 }
 
+// rest keeps a change that was refused from being handed out for a while: until
+// the one of its kind is tried again that has failed, where there is one.
+func (r *Reconciler) rest(id resource.ID, now time.Time) {
+	until := time.Time{}
+	for other, f := range r.failures {
+		if other.Account == id.Account && other.Kind == id.Kind && f.until.After(now) {
+			until = plan.Earliest(until, f.until)
+		}
+	}
+	if until.IsZero() {
+		until = now.Add(refusedRest)
+	}
+	r.rests[id] = until
+	r.wakeBy(id, until)
+}
+
+// nextTry returns when what has failed count times before is tried again. What
+// waits for long is tried together with others: each try needs a pass.
+func nextTry(now time.Time, count int) time.Time {
+	wait := min(retryFirst<<min(count, 10), retryMost)
+	if wait <= retryLone {
+		return now.Add(wait)
+	}
+	return now.Add(wait).Truncate(wait / 4)
+}
+
 func (r *Reconciler) settleResult(res apply.Result, c plan.Change, now time.Time) {
+	delete(r.rests, res.ID)
 	switch {
+	case res.Moved:
+	case res.Outcome == apply.Waiting, res.Outcome == apply.Withheld, res.Outcome == apply.Refused && res.Code != call.Stopped:
+		r.rest(res.ID, now)
 	case res.Outcome == apply.Done:
 		delete(r.failures, res.ID)
 		delete(r.seen, res.ID)
@@ -308,7 +253,7 @@ func (r *Reconciler) settleResult(res apply.Result, c plan.Change, now time.Time
 			f = failure{spec: c.After}
 		}
 		f.acts = c.Acts
-		f.until = now.Add(min(retryFirst<<min(f.count, 10), retryMost))
+		f.until = nextTry(now, f.count)
 		f.count++
 		f.code, f.why = res.Code, res.Error
 		if res.Code == call.Internal {
@@ -325,7 +270,7 @@ func (r *Reconciler) settleResult(res apply.Result, c plan.Change, now time.Time
 // nextWake returns when the loop has to run again by itself.
 func (r *Reconciler) nextWake(now time.Time) time.Time {
 	next := now.Add(r.opts.Interval)
-	if !r.scan.since.IsZero() || r.fullAsked() {
+	if r.scan.since.IsZero() && r.fullAsked() {
 		next = now
 	}
 	for _, at := range r.wake {

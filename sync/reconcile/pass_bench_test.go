@@ -22,15 +22,19 @@ func quietPass(b *testing.B, n int, full bool) {
 	h.seed(n)
 	h.commit(many(n)...)
 	h.rec.feeds[0].arrive(h.source.current, time.Now())
-	h.rec.turn(b.Context())
+	h.rec.turn(b.Context(), true)
+	h.rec.workers.Wait()
+	h.rec.turn(b.Context(), true)
 	if s := h.rec.Status(); s.Plan.Summary.Unchanged != n {
 		b.Fatalf("plan %+v, unread %.300v", s.Plan, s.Unread)
 	}
 	for b.Loop() {
 		if full {
-			h.rec.scan.since = time.Now()
+			h.rec.full = true
+			h.rec.turn(b.Context(), true)
+			h.rec.workers.Wait()
 		}
-		if err := h.rec.step(b.Context(), full); err != nil {
+		if err := h.rec.step(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"weir/sync/plan"
 	"weir/sync/resource"
 	"weir/sync/source"
 	"weir/sync/state"
@@ -214,6 +215,16 @@ type revoked struct {
 	mu    sync.Mutex
 	asked time.Time
 	why   string
+}
+
+// against says why a change of the plan of a revision is not to begin, "" where
+// nothing stands against it. What is declared otherwise meanwhile must not be
+// removed; what else is not wanted any more the next plan tells.
+func (r *Reconciler) against(ctx context.Context, revision string, c plan.Change) string {
+	if c.Action == plan.Delete && r.superseded() {
+		return "what is declared has changed meanwhile; planned again"
+	}
+	return r.halted(ctx, revision)
 }
 
 // halted says why nothing more of a plan is to begin, "" to go on. Its answer is

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -82,6 +84,9 @@ type Options struct {
 	Reading func(Reading)
 }
 
+// sortedKeys returns the keys of m in order.
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
 // Reconciler keeps the accounts as the feeds declare.
 type Reconciler struct {
 	opts    Options
@@ -112,6 +117,16 @@ type Reconciler struct {
 	scan     scan
 	aired    map[resource.ID]airing
 	gone     gone
+	lanes    []*lane                   // runs under way
+	under    map[resource.ID]*lane     // which of them changes a resource
+	wrote    map[resource.ID]time.Time // when this process last did
+	rests    map[resource.ID]time.Time // until when what was refused is not handed out
+	memory   memory                    // as the last pass had it
+	pace     time.Duration             // between passes for which nobody waits
+	waiting  time.Time                 // since when what is due waits for the rest of its plan
+	news     []apply.Result            // since the last pass was published
+	made     map[string]made           // by source
+	readers  readers
 	heldTold map[string]bool // hashes of plans that were told to be held
 	planned  time.Time       // when Plan or Restore last made a plan
 	lifted   string          // hash of the plan of a new mode that a consent let through
@@ -121,11 +136,13 @@ type Reconciler struct {
 	// unreadTold is what was last logged of resources nothing is known of.
 	unreadTold Unread
 	headsTold  time.Time // when the journal's heads were last logged
+	heldLogged string    // hash of the plan that was last logged as held
 
 	revoked revoked
 	inbox   inbox
 	sights  *sights
 	scrubs  map[string]*scrub // by account
+	workers sync.WaitGroup    // those who work beside the passes
 
 	offered map[resource.ID]resource.Observation // by another process; for Plan
 	cached  *Cached                              // how much of it the last plan took over, nil where nothing is offered
@@ -161,9 +178,14 @@ func New(opts Options) (*Reconciler, error) {
 		failures: map[resource.ID]failure{}, drifted: map[resource.ID]bool{}, fights: map[resource.ID]plan.Fight{}, own: own{},
 		refused: map[resource.ID]bool{},
 		aired:   map[resource.ID]airing{}, heldTold: map[string]bool{},
-		unsure: map[resource.ID]time.Time{},
-		odd:    map[resource.ID]bool{},
-		sights: newSights(),
+		unsure:  map[resource.ID]time.Time{},
+		odd:     map[resource.ID]bool{},
+		sights:  newSights(),
+		under:   map[resource.ID]*lane{},
+		wrote:   map[resource.ID]time.Time{},
+		rests:   map[resource.ID]time.Time{},
+		made:    map[string]made{},
+		readers: readers{of: map[resource.ID]*job{}, lines: map[accountKind]string{}},
 	}
 	r.reads.tell = opts.Reading
 	opts.Accounts = r.reads.counted(opts.Accounts)
@@ -181,7 +203,7 @@ func New(opts Options) (*Reconciler, error) {
 	}
 	r.applier, err = apply.New(apply.Options{
 		Accounts: opts.Accounts, Store: opts.Store, Logger: opts.Logger, Done: opts.Applied,
-		Superseded: r.superseded, Halted: r.halted, Outlook: opts.Outlook, Expect: opts.Expect, Begins: opts.Begins, Ended: r.carriedOut,
+		Against: r.against, Outlook: opts.Outlook, Expect: opts.Expect, Begins: opts.Begins, Ended: r.carriedOut,
 		Priority: opts.Priority,
 	})
 	return r, err

@@ -33,6 +33,7 @@ type Status struct {
 	Counts   []Count        `json:"resources"`
 	Plan     PlanStatus     `json:"plan"`
 	Failures []Failure      `json:"failures"`
+	UnderWay []UnderWay     `json:"underWay"`        // changes that are being made now, by account
 	Fights   []FightStatus  `json:"fights"`          // resources that weir has stopped putting back
 	Unread   []Unread       `json:"unreadable"`      // could be read, but were not
 	Error    string         `json:"error,omitempty"` // why the last pass could not be made
@@ -70,6 +71,13 @@ type PlanStatus struct {
 	Hash    string       `json:"hash"`
 	Held    []plan.Hold  `json:"held"`
 	Summary plan.Summary `json:"summary"`
+}
+
+// UnderWay is how many changes of an account are being made, or wait for their
+// turn.
+type UnderWay struct {
+	Account string `json:"account"`
+	Count   int    `json:"count"`
 }
 
 // Count is how many resources of an account and kind are in a state.
@@ -151,11 +159,14 @@ func (r *Reconciler) publish(set func(*Status)) {
 
 type passTimes struct {
 	began time.Time
-	full  bool
+	full  bool // a full read was complete
 }
 
-// finish publishes what a pass found and did.
-func (r *Reconciler) finish(p *plan.Plan, rep *apply.Report, m memory, t passTimes, err error) {
+// finish publishes what a pass found, and what has been done since the last.
+func (r *Reconciler) finish(p *plan.Plan, m memory, began time.Time, err error) {
+	t := passTimes{began: began, full: r.scan.ended}
+	r.scan.ended = false
+	rep := r.report(p)
 	counts, unread := r.count(p), r.unread(p, m)
 	if why := r.opts.Trouble(); why != nil && len(unread) > 0 {
 		err = errors.Join(err, fmt.Errorf("no call can be written down, so none is made: %w", why))
@@ -164,7 +175,7 @@ func (r *Reconciler) finish(p *plan.Plan, rep *apply.Report, m memory, t passTim
 	former := r.lastPlan
 	r.tellFights(p, former)
 	pass := PassStatus{Started: t.began, Seconds: time.Since(t.began).Seconds(), Full: t.full}
-	failures := r.failureList(rep)
+	failures, underWay := r.failureList(rep), r.underWay()
 	if rep != nil {
 		pass.Results = rep.Summary
 	}
@@ -175,21 +186,35 @@ func (r *Reconciler) finish(p *plan.Plan, rep *apply.Report, m memory, t passTim
 		if rep != nil {
 			s.Failures = failures
 		}
-		s.Fights = fightList(p)
+		s.Fights, s.UnderWay = fightList(p), underWay
 		s.Unread, s.Error = unread, ""
 		if err != nil {
 			s.Error = err.Error()
 		}
 		if t.full {
-			s.LastFull = time.Now()
+			s.LastFull = r.scan.finish
 		}
 		s.Ready = !s.LastFull.IsZero() && err == nil
 		r.lastPlan = p
 	})
 	r.follow(p, former, time.Now())
+	r.pace = r.inbox.keepPace(p)
 	r.logPass(p, rep, t)
 	r.tellPass(p, rep, m)
 	r.meter(p, former, rep, t, counts, err)
+}
+
+// underWay counts what is being made.
+func (r *Reconciler) underWay() []UnderWay {
+	n := map[string]int{}
+	for id := range r.under {
+		n[id.Account]++
+	}
+	out := make([]UnderWay, 0, len(n))
+	for _, account := range sortedKeys(n) {
+		out = append(out, UnderWay{account, n[account]})
+	}
+	return out
 }
 
 func (r *Reconciler) count(p *plan.Plan) []Count {
@@ -269,7 +294,7 @@ func (r *Reconciler) logPass(p *plan.Plan, rep *apply.Report, t passTimes) {
 		"revision", p.Revision, "seconds", time.Since(t.began).Seconds(), "full", t.full,
 		"unchanged", s.Unchanged, "waiting", s.Waiting, "unknown", s.Unknown, "withheld", s.Withheld,
 	}
-	for _, h := range p.Held {
+	for _, h := range r.heldAnew(p, t) {
 		r.opts.Logger.Warn("plan held", "guard", h.Guard, "reason", h.Message, "plan", p.Hash,
 			"consent", "weir apply --consent "+p.Hash)
 	}
@@ -277,14 +302,23 @@ func (r *Reconciler) logPass(p *plan.Plan, rep *apply.Report, t passTimes) {
 		attrs = append(attrs, "applied", rep.Summary[apply.Done],
 			"failed", rep.Summary[apply.Failed], "refused", rep.Summary[apply.Refused])
 	}
-	switch {
-	case rep != nil && rep.Summary[apply.Done] > 0:
-		r.opts.Logger.Info("pass applied changes", attrs...)
-	case rep != nil && rep.Failed():
-		r.opts.Logger.Info("pass applied none of its changes", attrs...)
-	case t.full:
+	if t.full {
 		r.opts.Logger.Info("full pass", attrs...)
-	default:
-		r.opts.Logger.Debug("pass", attrs...)
+		return
 	}
+	r.opts.Logger.Debug("pass", attrs...)
+}
+
+// heldAnew returns what holds p where that was not logged of the same plan since
+// the last full read.
+func (r *Reconciler) heldAnew(p *plan.Plan, t passTimes) []plan.Hold {
+	if len(p.Held) == 0 {
+		r.heldLogged = ""
+		return nil
+	}
+	if r.heldLogged == p.Hash && !t.full {
+		return nil
+	}
+	r.heldLogged = p.Hash
+	return p.Held
 }

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"weir/sync/apply"
 	"weir/sync/manifest"
@@ -100,6 +101,7 @@ const byReadOnly = "read-only"
 // tellPass tells what a pass made of the revisions in force. A newer revision
 // that is refused has its own verdict.
 func (r *Reconciler) tellPass(p *plan.Plan, rep *apply.Report, m memory) {
+	open, refused := r.unfinished(p)
 	for _, f := range r.feeds {
 		switch {
 		case f.pin != nil && f.loaded != nil && f.loaded.Revision == f.pin.Revision:
@@ -113,11 +115,47 @@ func (r *Reconciler) tellPass(p *plan.Plan, rep *apply.Report, m memory) {
 			v := r.verdict(f, p, m)
 			v.Outcome, v.By, v.Text = Stopped, byReadOnly, r.opts.ReadOnly()
 			r.tell(f, v)
-		case rep != nil && !r.scan.finish.IsZero(): // before the first scan little is known
-			if v := r.verdict(f, p, m); v.count(f.Name, p, rep) {
+		case rep != nil && !r.scan.finish.IsZero() && !open[f.Name]: // before the first scan little is known
+			v := r.verdict(f, p, m)
+			v.count(r.made[f.Name], p)
+			if v.Failed > 0 || !refused[f.Name] {
 				r.tell(f, v)
 			}
 		}
+	}
+}
+
+// unfinished returns the sources of which something is under way, due or read for
+// the first time, and those of which something was refused and is tried again.
+func (r *Reconciler) unfinished(p *plan.Plan) (open, refused map[string]bool) {
+	open, refused = map[string]bool{}, map[string]bool{}
+	now := time.Now()
+	for _, c := range p.Changes {
+		j := r.readers.of[c.ID]
+		switch {
+		case c.Due() && r.rests[c.ID].After(now):
+			refused[c.Origin.Source] = true
+		case c.UnderWay || r.under[c.ID] != nil || c.Due() && !r.resting(c, now) || j != nil && j.first:
+			open[c.Origin.Source] = true
+		}
+	}
+	return open, refused
+}
+
+// made is what was carried out of a revision of a source.
+type made struct {
+	revision string
+	actions  map[resource.ID]plan.Action
+}
+
+// tally counts a change of a lane that has been carried out.
+func (r *Reconciler) tally(l *lane, c plan.Change, res apply.Result) {
+	name := c.Origin.Source
+	if r.made[name].revision != l.revisions[name] || r.made[name].actions == nil {
+		r.made[name] = made{l.revisions[name], map[resource.ID]plan.Action{}}
+	}
+	if res.Outcome == apply.Done {
+		r.made[name].actions[c.ID] = c.Action
 	}
 }
 
@@ -154,20 +192,27 @@ func (r *Reconciler) unmade(c plan.Change, m memory) (string, bool) {
 	return c.Note, blind && !m.last[c.ID].Spec.Equal(c.After)
 }
 
-// count adds what was carried out. It reports whether the verdict stands: where
-// a stop or a newer revision kept changes from being tried it does not.
-func (v *Verdict) count(name string, p *plan.Plan, rep *apply.Report) bool {
-	for _, res := range rep.Results {
-		c, ok := p.Find(res.ID)
-		if !ok || c.Origin.Source != name {
-			continue
+// count adds what was carried out of its revision.
+func (v *Verdict) count(of made, p *plan.Plan) {
+	if of.revision != v.Revision {
+		return
+	}
+	v.Done = len(of.actions)
+	for id, action := range of.actions {
+		if c, ok := p.Find(id); ok && c.Action == plan.None { // counted as what was done to it
+			if c.State == plan.InSync {
+				v.Summary.Unchanged--
+			} else if c.State == plan.Pending || c.State == plan.Unknown {
+				v.Summary.Unknown--
+			}
 		}
-		if res.Outcome == apply.Refused && v.Failed == 0 {
-			return false
-		}
-		if res.Outcome == apply.Done {
-			v.Done++
+		switch action {
+		case plan.Create:
+			v.Summary.Create++
+		case plan.Update:
+			v.Summary.Update++
+		case plan.Delete:
+			v.Summary.Delete++
 		}
 	}
-	return true
 }

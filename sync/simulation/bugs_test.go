@@ -49,7 +49,7 @@ func bugs() []bug {
 			"sync/plan/guard/rules.go", "n+t.recent <= f.Policy.MaxRemoved {", "n+t.recent <= f.Policy.MaxRemoved+1 {",
 		}}},
 		{"what is on air is not asked", []edit{{
-			"sync/reconcile/air.go", "\tif !c.Due() {\n\t\treturn false\n\t}\n\tof :=", "\tif c.ID.Key != \"\" {\n\t\treturn false\n\t}\n\tof :=",
+			"sync/reconcile/air.go", "\tif !c.Due() || c.UnderWay {\n\t\treturn false\n\t}\n\tof :=", "\tif c.ID.Key != \"\" {\n\t\treturn false\n\t}\n\tof :=",
 		}, {
 			"sync/apply/air.go", "\tif !req.Write || ", "\tif req.Write || ",
 		}}},
@@ -74,12 +74,12 @@ func bugs() []bug {
 			"sync/plan/compare.go", "v := Verdict{Action: None, State: Unknown, After: after}", "v := Verdict{Action: None, State: InSync, After: after}",
 		}}},
 		{"writes rest on whatever was read once", []edit{{
-			"sync/reconcile/observe.go", "r.seen[c.ID].At.After(now.Add(-fresh)) || r.resting", "!r.seen[c.ID].At.IsZero() || r.resting",
+			"sync/apply/look.go", "time.Since(c.Read) <= a.opts.Fresh {", "!c.Read.IsZero() {",
 		}, {
-			"sync/reconcile/pass.go", "(failed || r.seen[id].At.Before(now.Add(-fresh)))", "(failed || r.seen[id].At.IsZero())",
+			"sync/reconcile/pass.go", "return c.Read.After(now.Add(-fresh)) && c.Read.After(r.wrote[c.ID])", "return !c.Read.IsZero() || now.IsZero()",
 		}}},
 		{"a dry run applies", []edit{{
-			"sync/reconcile/pass.go", "\tif r.opts.DryRun {\n\t\treturn nil, nil\n\t}\n\tif p.HasDue", "\tif p.HasDue",
+			"sync/reconcile/lane.go", "\tcase r.opts.DryRun:\n\t\treturn nil\n\tcase len(p.Held)", "\tcase len(p.Held)",
 		}, {
 			"sync/call/withhold.go", "!allowed[req.Operation] || req.Write", "!allowed[req.Operation] && !req.Write",
 		}}},

@@ -246,6 +246,12 @@ func (r *run) restless(patient bool) string {
 	return ""
 }
 
+// misled reports whether a command, whose revision was not the newest any more,
+// wrote a record of what no read shows: nothing tells weir that it does not hold.
+func (r *run) misled(id resource.ID) bool {
+	return r.oracle.behind[id] && (id.Kind == "Recording" || id.Kind == "RtcPrefetch")
+}
+
 // checkEnd holds the clouds against what is declared: I1, I4.
 func (r *run) checkEnd() {
 	made, w := r.daemon.rec.LastPlan(), r.clouds.World()
@@ -257,7 +263,7 @@ func (r *run) checkEnd() {
 		d, declared := e.declared[c.ID]
 		left := c.Withheld != "" || c.State == plan.Differs // as the policy says, or after people
 		only := r.policy.Mode != plan.Sync && r.policy.Mode != plan.Upsert
-		if !declared || left && (only || r.oracle.console[c.ID] || ended(c) || r.reported(c)) || nearEnd(d) {
+		if !declared || left && (only || r.oracle.console[c.ID] || ended(c) || r.reported(c)) || nearEnd(d) || r.misled(c.ID) {
 			continue
 		}
 		r.tally.check("I4")

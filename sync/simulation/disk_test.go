@@ -82,7 +82,7 @@ func (d *disk) Save(ctx context.Context, records ...resource.Applied) error {
 	return d.write(ctx, "save", key, func() error {
 		err := d.Store.Save(ctx, records...)
 		if err == nil {
-			d.p.run.saved(records...)
+			d.p.run.saved(d.p, records...)
 		}
 		return err
 	})

@@ -36,6 +36,7 @@ type oracle struct {
 	commands    int                       // that run beside the daemon
 	lastCommand time.Time                 // its end
 	overlap     time.Time                 // until when calls of a command count against the daemon's quotas
+	behind      map[resource.ID]bool      // of which such a command wrote a record
 	muddled     map[resource.ID]bool      // written by a command whose revision was not the newest any more
 
 	// What follows belongs to the story.
@@ -55,6 +56,7 @@ func (o *oracle) init(*run) {
 	o.sent, o.written = map[int64]sending{}, map[int64]bool{}
 	o.generation, o.begun = map[string]int{}, map[string]string{}
 	o.applied, o.everyone = map[resource.ID]bool{}, map[resource.ID]bool{}
+	o.behind = map[resource.ID]bool{}
 	o.muddled, o.disowned = map[resource.ID]bool{}, map[resource.ID]time.Time{}
 	o.removals, o.owned = map[string]map[string]bool{}, map[string]int{}
 	o.carriers = map[string]string{}
@@ -121,11 +123,14 @@ func (r *run) begins(a resource.Act) {
 }
 
 // saved notes what weir holds for its own.
-func (r *run) saved(records ...resource.Applied) {
+func (r *run) saved(p *process, records ...resource.Applied) {
 	r.oracle.mu.Lock()
 	defer r.oracle.mu.Unlock()
 	for _, rec := range records {
 		r.oracle.applied[rec.ID] = true
+		if p.command && rec.Revision != r.newest().snap.Revision {
+			r.oracle.behind[rec.ID] = true
+		}
 	}
 }
 

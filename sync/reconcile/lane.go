@@ -1,0 +1,371 @@
+package reconcile
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"weir/sync/apply"
+	"weir/sync/plan"
+	"weir/sync/resource"
+)
+
+// lane is a run under way: changes of one account that are carried out beside the
+// passes, and beside other lanes.
+type lane struct {
+	awaited atomic.Bool // something begins after it, or somebody waits for how it ends
+	account string
+	aside   *apply.Aside
+	plan    *plan.Plan                  // what it is a part of
+	changes map[resource.ID]plan.Change // those that have not ended
+	let     bool                        // somebody has consented to its plan
+	// revisions are those that its plan was made for, by source.
+	revisions map[string]string
+}
+
+// lot is what a pass makes of the changes of one account.
+type lot struct {
+	known []plan.Change // whatever is due, or stands against what is
+	begin []plan.Change // what may begin now
+	gone  []plan.Change // removals that are due, which come last
+	later bool          // something else that is due cannot begin yet
+	asks  time.Time     // since when it is asked what some of it would interrupt
+}
+
+// followUp compares p with what is under way. A change that is not wanted any more
+// as it was planned is taken out where it has not begun, and may be planned
+// otherwise; what has begun stands in p as it is being made.
+func (r *Reconciler) followUp(p *plan.Plan) {
+	if len(r.under) == 0 {
+		return
+	}
+	for id, l := range r.under {
+		c, known := p.Find(id)
+		made := l.changes[id]
+		switch {
+		case known && stillWanted(made, c):
+			c.UnderWay = true
+			p.Put(c)
+		case !r.takeOut(l, id) && known:
+			made.UnderWay = true
+			p.Put(made)
+		}
+	}
+}
+
+// stillWanted reports whether now wants exactly what was planned then.
+func stillWanted(then, now plan.Change) bool {
+	return now.Due() && then.Action == now.Action && then.Before == now.Before && then.After == now.After &&
+		then.Epoch == now.Epoch && then.Reason == now.Reason && then.Fingerprint == now.Fingerprint &&
+		slices.Equal(then.Acts, now.Acts)
+}
+
+// takeOut reports whether a change was taken out of its lane before it began.
+func (r *Reconciler) takeOut(l *lane, id resource.ID) bool {
+	if !l.aside.TakeOut(id) {
+		return false
+	}
+	delete(l.changes, id)
+	delete(r.under, id)
+	return true
+}
+
+// stop takes out whatever has not begun, since a guard holds the plan that it is
+// part of now. What somebody has consented to goes on.
+func (r *Reconciler) stop(p *plan.Plan) {
+	for i, c := range p.Changes {
+		if l, is := r.under[c.ID]; is && !l.let && r.takeOut(l, c.ID) {
+			p.Changes[i].UnderWay = false
+		}
+	}
+}
+
+// unconsented returns p without what is under way since somebody has consented to
+// it: the guards do not hold it again.
+func (r *Reconciler) unconsented(p *plan.Plan) *plan.Plan {
+	let := func(c plan.Change) bool { l, is := r.under[c.ID]; return is && l.let }
+	if !slices.ContainsFunc(r.lanes, func(l *lane) bool { return l.let }) {
+		return p
+	}
+	rest := *p
+	rest.Changes = slices.DeleteFunc(slices.Clone(p.Changes), let)
+	return &rest
+}
+
+// handOut writes down what p found as declared and lets begin what is due, can
+// begin now and is not under way. It waits for no cloud.
+func (r *Reconciler) handOut(ctx context.Context, p *plan.Plan, consented bool) error {
+	switch {
+	case r.opts.DryRun:
+		return nil
+	case len(p.Held) > 0:
+		r.stop(p)
+		return nil
+	}
+	lots := r.lots(p, consented)
+	r.patient(lots, consented)
+	if anyBegins(lots) && r.revocation(ctx, p.Revision) != "" {
+		r.MarkDirty() // a look at what is in force instead
+		return nil
+	}
+	if err := r.applier.Adopt(ctx, r.settled(p)); err != nil {
+		return err
+	}
+	for _, account := range sortedKeys(lots) {
+		if lot := lots[account]; len(lot.begin) > 0 {
+			r.begin(ctx, account, p, lot, consented)
+		}
+	}
+	return nil
+}
+
+// patience is how long what is due waits for what else is about to be known of the
+// same revision: read for the first time, or asked whether it is on air. What comes
+// in time is one plan, to be held and rolled back as one; nothing slow holds up the
+// rest.
+const patience = 500 * time.Millisecond
+
+// patient lets nothing begin but what is urgent while the rest of the plan is about
+// to be known.
+func (r *Reconciler) patient(lots map[string]*lot, consented bool) {
+	now := time.Now()
+	since := now.Add(-patience)
+	asks := func(l *lot) bool { return l.asks.After(since) }
+	more := r.readers.begunSince(since) || slices.ContainsFunc(slices.Collect(maps.Values(lots)), asks)
+	switch {
+	case consented || !more || !anyBegins(lots):
+		r.waiting = time.Time{}
+		return
+	case r.waiting.IsZero():
+		r.waiting = now
+	case !now.Before(r.waiting.Add(patience)):
+		r.waiting = time.Time{}
+		return
+	}
+	for _, l := range lots {
+		l.begin = slices.DeleteFunc(l.begin, func(c plan.Change) bool { return !r.applier.Urgent(c) })
+	}
+}
+
+func anyBegins(lots map[string]*lot) bool {
+	for _, l := range lots {
+		if len(l.begin) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// settled returns p without what is under way, of which the last word is not said.
+func (r *Reconciler) settled(p *plan.Plan) *plan.Plan {
+	if len(r.under) == 0 {
+		return p
+	}
+	rest := *p
+	rest.Changes = slices.DeleteFunc(slices.Clone(p.Changes), func(c plan.Change) bool { return c.UnderWay })
+	return &rest
+}
+
+// lots returns what is to be done by account.
+func (r *Reconciler) lots(p *plan.Plan, consented bool) map[string]*lot {
+	lots, now := map[string]*lot{}, time.Now()
+	for _, c := range p.Changes {
+		if c.Action == plan.None && !c.Unmade && c.State != plan.Pending {
+			continue
+		}
+		l := lots[c.ID.Account]
+		if l == nil {
+			l = &lot{}
+			lots[c.ID.Account] = l
+		}
+		l.add(r.trusted(r.rested(c, now)), now, consented, r)
+	}
+	asks := false
+	for _, l := range lots {
+		asks = asks || !l.asks.IsZero()
+	}
+	for account, l := range lots {
+		if !l.later && !asks && r.quiet(account) { // what is on air may hold the whole
+			l.begin, l.gone = append(l.begin, l.gone...), nil
+		}
+	}
+	for _, l := range r.lanes {
+		if of := lots[l.account]; of != nil && (of.later || len(of.gone) > 0) {
+			l.awaited.Store(true)
+		}
+	}
+	return lots
+}
+
+// add puts a change into its place.
+func (l *lot) add(c plan.Change, now time.Time, consented bool, r *Reconciler) {
+	l.known = append(l.known, c)
+	switch {
+	case !c.Due() || c.UnderWay || r.rests[c.ID].After(now):
+	case r.interrupts(c) && c.Aired.IsZero() && !consented:
+		l.later = l.later || c.Action != plan.Delete
+		if asked := r.aired[c.ID].asked; asked.After(l.asks) {
+			l.asks = asked
+		}
+	case c.Action == plan.Delete:
+		l.gone = append(l.gone, c)
+	case apply.Gated(c) && r.proving(c.ID) && !r.applier.Urgent(c):
+		l.later = true
+	default:
+		l.begin = append(l.begin, c)
+	}
+}
+
+// rested withholds c where it failed a moment ago.
+func (r *Reconciler) rested(c plan.Change, now time.Time) plan.Change {
+	if r.resting(c, now) {
+		c.Resting = true
+		c.Withheld = "failed a moment ago; tried again at " + r.failures[c.ID].until.UTC().Format(time.TimeOnly)
+	}
+	return c
+}
+
+// trusted returns c so that its resource is read again where it was read before
+// this process last wrote it: a call that failed may have had its effect since.
+func (r *Reconciler) trusted(c plan.Change) plan.Change {
+	if !c.Read.After(r.wrote[c.ID]) {
+		c.Read = time.Time{}
+	}
+	return c
+}
+
+// quiet reports whether nothing of an account is under way that a removal could
+// have to wait for: a change, or the first read of what may be the new half of a
+// rename.
+func (r *Reconciler) quiet(account string) bool {
+	of := func(l *lane) bool { return l.account == account && len(l.changes) > 0 }
+	return !slices.ContainsFunc(r.lanes, of) && r.readers.quiet(account)
+}
+
+// proving reports whether the first of many updates of a kind are under way, which
+// are to speak for all others.
+func (r *Reconciler) proving(id resource.ID) bool {
+	return slices.ContainsFunc(r.lanes, func(l *lane) bool {
+		return l.account == id.Account && l.aside.Proving(id.Kind)
+	})
+}
+
+// begin lets the changes of a lot be carried out beside the passes.
+func (r *Reconciler) begin(ctx context.Context, account string, p *plan.Plan, of *lot, consented bool) {
+	part := *p
+	part.Changes = of.known
+	l := &lane{account: account, plan: p, changes: map[resource.ID]plan.Change{}, let: consented, revisions: map[string]string{}}
+	for _, f := range r.feeds {
+		l.revisions[f.Name] = f.force.revision
+	}
+	l.aside = r.applier.Aside(&part, apply.AsideOptions{
+		Changes: of.begin, Beside: r.unproven(account), Fresh: fresh, Seen: r.leave,
+		Done: func(res apply.Result) { r.deliverResult(l, res) }, Proven: r.MarkDirty,
+	})
+	for _, c := range of.begin {
+		l.changes[c.ID], r.under[c.ID] = c, l
+		if _, again := r.failures[c.ID]; !again {
+			l.awaited.Store(true)
+		}
+	}
+	r.holdRemovals(account, of.begin)
+	r.lanes = append(r.lanes, l)
+	r.workers.Go(func() { r.deliverEnd(l, l.aside.Run(ctx)) })
+}
+
+// unproven counts by kind the updates under way in an account that no first of
+// them has spoken for.
+func (r *Reconciler) unproven(account string) map[string]int {
+	n := map[string]int{}
+	for _, l := range r.lanes {
+		if l.account != account {
+			continue
+		}
+		for kind := range r.kinds[account] {
+			n[kind] += l.aside.Unproven(kind)
+		}
+	}
+	return n
+}
+
+// holdRemovals takes out the removals of what something new is being made of: the
+// two may be a rename, and the old one stays until the new one is there.
+func (r *Reconciler) holdRemovals(account string, made []plan.Change) {
+	kinds := map[string]bool{}
+	for _, c := range made {
+		kinds[c.ID.Kind] = kinds[c.ID.Kind] || c.Reason == plan.New
+	}
+	for _, l := range r.lanes {
+		for id, c := range l.changes {
+			if l.account == account && c.Action == plan.Delete && kinds[id.Kind] {
+				r.takeOut(l, id)
+			}
+		}
+	}
+}
+
+// taken takes over how a change ended.
+func (r *Reconciler) taken(l *lane, res apply.Result, at time.Time) {
+	c, ours := l.changes[res.ID]
+	if !ours {
+		return
+	}
+	delete(l.changes, res.ID)
+	delete(r.under, res.ID)
+	if res.Outcome != apply.Refused {
+		r.wrote[res.ID] = at
+	}
+	r.gone = gone{}
+	r.settleResult(res, c, at)
+	r.news = append(r.news, res)
+	r.tally(l, c, res)
+}
+
+// ended takes over that a lane has ended.
+func (r *Reconciler) ended(l *lane, rep *apply.Report) {
+	r.lanes = slices.DeleteFunc(r.lanes, func(other *lane) bool { return other == l })
+	attrs := []any{
+		"account", l.account, "revision", rep.Revision, "plan", rep.Plan, "seconds", rep.Took.Seconds(),
+		"applied", rep.Summary[apply.Done], "failed", rep.Summary[apply.Failed], "refused", rep.Summary[apply.Refused],
+	}
+	switch {
+	case rep.Summary[apply.Done] > 0:
+		r.opts.Logger.Info("run applied changes", attrs...)
+	case rep.Failed():
+		r.opts.Logger.Info("run applied none of its changes", attrs...)
+	default:
+		r.opts.Logger.Debug("run", attrs...)
+	}
+}
+
+// report is what became of changes since the last pass, with why others of p are
+// not made now.
+func (r *Reconciler) report(p *plan.Plan) *apply.Report {
+	if r.opts.DryRun {
+		return nil
+	}
+	rep := &apply.Report{Revision: p.Revision, Plan: p.Hash, Started: time.Now()}
+	now, results := time.Now(), r.news
+	for _, c := range p.Changes {
+		c = r.rested(c, now)
+		switch {
+		case c.Action == plan.None || c.UnderWay:
+		case c.State == plan.Waiting:
+			results = append(results, left(c, apply.Waiting, c.Note))
+		case c.Withheld != "":
+			results = append(results, left(c, apply.Withheld, c.Withheld))
+		case len(p.Held) > 0:
+			results = append(results, left(c, apply.Refused, "held by guard "+p.Held[0].Guard))
+		}
+	}
+	r.news = nil
+	rep.Add(results...)
+	return rep
+}
+
+// left is what becomes of a change that does not begin.
+func left(c plan.Change, how apply.Outcome, why string) apply.Result {
+	return apply.Result{ID: c.ID, Action: c.Action, Outcome: how, Calls: []apply.Call{}, Error: why}
+}
