@@ -99,16 +99,20 @@ func caseOf(in Input, id resource.ID) Case {
 	if s, ok := in.Seen[id]; ok {
 		c.Seen = &s
 	}
-	if w, ok := in.Written[id]; ok && came(c, w) {
+	if w, ok := in.Written[id]; ok && came(in.Judge(id), c, w) {
 		c.Last = &w
 	}
 	return c
 }
 
-// came reports whether what was written after the record of c is what is seen.
-func came(c Case, w resource.Applied) bool {
-	return c.Last != nil && w.At.After(c.Last.At) && c.Seen != nil && c.Seen.Unreadable == "" &&
-		c.Seen.Spec != "" && c.Seen.Spec.Equal(w.Spec)
+// came reports whether what was written after the record of c is what is seen, as
+// far as a read of its kind can show it.
+func came(judge Judge, c Case, w resource.Applied) bool {
+	if judge == nil || c.Last == nil || !w.At.After(c.Last.At) || c.Seen == nil || c.Seen.Spec == "" {
+		return false
+	}
+	written := resource.Resource{ID: c.ID, Spec: w.Spec}
+	return judge(Case{ID: c.ID, Want: &written, Last: &w, Seen: c.Seen, Now: c.Now}).State == InSync
 }
 
 // changeOf makes the change of a verdict on c; another says that its record was

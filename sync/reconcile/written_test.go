@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -38,4 +39,27 @@ func TestFailure_P03_WhatWeirWroteIsItsOwn(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestFailure_P03_WhatNoReadShows: the end of a block cannot be read, and yet the
+// block that a process made before it died is known again.
+func TestFailure_P03_WhatNoReadShows(t *testing.T) {
+	inTime(t, nil, func(h *house) {
+		h.commit("a.yaml", strings.ReplaceAll(forbid, "false", "true"), "b.yaml", relay)
+		h.wait(2 * time.Minute)
+		h.stop()
+		h.build(func(_ *house, o *Options) { o.Store = &crashing{Store: h.store, after: "Save"} })
+		h.writes()
+		until := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+		h.commit("a.yaml", strings.ReplaceAll(forbid, "false", "false, until: "+until), "b.yaml", relay)
+		h.start()
+		h.wait(time.Second)
+		h.expectWrites("ForbidLiveStream bad")
+		h.stop()
+		h.build()
+		h.commit("b.yaml", relay)
+		h.start()
+		h.wait(5 * time.Minute)
+		h.expectWrites("ResumeLiveStream bad")
+	})
 }
