@@ -52,12 +52,12 @@ func TestFailure_A05_to_A13_WritesEndRight(t *testing.T) {
 	}
 }
 
-// TestFailure_A06_NoRetryStorm: with the operation down and 500 resources to
+// TestFailure_A06_NoRetryStorm: with the operation down and 150 resources to
 // write, calls stay few, and all is well soon after it is back.
 func TestFailure_A06_NoRetryStorm(t *testing.T) {
 	inTime(t, nil, func(h *house) {
 		var docs []string
-		for i := range 500 {
+		for i := range 150 {
 			docs = append(docs, strings.Replace(multiOn, "live.example.com", fmt.Sprintf("live.c%d.example.com", i), 1))
 		}
 		h.faults(emulator.Fault{Operation: "SetLiveDomainMultiStreamConfig", Kind: "error", Code: "InternalError", Status: 500})
@@ -67,8 +67,8 @@ func TestFailure_A06_NoRetryStorm(t *testing.T) {
 			t.Errorf("%d writes while the operation was down", n)
 		}
 		h.faults()
-		// Read, written and read back 500 times each at nine a second, after a pause
-		// of up to five minutes: 9 minutes at most.
+		// Read, written and read back 150 times each at nine a second, after a pause
+		// of up to five minutes: 7 minutes at most.
 		h.wait(30 * time.Minute)
 		for id, s := range h.states() {
 			if s != "in-sync" {
