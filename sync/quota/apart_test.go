@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"weir/sync/call"
+	"weir/sync/quota"
 )
 
 // TestFailure_P06_StoppedWithoutTheBudget: a process that was stopped with a slot of
@@ -64,9 +65,7 @@ func TestShare_TriesTheBudgetAlthoughItsPartIsUsedUp(t *testing.T) {
 		desk.set(false)
 		var quiet time.Duration
 		time.Sleep(10 * time.Second)
-		if b := desk.books["Op"]; b != nil {
-			quiet = desk.Now().Until(b.Quiet)
-		}
+		_ = desk.Update(t.Context(), "Op", func(b *quota.Book, now quota.Instant) { quiet = now.Until(b.Quiet) })
 		if quiet < hour.Hold() {
 			t.Errorf("it keeps the others quiet for %v, want until its own calls do not count any more", quiet)
 		}

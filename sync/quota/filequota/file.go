@@ -34,23 +34,24 @@ const (
 )
 
 // magic begins every book; another layout needs another one.
-func magic() [8]byte { return [8]byte([]byte("weirqta2")) }
-
-// before is the magic of the books that had no priorities. They are read, so that a
-// new weir goes on where the one before it ended.
-func before() [8]byte { return [8]byte([]byte("weirqta1")) }
+func magic() [8]byte { return [8]byte([]byte("weirqta1")) }
 
 // The numbers a book has: in its head, for each slot, and for each seat. All are
 // kept as 64 bits, which encoding/binary reads and writes without reflection.
+//
+// What a seat has more stands behind all these, with a checksum of everything: a weir
+// of before there were priorities reads what it knows, and when it has written its
+// book the rest does not belong to it any more. So the two share a book, and only
+// those that know of priorities keep to them.
 const (
 	headWords = 8
 	slotWords = 6
-	seatWords = 7
-
-	seatWordsBefore = 3
+	seatWords = 3
+	moreWords = 4
+	sumSize   = 4
 )
 
-// words returns a book as numbers.
+// words returns a book as numbers, but for what a seat has more.
 func words(b *quota.Book) []int64 {
 	w := make([]int64, 0, headWords+slotWords*len(b.Slots)+seatWords*len(b.Seats))
 	w = append(w, int64(b.Quiet), int64(b.Longest), b.Number, b.Cuts, int64(b.Given),
@@ -59,13 +60,14 @@ func words(b *quota.Book) []int64 {
 		w = append(w, s.Number, s.Process, int64(s.Taken), int64(s.Done), int64(s.Extra), s.Cuts)
 	}
 	for _, s := range b.Seats {
-		w = append(w, s.Process, int64(s.Served), int64(s.Wake), s.Waiting, int64(s.Priority), int64(s.Since), s.Ahead)
+		w = append(w, s.Process, int64(s.Served), int64(s.Wake))
 	}
 	return w
 }
 
-// book returns the book of words with so many a seat, nil where they are none.
-func book(w []int64, seatWords int64) *quota.Book {
+// book returns the book of words, nil where they are none. Its seats do not wait: a
+// process of before priorities asks again at once.
+func book(w []int64) *quota.Book {
 	if len(w) < headWords {
 		return nil
 	}
@@ -86,32 +88,40 @@ func book(w []int64, seatWords int64) *quota.Book {
 			Extra: time.Duration(s[4]), Cuts: s[5],
 		})
 	}
-	for s := range slices.Chunk(rest[slots*slotWords:], int(seatWords)) {
-		b.Seats = append(b.Seats, seat(s))
+	for s := range slices.Chunk(rest[slots*slotWords:], seatWords) {
+		b.Seats = append(b.Seats, quota.Seat{Process: s[0], Served: quota.Instant(s[1]), Wake: quota.Instant(s[2])})
 	}
 	return b
 }
 
-// seat returns the seat of words. One of before priorities does not wait: its
-// process asks again at once.
-func seat(w []int64) quota.Seat {
-	s := quota.Seat{Process: w[0], Served: quota.Instant(w[1]), Wake: quota.Instant(w[2])}
-	if len(w) == seatWords {
-		s.Waiting, s.Since, s.Ahead = max(0, w[3]), quota.Instant(w[5]), max(0, w[6])
-		s.Priority = call.Priority(max(int64(call.Scrub), min(w[4], int64(call.Urgent))))
+// more returns what the seats have more.
+func more(seats []quota.Seat) []int64 {
+	w := make([]int64, 0, moreWords*len(seats))
+	for _, s := range seats {
+		w = append(w, s.Waiting, int64(s.Priority), int64(s.Since), s.Ahead)
 	}
-	return s
+	return w
+}
+
+// addMore completes the seats with the words of more.
+func addMore(seats []quota.Seat, w []int64) {
+	for i := range seats {
+		s, w := &seats[i], w[i*moreWords:]
+		s.Waiting, s.Since, s.Ahead = max(0, w[0]), quota.Instant(w[2]), max(0, w[3])
+		s.Priority = call.Priority(max(int64(call.Scrub), min(w[1], int64(call.Urgent))))
+	}
 }
 
 // encode writes a book as it is kept.
 func encode(b *quota.Book, boot [16]byte) []byte {
-	w := words(b)
-	out := make([]byte, headerSize, headerSize+8*len(w))
+	w, rest := words(b), more(b.Seats)
+	out := make([]byte, headerSize, headerSize+8*len(w)+8*len(rest)+sumSize)
 	out, _ = binary.Append(out, binary.LittleEndian, w) // a slice of numbers has a size
-	rest := out[headerSize:]
-	h := header{magic(), boot, uint32(len(rest)), crc32.ChecksumIEEE(rest)} //nolint:gosec // bounded by sizeMost
+	body := out[headerSize:]
+	h := header{magic(), boot, uint32(len(body)), crc32.ChecksumIEEE(body)} //nolint:gosec // bounded by sizeMost
 	_, _ = binary.Encode(out, binary.LittleEndian, h)
-	return out
+	out, _ = binary.Append(out, binary.LittleEndian, rest)
+	return binary.LittleEndian.AppendUint32(out, crc32.ChecksumIEEE(out[headerSize:]))
 }
 
 // errDamaged is the error of bytes that are no book.
@@ -124,16 +134,7 @@ func decode(data []byte, boot [16]byte) (*quota.Book, error) {
 	if len(data) == 0 {
 		return &quota.Book{}, nil
 	}
-	if _, err := binary.Decode(data, binary.LittleEndian, &h); err != nil {
-		return nil, errDamaged
-	}
-	var perSeat int64
-	switch h.Magic {
-	case magic():
-		perSeat = seatWords
-	case before():
-		perSeat = seatWordsBefore
-	default:
+	if _, err := binary.Decode(data, binary.LittleEndian, &h); err != nil || h.Magic != magic() {
 		return nil, errDamaged
 	}
 	if h.Boot != boot {
@@ -143,20 +144,28 @@ func decode(data []byte, boot [16]byte) (*quota.Book, error) {
 	if int64(h.Size) > int64(len(rest)) || crc32.ChecksumIEEE(rest[:h.Size]) != h.Sum {
 		return nil, errDamaged
 	}
-	return decodeBody(rest[:h.Size], perSeat)
+	return decodeBody(rest, int(h.Size))
 }
 
-// decodeBody reads what stands behind the header, with so many words a seat.
-func decodeBody(rest []byte, perSeat int64) (*quota.Book, error) {
-	w := make([]int64, len(rest)/8)
-	if _, err := binary.Decode(rest, binary.LittleEndian, w); err != nil {
-		return nil, errDamaged
-	}
-	b := book(w, perSeat)
+// decodeBody reads what stands behind the header: a book of a size and what its seats
+// have more, where that was written with it.
+func decodeBody(rest []byte, size int) (*quota.Book, error) {
+	b := book(numbers(rest[:size]))
 	if b == nil || !(b.Lost >= 0 && b.Lost < 1) {
 		return nil, errDamaged
 	}
+	end := size + 8*moreWords*len(b.Seats)
+	if len(rest) >= end+sumSize && binary.LittleEndian.Uint32(rest[end:]) == crc32.ChecksumIEEE(rest[:end]) {
+		addMore(b.Seats, numbers(rest[size:end]))
+	}
 	return b, nil
+}
+
+// numbers returns the numbers that bytes are.
+func numbers(data []byte) []int64 {
+	w := make([]int64, len(data)/8)
+	_, _ = binary.Decode(data, binary.LittleEndian, w) // as many as there are
+	return w
 }
 
 // read reads the book. A damaged one begins anew, in silence.
@@ -184,7 +193,7 @@ func (b *file) write(kept *quota.Book) error {
 	return err
 }
 
-// bytes returns the content of the file, less what an earlier and longer book
+// bytes returns the content of the file, less most of what an earlier and longer book
 // left behind it.
 func (b *file) bytes() ([]byte, error) {
 	b.buffer = slices.Grow(b.buffer[:0], headerSize)[:headerSize]
@@ -195,7 +204,8 @@ func (b *file) bytes() ([]byte, error) {
 		}
 		return b.buffer[:n], err
 	}
-	size := min(sizeMost-headerSize, int(binary.LittleEndian.Uint32(b.buffer[sizeAt:])))
+	size := int(min(sizeMost, binary.LittleEndian.Uint32(b.buffer[sizeAt:])))
+	size = min(sizeMost-headerSize, size+size*moreWords/seatWords+sumSize)
 	b.buffer = slices.Grow(b.buffer, size)[:headerSize+size]
 	n, err = b.f.ReadAt(b.buffer[headerSize:], headerSize)
 	if errors.Is(err, io.EOF) {

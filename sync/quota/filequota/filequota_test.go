@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"hash/crc32"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -64,7 +63,7 @@ func TestDesk_BookThatCannotBeTrusted(t *testing.T) {
 		{"flipped", func(t *testing.T, path string) {
 			b, err := os.ReadFile(path)
 			must(t, err)
-			b[len(b)-9] ^= 1
+			clear(b[headerSize+8*(headWords+2):][:8]) // when the slot was taken
 			must(t, os.WriteFile(path, b, 0o600))
 		}, true, false},
 		{"cut", func(t *testing.T, path string) { must(t, os.Truncate(path, 50)) }, true, false},
@@ -157,39 +156,61 @@ func TestEncode_Back(t *testing.T) {
 	}
 }
 
-// encodeBefore writes a book as weir did before there were priorities.
+// encodeBefore writes a book as weir did before there were priorities: less what stands
+// behind the numbers that it knew.
 func encodeBefore(b *quota.Book, boot [16]byte) []byte {
-	w := words(&quota.Book{
-		Quiet: b.Quiet, Longest: b.Longest, Number: b.Number, Cuts: b.Cuts, Lost: b.Lost, Given: b.Given, Slots: b.Slots,
-	})
-	w[headWords-1] = int64(len(b.Seats))
-	for _, s := range b.Seats {
-		w = append(w, s.Process, int64(s.Served), int64(s.Wake))
-	}
-	out, _ := binary.Append(make([]byte, headerSize), binary.LittleEndian, w)
-	rest := out[headerSize:]
-	_, _ = binary.Encode(out, binary.LittleEndian, header{before(), boot, uint32(len(rest)), crc32.ChecksumIEEE(rest)})
-	return out
+	out := encode(b, boot)
+	return out[:headerSize+int(binary.LittleEndian.Uint32(out[sizeAt:]))]
 }
 
 // TestDecode_BookOfBefore: a process that begins after an update of weir knows the
 // calls of the one before it.
 func TestDecode_BookOfBefore(t *testing.T) {
 	want := sample()
+	data := encodeBefore(want, boot())
+	if words := headWords + 2*6 + 2*3; string(data[:8]) != "weirqta1" || len(data) != headerSize+8*words {
+		t.Errorf("a weir of before cannot read %q of %d bytes", data[:8], len(data))
+	}
 	want.Seats = []quota.Seat{{Process: 1, Served: 2, Wake: 3}, {Process: 2}}
-	got, err := decode(encodeBefore(want, boot()), boot())
+	got, err := decode(data, boot())
 	must(t, err)
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
+}
+
+// TestDesk_SharedWithAWeirOfBefore: one that knows of no priorities and one that does
+// write the same book in turns, and neither takes the other's for damaged.
+func TestDesk_SharedWithAWeirOfBefore(t *testing.T) {
 	dir := t.TempDir()
-	now := sinceBoot()
-	full := &quota.Book{Number: 1, Longest: time.Minute, Slots: []quota.Slot{{Number: 1, Process: 1, Taken: now, Done: now}}}
-	must(t, os.WriteFile(filepath.Join(dir, "Op"), encodeBefore(full, boot()), 0o600))
+	path := filepath.Join(dir, "Op")
 	desk := New(dir, nil)
 	defer desk.Close()
-	if _, ok := take(t, desk.Share()); ok {
-		t.Error("a slot was given out that a book of before has as taken")
+	for i := range int64(4) {
+		must(t, desk.Update(t.Context(), "Op", func(b *quota.Book, now quota.Instant) {
+			if b.Quiet > now || int64(len(b.Slots)) != 2*i {
+				t.Fatalf("turn %d: quiet until %v, slots %+v", i, b.Quiet, b.Slots)
+			}
+			for _, s := range b.Seats {
+				if s.Waiting != 0 {
+					t.Errorf("turn %d: what was said of a seat before the other wrote still holds: %+v", i, s)
+				}
+			}
+			b.Slots = append(b.Slots, quota.Slot{Number: b.Number + 1, Taken: now})
+			b.Seats = []quota.Seat{{Process: 1, Waiting: 3, Priority: call.Person}}
+		}))
+		data, err := os.ReadFile(path)
+		must(t, err)
+		before, err := decode(data[:headerSize+int(binary.LittleEndian.Uint32(data[sizeAt:]))], boot())
+		must(t, err)
+		before.Slots = append(before.Slots, quota.Slot{Number: -1, Taken: sinceBoot()})
+		if i == 2 {
+			before.Seats = nil
+		}
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		must(t, err)
+		_, err = f.WriteAt(encodeBefore(before, boot()), 0)
+		must(t, errors.Join(err, f.Close()))
 	}
 }
 
