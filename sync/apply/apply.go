@@ -64,7 +64,7 @@ type Options struct {
 type Applier struct {
 	opts  Options
 	mu    sync.Mutex
-	ahead map[callable]int // calls that are foreseen of what is under way
+	ahead map[operation]int // calls that are foreseen of what is under way
 }
 
 // New returns an Applier.
@@ -96,7 +96,7 @@ func New(opts Options) (*Applier, error) {
 	if opts.Against == nil {
 		opts.Against = func(context.Context, string, plan.Change) string { return "" }
 	}
-	return &Applier{opts: opts, ahead: map[callable]int{}}, nil
+	return &Applier{opts: opts, ahead: map[operation]int{}}, nil
 }
 
 // Apply carries out every change of p that is due and writes down what already
@@ -112,7 +112,8 @@ func (a *Applier) Apply(ctx context.Context, p *plan.Plan) (*Report, error) {
 	if err := a.Adopt(ctx, p); err != nil {
 		return rep.finish(), err
 	}
-	defer a.foretell(p, rep)()
+	ended := a.foretell(p, rep, 0)
+	defer ended()
 	run := &run{Applier: a, plan: p}
 	run.all(ctx)
 	rep.Results = append(rep.Results, run.results...)
@@ -120,33 +121,38 @@ func (a *Applier) Apply(ctx context.Context, p *plan.Plan) (*Report, error) {
 	return rep, nil
 }
 
-// foretell puts into rep how carrying out p will go, and tells others of it until
+// foretell puts into rep how carrying out p will go, where resources that were read
+// longer than fresh ago are read again (0: none are), and tells others of it until
 // what it returns is called.
-func (a *Applier) foretell(p *plan.Plan, rep *Report) (ended func()) {
+func (a *Applier) foretell(p *plan.Plan, rep *Report, fresh time.Duration) (ended func()) {
 	if a.opts.Outlook == nil || !p.HasDue() {
 		return func() {}
 	}
-	f := a.Foresee(p)
+	t := a.terms()
+	t.Fresh = fresh
+	f := Foresee(p, t)
 	rep.Foreseen = &f
 	a.opts.Begins(f)
 	a.expect(f, 1)
 	return func() { a.expect(f, -1) }
 }
 
-// expect tells others of what is foreseen of all that is under way, to which f is
-// added, or from which it is taken away.
+// expect tells others of what is foreseen when it begins, and when the last that
+// calls an operation has ended.
 func (a *Applier) expect(f Forecast, sign int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, c := range f.Calls {
-		of := callable{c.Account, c.Operation}
+		of := operation{c.Account, c.Operation}
 		a.ahead[of] += sign * c.Count
-		a.opts.Expect(c.Account, c.Operation, a.ahead[of])
+		switch {
+		case sign > 0:
+			a.opts.Expect(c.Account, c.Operation, c.Count)
+		case a.ahead[of] == 0:
+			a.opts.Expect(c.Account, c.Operation, 0)
+		}
 	}
 }
-
-// callable is one operation of an account.
-type callable struct{ account, operation string }
 
 // Foresee returns how Apply would carry out p now, held or not. It needs
 // Options.Outlook.

@@ -71,7 +71,8 @@ func (a *Aside) Run(ctx context.Context) *Report {
 	rep := &Report{Revision: a.run.plan.Revision, Plan: a.run.plan.Hash, Started: time.Now()}
 	own := *a.run.plan
 	own.Changes, own.Calm = a.opts.Changes, plan.Calm{}
-	defer a.run.foretell(&own, rep)()
+	ended := a.run.foretell(&own, rep, a.opts.Fresh)
+	defer ended()
 	a.looks = a.run.grouped(a.opts.Changes)
 	a.run.all(ctx)
 	rep.Results = a.run.results

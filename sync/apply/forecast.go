@@ -23,6 +23,9 @@ type Terms struct {
 	Priority call.Priority // of the calls
 	Parallel int           // changes of one account and kind in flight, 0 for DefaultParallel
 	Now      time.Time
+	// Fresh is how old what was read of a resource may be where it is changed by it;
+	// what is older is read once more. 0 where nothing is.
+	Fresh time.Duration
 }
 
 // remembered reports whether a read is not made, since its answer is known.

@@ -21,6 +21,7 @@ type rehearsal struct {
 	terms   Terms
 	plan    *plan.Plan
 	kinds   map[string]map[string]provider.Kind // by account
+	glances map[string]*glance
 	ledgers map[operation]*ledger
 	gates   map[budget]*gate
 	ends    []time.Duration // of the changes that are due
@@ -36,7 +37,7 @@ func rehearse(p *plan.Plan, t Terms) *rehearsal {
 
 func newRehearsal(t Terms) *rehearsal {
 	return &rehearsal{
-		terms: t, kinds: map[string]map[string]provider.Kind{},
+		terms: t, kinds: map[string]map[string]provider.Kind{}, glances: map[string]*glance{},
 		ledgers: map[operation]*ledger{}, gates: map[budget]*gate{},
 	}
 }
@@ -215,7 +216,50 @@ func (r *rehearsal) change(c *plan.Change, then func()) {
 		ended() // it fails at once
 		return
 	}
-	r.calls(addressed(c, reqs), writing, r.offAir(c, kind), func() { r.verify(c, kind, ended) })
+	r.moved(c, kind, func() {
+		r.calls(addressed(c, reqs), writing, r.offAir(c, kind), func() { r.verify(c, kind, ended) })
+	})
+}
+
+// glance is what look is in a rehearsal.
+type glance struct {
+	begun   time.Duration // the latest read
+	known   bool          // there was one
+	waiting []func()      // for the one under way, nil where none is
+}
+
+// moved reads a resource again where that was long ago. Who comes first reads for
+// all that wait for the same read.
+func (r *rehearsal) moved(c *plan.Change, kind provider.Kind, then func()) {
+	if r.terms.Fresh == 0 || r.now <= c.Read.Sub(r.terms.Now)+r.terms.Fresh {
+		then()
+		return
+	}
+	reads := addressed(c, r.observing(c, kind))
+	key := keyOf(reads)
+	g, ok := r.glances[key]
+	if !ok {
+		g = &glance{}
+		r.glances[key] = g
+	}
+	switch {
+	case len(reads) == 0 || g.waiting == nil && g.known && r.now-g.begun <= r.terms.Fresh:
+		then()
+	case g.waiting != nil:
+		g.waiting = append(g.waiting, then)
+	default:
+		g.begun, g.known, g.waiting = r.now, true, []func(){then}
+		r.calls(reads, asking, nil, func() { g.end() })
+	}
+}
+
+// end lets go on who waited.
+func (g *glance) end() {
+	waiting := g.waiting
+	g.waiting = nil
+	for _, then := range waiting {
+		then()
+	}
 }
 
 func (r *rehearsal) verify(c *plan.Change, kind provider.Kind, then func()) {
@@ -264,6 +308,7 @@ func (r *rehearsal) ledger(req *call.Request) *ledger {
 	if !ok {
 		look := r.terms.Outlook(key.account, key.name, r.terms.Priority)
 		l = &ledger{gate: r.gate(key, look), operation: key}
+		l.reads = r.terms.Fresh > 0 && !req.Write // beside it goes on what plans
 		r.ledgers[key] = l
 	}
 	return l

@@ -41,6 +41,7 @@ type gate struct {
 	answered int
 	turn     int           // slots handed out while calls waited
 	equal    []int         // calls that rivals have left, below 0 for no end
+	reads    bool          // this process itself makes calls of a lower priority now and then
 	armed    time.Duration // when it looks again by itself, 0 for never
 }
 
@@ -134,7 +135,7 @@ func (g *gate) others() bool {
 		g.spend(g.turn % len(g.equal))
 		return true
 	}
-	return len(g.waiting) == 0 || g.look.Lower > 0 && g.turn%call.LongestEvery == 0
+	return len(g.waiting) == 0 || (g.reads || g.look.Lower > 0) && g.turn%call.LongestEvery == 0
 }
 
 // spend takes a call off a rival, who leaves with the last one.

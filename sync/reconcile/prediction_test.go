@@ -334,3 +334,40 @@ func TestPredictionIsTold(t *testing.T) {
 		}
 	})
 }
+
+// TestPredictionOfTheDaemon: what it reads again before it writes is foreseen too.
+func TestPredictionOfTheDaemon(t *testing.T) {
+	for name, p := range map[string]prospect{
+		"one read for all":      {docs: relays(300, "a")},
+		"a read for each":       {docs: switches(300)},
+		"updates":               {before: relays(200, "a"), docs: relays(200, "b")},
+		"removals one by one":   {before: relays(100, "a"), docs: relays(60, "a")},
+		"of both, and far away": {rtt: 200 * time.Millisecond, docs: slices.Concat(relays(200, "a"), switches(200))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := open(t)
+				h.away = &far{rtt: p.rtt, rand: rand.New(rand.NewPCG(1, 1)), gate: make(chan struct{}, 1)}
+				h.build(func(_ *house, o *Options) {
+					o.Policy = plan.Policy{Mode: plan.Sync, MaxRemoved: 1000, MaxRemovedPercent: 100, MaxUpdatedPercent: 100}
+				})
+				h.start()
+				defer h.stop()
+				if len(p.before) > 0 {
+					h.commit("all.yaml", strings.Join(p.before, "---\n"))
+					h.wait(4 * time.Minute)
+				}
+				h.commit("all.yaml", strings.Join(p.docs, "---\n"))
+				h.wait(4 * time.Minute)
+				s := h.rec.Status().LastApply
+				if s == nil {
+					t.Fatal("nothing is told")
+				}
+				t.Logf("%d changes: %.2fs foreseen, %.2fs taken: %+.1f %%", s.Changes, s.Predicted.Seconds, s.Seconds, 100*(s.Predicted.Ratio-1))
+				if s.Predicted.Ratio < 0.9 || s.Predicted.Ratio > 1.1 {
+					t.Errorf("ratio %v", s.Predicted.Ratio)
+				}
+			})
+		})
+	}
+}

@@ -200,9 +200,10 @@ func (v *Verdict) count(of made, p *plan.Plan) {
 	v.Done = len(of.actions)
 	for id, action := range of.actions {
 		if c, ok := p.Find(id); ok && c.Action == plan.None { // counted as what was done to it
-			if c.State == plan.InSync {
+			switch c.State {
+			case plan.InSync:
 				v.Summary.Unchanged--
-			} else if c.State == plan.Pending || c.State == plan.Unknown {
+			case plan.Pending, plan.Unknown:
 				v.Summary.Unknown--
 			}
 		}
