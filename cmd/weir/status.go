@@ -125,6 +125,17 @@ func printStatus(w io.Writer, ans statusAnswer, s style) {
 	for _, sc := range st.Scrub {
 		printScrub(w, sc)
 	}
+	printTroubles(w, st, s)
+	if st.Journal.Writes.Seq > 0 {
+		fmt.Fprintf(w, "journal: head of writes %s (link %d)\n", st.Journal.Writes.Hash, st.Journal.Writes.Seq)
+	}
+	if st.Error != "" {
+		fmt.Fprintf(w, "%s\n", s.paint(red, st.Error))
+	}
+}
+
+// printTroubles writes what a person may have to look at.
+func printTroubles(w io.Writer, st reconcile.Status, s style) {
 	for _, f := range st.Failures {
 		fmt.Fprintf(w, "%s %s: %s\n", s.paint(red, "failed"), f.ID, f.Error)
 	}
@@ -138,12 +149,6 @@ func printStatus(w io.Writer, ans statusAnswer, s style) {
 			what = "in doubt"
 		}
 		fmt.Fprintf(w, "%s %s: %s\n", s.paint(yellow, what), u.ID, u.Why)
-	}
-	if st.Journal.Writes.Seq > 0 {
-		fmt.Fprintf(w, "journal: head of writes %s (link %d)\n", st.Journal.Writes.Hash, st.Journal.Writes.Seq)
-	}
-	if st.Error != "" {
-		fmt.Fprintf(w, "%s\n", s.paint(red, st.Error))
 	}
 }
 
