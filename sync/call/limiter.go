@@ -63,10 +63,15 @@ func (o LimiterOptions) windows(operation string) []Window {
 	}
 	effective := make([]Window, len(windows))
 	for i, w := range windows {
-		const rounding = 1e-9 // 0.29 * 100 is 28.999999999999996
-		effective[i] = Window{Limit: max(1, int(float64(w.Limit)*share+rounding)), Per: w.Per}
+		effective[i] = Window{Limit: w.part(share), Per: w.Per}
 	}
 	return effective
+}
+
+// part returns how many calls a part of the window is, at least one.
+func (w Window) part(part float64) int {
+	const rounding = 1e-9 // 0.29 * 100 is 28.999999999999996
+	return max(1, int(float64(w.Limit)*part+rounding))
 }
 
 // Limiter keeps one account's calls below its quotas: of each operation at

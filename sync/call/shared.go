@@ -210,7 +210,7 @@ func (o *operation) adopt(part float64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, w := range o.windows {
-		if most := max(1, int(part*float64(w.Limit))); most < w.ceiling {
+		if most := w.part(part); most < w.ceiling {
 			w.ceiling, o.given = most, time.Now()
 		}
 	}

@@ -195,6 +195,27 @@ func TestFailure_A07_ThrottleIsLearntByAll(t *testing.T) {
 	})
 }
 
+// TestFailure_A07_SharedPartComesBackInTime: what a throttle took of a shared quota is
+// given back as fast as where nobody shares it.
+func TestFailure_A07_SharedPartComesBackInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := newCloud(1e6, 1e6, 0, 1)
+		p := newProcess(t, newMemory(), server, 1, second(10))
+		server.throttle = func() bool { return true }
+		p.calls(t.Context(), 1)
+		server.throttle = func() bool { return false }
+		for i := range 5 {
+			for range 30 {
+				p.calls(t.Context(), 1)
+				time.Sleep(time.Second)
+			}
+			if got := p.limiter.Windows("Op")[0].Limit; got != 6+i {
+				t.Errorf("%d s after a throttle the limit is %d, want %d", 30*(i+1), got, 6+i)
+			}
+		}
+	})
+}
+
 // TestShare_WithoutTheBudgetAPartIsUsed: a desk that cannot be used stops calls
 // until nothing others sent counts; then four processes keep below the limit
 // together, and when it is back all of it is used again.
