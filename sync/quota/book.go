@@ -133,8 +133,12 @@ func (b *Book) Give(now Instant, number int64, end call.End) {
 }
 
 // Silence stops everybody until no call counts any more that the book may not
-// know of.
-func (b *Book) Silence(now Instant) { b.Quiet = now.After(call.Lease + b.Longest) }
+// know of. Such a call may still end when it is over, so its number is none of those
+// to come.
+func (b *Book) Silence(now Instant) {
+	b.Quiet = now.After(call.Lease + b.Longest)
+	b.Number = max(b.Number, int64(now))
+}
 
 // Part is the part of the windows that may be used at an instant.
 func (b *Book) Part() float64 { return max(leastPart, 1-b.Lost) }
