@@ -104,6 +104,9 @@ func (o *operation) set(windows []Window) {
 			o.windows[i].inherit(slices.MaxFunc(old, func(a, b *window) int { return cmp.Compare(a.Per, b.Per) }))
 		}
 	}
+	if o.sharing != nil {
+		o.sharing.alone.set(parts(windows))
+	}
 	o.dispatch()
 }
 

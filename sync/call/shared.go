@@ -98,8 +98,9 @@ func (l *Limiter) Share(shared Shared, tell func(error)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.shared, l.tell = shared, tell
-	for _, o := range l.operations {
+	for name, o := range l.operations {
 		o.sharing = l.newSharing()
+		o.set(l.options.windows(name))
 	}
 }
 
@@ -179,7 +180,7 @@ func (s *sharing) take(ctx context.Context, want Want) (Slot, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	default:
-		s.fail(fmt.Errorf("%s: %w", want.Operation, err), want)
+		s.fail(fmt.Errorf("%s: %w", want.Operation, err))
 	}
 	return slot, err
 }
@@ -260,7 +261,7 @@ func (s *sharing) back() {
 }
 
 // fail begins the time apart, or makes it longer.
-func (s *sharing) fail(err error, w Want) {
+func (s *sharing) fail(err error) {
 	now := time.Now()
 	s.mu.Lock()
 	first := s.apart.IsZero()
@@ -270,7 +271,6 @@ func (s *sharing) fail(err error, w Want) {
 	s.retry = now.Add(apartRetry)
 	s.mu.Unlock()
 	if first {
-		s.alone.set(parts(w.Windows))
 		s.tell(err)
 	}
 }

@@ -99,3 +99,49 @@ func TestLimiter_SetHoldsForWhoAsks(t *testing.T) {
 		}
 	})
 }
+
+// TestLimiter_SetHoldsWithoutTheBudget: a reload changes also the part of a process
+// that cannot use the budget.
+func TestLimiter_SetHoldsWithoutTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		desk, server := newMemory(), newCloud(1e6, 1e6, 0, 1)
+		desk.set(true)
+		p := newProcess(t, desk, server, 1, second(100))
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { p.calls(ctx, 2000) })
+		time.Sleep(call.Lease + 5*time.Second)
+		if got := server.most(time.Second); got != 25 {
+			t.Errorf("%d calls in one second, want a quarter of 100", got)
+		}
+		if err := p.limiter.Set(call.LimiterOptions{Limits: map[string][]call.Window{"Op": {second(8)}}}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		server.forget()
+		time.Sleep(10 * time.Second)
+		if got := server.most(time.Second); got != 2 {
+			t.Errorf("%d calls in one second, want a quarter of 8", got)
+		}
+		cancel()
+		wg.Wait()
+	})
+}
+
+// TestBook_EndOfACallItDoesNotKnow: a call of before a book was lost ends no other
+// call's slot, however late it ends.
+func TestBook_EndOfACallItDoesNotKnow(t *testing.T) {
+	want := call.Want{Windows: []call.Window{second(1)}}
+	now := quota.Instant(time.Hour)
+	var lost, b quota.Book
+	number, _, _ := lost.Take(now, 1, want)
+	b.Silence(now)
+	now = now.After(time.Minute)
+	if other, _, _ := b.Take(now, 2, want); other == 0 {
+		t.Fatal("no slot a minute later")
+	}
+	b.Give(now, number, call.End{})
+	if b.Slots[0].Done != 0 {
+		t.Errorf("the other's call is said to have ended: %+v", b.Slots[0])
+	}
+}
