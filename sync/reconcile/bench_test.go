@@ -63,7 +63,7 @@ func BenchmarkSourceToPlan(b *testing.B) {
 				h.rec.load(b.Context(), func(*feed, bool) {}, h.rec.notePin)
 				m := memory{last: map[resource.ID]resource.Applied{}}
 				for r := range h.rec.desired.set.All() {
-					h.rec.seen[r.ID] = resource.Observation{ID: r.ID, Spec: r.Spec, Exists: true, At: time.Now()}
+					h.rec.seen.put(r.ID, resource.Observation{ID: r.ID, Spec: r.Spec, Exists: true, At: time.Now()})
 					m.last[r.ID] = resource.Applied{ID: r.ID, Spec: r.Spec, Origin: r.Origin, Confirmed: true}
 				}
 				p := h.rec.decide(m, time.Now())

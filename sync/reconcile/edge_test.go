@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"weir/sync/emulator"
+	"weir/sync/plan"
 	"weir/sync/resource"
 	"weir/sync/source"
 )
@@ -262,11 +263,12 @@ func TestUnreadableIsReadAgainAfterAPause(t *testing.T) {
 	now := time.Now()
 	slow, planned, late := resource.ID{Account: "volc", Kind: "K", Key: "slow"},
 		resource.ID{Account: "volc", Kind: "K", Key: "planned"}, resource.ID{Account: "volc", Kind: "K", Key: "late"}
+	p := &plan.Plan{}
 	for _, id := range []resource.ID{slow, planned, late} {
-		h.rec.seen[id] = resource.Observation{ID: id, At: now.Add(-time.Minute), Unreadable: "no answer"}
+		p.Changes = append(p.Changes, plan.Change{ID: id, Unread: true})
 	}
 	h.rec.wake[planned], h.rec.wake[late] = now.Add(time.Second), now.Add(time.Hour)
-	h.rec.wakeUnreadable(now)
+	h.rec.wakeUnreadable(p, now)
 	for id, want := range map[resource.ID]time.Duration{slow: readAgain, planned: time.Second, late: readAgain} {
 		if got := h.rec.wake[id].Sub(now); got != want {
 			t.Errorf("%s is read again after %v, want %v", id.Key, got, want)

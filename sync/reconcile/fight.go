@@ -80,15 +80,11 @@ func (r *Reconciler) meterFights(p *plan.Plan) {
 	}
 }
 
-// own is what this process has made true or seen as declared, see plan.Input:
-// with it two processes on one store know each other's writes from edits.
-type own map[resource.ID]resource.Spec
-
-// see takes over what p found as declared, and a former plan did not.
-func (o own) see(p, former *plan.Plan) {
+// ownUp takes over what p found as declared, and a former plan did not.
+func (r *Reconciler) ownUp(p, former *plan.Plan) {
 	for c := range p.News(former) {
-		if c.State == plan.InSync {
-			o[c.ID] = c.After
+		if c.State == plan.InSync && r.own.of[c.ID] != c.After {
+			r.own.put(c.ID, c.After)
 		}
 	}
 }

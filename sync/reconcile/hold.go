@@ -87,17 +87,14 @@ func (r *Reconciler) check(ctx context.Context, p *plan.Plan, m memory) ([]plan.
 // facts counts what the guards compare p with.
 func (r *Reconciler) facts(p *plan.Plan, m memory) guard.Facts {
 	f := guard.Facts{
-		Plan: p, Policy: r.opts.Policy, Sources: p.Declared, OwnedBy: map[string]int{}, Former: m.former,
+		Plan: p, Policy: r.opts.Policy, Sources: p.Declared, OwnedBy: r.owned(m), Former: m.former,
 		Pinned: r.pinnedInForce(),
 	}
 	for _, n := range p.Declared {
 		f.Declared += n
 	}
-	for id, last := range m.last {
-		if r.judge(id) != nil {
-			f.Owned++
-			f.OwnedBy[last.Origin.Source]++
-		}
+	for _, n := range f.OwnedBy {
+		f.Owned += n
 	}
 	return f
 }
@@ -223,7 +220,7 @@ func (r *Reconciler) nothingToRemove(p *plan.Plan) bool {
 		if c.Reason == plan.Removed {
 			return false
 		}
-		if _, read := r.seen[c.ID]; !read {
+		if _, read := r.seen.of[c.ID]; !read {
 			return false
 		}
 	}

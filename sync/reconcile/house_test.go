@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -117,6 +118,9 @@ func (h *house) build(changes ...change) {
 		},
 		Logger: slog.New(slog.NewTextHandler(h.log, nil)),
 	}
+	if h.t.Name() != "" { // no benchmark
+		opts.Decided = h.decided
+	}
 	for _, c := range changes {
 		c(h, &opts)
 	}
@@ -178,6 +182,16 @@ func (h *house) targets(opts Options) map[string]apply.Target {
 	return map[string]apply.Target{
 		"ali":  {Provider: aliyunlive.New(), Caller: stack},
 		"volc": {Provider: volcenginelive.New(), Caller: stack},
+	}
+}
+
+// decided fails unless what was decided about what had changed is what is decided
+// about everything.
+func (h *house) decided(in plan.Input, p *plan.Plan) {
+	want := plan.Diff(in)
+	a, b := slices.Collect(p.All()), slices.Collect(want.All())
+	if !reflect.DeepEqual(a, b) || p.Hash != want.Hash || !p.Next.Equal(want.Next) || p.Summary() != want.Summary() {
+		h.t.Errorf("decided\n%+v\nwant\n%+v", a, b)
 	}
 }
 

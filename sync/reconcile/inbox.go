@@ -188,10 +188,10 @@ func (r *Reconciler) empty() {
 // learn takes over an observation. What this process has written or read since is
 // not replaced by what was read before.
 func (r *Reconciler) learn(o resource.Observation) {
-	old, known := r.seen[o.ID]
+	old, known := r.seen.of[o.ID]
 	if wrote, ok := r.wrote[o.ID]; ok && !o.At.After(wrote) || known && old.At.After(o.At) {
 		return
 	}
-	r.seen[o.ID] = o
+	r.seen.put(o.ID, o)
 	r.sights.see(o)
 }

@@ -210,7 +210,7 @@ func (r *Reconciler) newlyUnfamiliar(p, former *plan.Plan) []resource.ID {
 		case !c.Unread && c.Read.IsZero(): // it is being read
 		case !c.Unread:
 			delete(r.odd, c.ID)
-		case r.seen[c.ID].Unfamiliar && !r.odd[c.ID]:
+		case r.seen.of[c.ID].Unfamiliar && !r.odd[c.ID]:
 			out = append(out, c.ID)
 			r.odd[c.ID] = true
 		}

@@ -80,7 +80,7 @@ func (r *Reconciler) lacking(list []resource.Resource, m memory) []resource.Reso
 			out = append(out, res)
 			continue
 		}
-		r.seen[res.ID] = o
+		r.seen.put(res.ID, o)
 		r.cached.Resources++
 		r.cached.Oldest = plan.Earliest(r.cached.Oldest, o.At)
 	}

@@ -2,8 +2,8 @@ package reconcile
 
 import (
 	"context"
-	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -15,38 +15,6 @@ import (
 
 // fresh is the age up to which an observation may lead to a write.
 const fresh = 10 * time.Second
-
-// memory is what the store remembers.
-type memory struct {
-	last map[resource.ID]resource.Applied
-	acts map[resource.ID][]resource.Act
-	told
-}
-
-func (r *Reconciler) remember(ctx context.Context) (memory, error) {
-	m := memory{last: map[resource.ID]resource.Applied{}, acts: map[resource.ID][]resource.Act{}}
-	records, err := r.opts.Store.Applied(ctx)
-	if err != nil {
-		return m, fmt.Errorf("read what was last applied: %w", err)
-	}
-	for _, rec := range records {
-		if !r.shelved(rec) {
-			m.last[rec.ID] = rec
-		}
-	}
-	acts, err := r.opts.Store.Acts(ctx)
-	if err != nil {
-		return m, fmt.Errorf("read acts: %w", err)
-	}
-	for _, a := range acts {
-		m.acts[a.ID] = append(m.acts[a.ID], a)
-	}
-	if err := r.recallWritten(ctx, m); err != nil {
-		return m, err
-	}
-	m.told, err = r.whatWasTold(ctx)
-	return m, err
-}
 
 // everything returns all that is declared, and what was applied and has left
 // the source, as resources to read.
@@ -125,7 +93,7 @@ func together(a, b resource.ID) bool {
 // keep stores observations.
 func (r *Reconciler) keep(seen []resource.Observation, err error) {
 	for _, o := range read(seen, err) {
-		r.seen[o.ID] = o
+		r.seen.put(o.ID, o)
 		r.sights.see(o)
 	}
 }
@@ -138,15 +106,34 @@ func read(seen []resource.Observation, err error) []resource.Observation {
 	return slices.DeleteFunc(seen, func(o resource.Observation) bool { return o.At.IsZero() || o.Unreadable != "" })
 }
 
-// decide makes the plan from what is known. The guards have not seen it.
-func (r *Reconciler) decide(m memory, now time.Time) *plan.Plan { return plan.Diff(r.input(m, now)) }
+// decide makes the plan from what is known: it decides again about what has
+// changed since the last one. The guards have not seen it.
+func (r *Reconciler) decide(m memory, now time.Time) *plan.Plan {
+	in := r.input(m, now)
+	p := r.ledger.Plan(in, r.touched())
+	if r.opts.Decided != nil {
+		r.opts.Decided(in, p)
+	}
+	return p
+}
+
+// touched returns of what something else is known than at the last plan.
+func (r *Reconciler) touched() map[resource.ID]bool {
+	out := map[resource.ID]bool{}
+	r.seen.take(out)
+	r.own.take(out)
+	r.replica.last.take(out)
+	r.replica.acts.take(out)
+	maps.Copy(r.met, out)
+	return out
+}
 
 // input is all that is known.
 func (r *Reconciler) input(m memory, now time.Time) plan.Input {
 	policy := r.opts.Policy
 	policy.ReadOnly = r.opts.ReadOnly()
 	return plan.Input{
-		Revision: r.desired.revision, Desired: r.desired.set, Last: m.last, Seen: r.seen, Acts: m.acts, Own: r.own,
+		Revision: r.desired.revision, Desired: r.desired.set, Last: m.last, Seen: r.seen.of, Acts: m.acts, Own: r.own.of,
 		Written: r.written.last, Now: now, Policy: policy, Judge: r.judge, Partial: r.opts.Selector != nil,
 	}
 }

@@ -90,7 +90,7 @@ func (r *Reconciler) distrust(p *plan.Plan, m memory, now time.Time) {
 		if !ok || c.Due() || r.known(c, now) || r.under[id] != nil {
 			continue
 		}
-		delete(r.seen, id)
+		r.seen.drop(id)
 		if c, ok := r.decideOne(id, m, now).Find(id); ok {
 			p.Put(c)
 		}
@@ -144,10 +144,10 @@ func (r *Reconciler) settle(p *plan.Plan, began time.Time) {
 			r.wakeBy(id, f.until)
 		}
 	}
-	r.wakeUnreadable(time.Now())
+	r.wakeUnreadable(p, time.Now())
 	r.wakeUnsure(p)
 	r.wakeOnAir(p)
-	r.own.see(p, r.lastPlan)
+	r.ownUp(p, r.lastPlan)
 }
 
 // wakeBy looks at a resource again at a time, or before where that is planned:
@@ -160,11 +160,11 @@ func (r *Reconciler) wakeBy(id resource.ID, at time.Time) {
 
 // wakeUnreadable looks again at what could not be read: so long after now that
 // reads which take their time to fail do not follow each other.
-func (r *Reconciler) wakeUnreadable(now time.Time) {
+func (r *Reconciler) wakeUnreadable(p *plan.Plan, now time.Time) {
 	again := now.Add(min(readAgain, r.opts.Interval))
-	for id, o := range r.seen {
-		if at, planned := r.wake[id]; o.Unreadable != "" && (!planned || at.After(again)) {
-			r.wake[id] = again
+	for _, c := range p.Changes {
+		if at, planned := r.wake[c.ID]; c.Unread && (!planned || at.After(again)) {
+			r.wake[c.ID] = again
 		}
 	}
 }
@@ -181,29 +181,35 @@ func (r *Reconciler) wakeUnsure(p *plan.Plan) {
 	}
 }
 
-// forget drops what is remembered of resources that p no longer speaks of.
+// forget drops what is remembered of resources that p does not speak of, or no
+// longer.
 func (r *Reconciler) forget(p *plan.Plan) {
-	known := make(map[resource.ID]bool, p.Len()) // of a hundred thousand each is looked for twice
-	for c := range p.All() {
-		known[c.ID] = true
+	gone := false
+	for id := range p.Gone(r.lastPlan) {
+		r.drop(id)
+		gone = true
 	}
-	retain(r.seen, known)
-	retain(r.wake, known)
-	retain(r.failures, known)
-	retain(r.drifted, known)
-	retain(r.own, known)
-	retain(r.odd, known)
-	retain(r.refused, known)
-	retain(r.aired, known)
-	retain(r.rests, known)
-	if len(r.readers.jobs) == 0 { // what was read before a write may still arrive
-		retain(r.wrote, known)
+	for id := range r.met {
+		if _, known := p.Find(id); !known {
+			r.drop(id)
+		}
+	}
+	clear(r.met)
+	if gone && len(r.readers.jobs) == 0 { // what was read before a write may still arrive
+		maps.DeleteFunc(r.wrote, func(id resource.ID, _ time.Time) bool { _, known := p.Find(id); return !known })
 	}
 }
 
-// retain drops what m has of resources that are not known.
-func retain[V any](m map[resource.ID]V, known map[resource.ID]bool) {
-	maps.DeleteFunc(m, func(id resource.ID, _ V) bool { return !known[id] })
+func (r *Reconciler) drop(id resource.ID) {
+	r.seen.drop(id)
+	r.own.drop(id)
+	delete(r.wake, id)
+	delete(r.failures, id)
+	delete(r.drifted, id)
+	delete(r.odd, id)
+	delete(r.refused, id)
+	delete(r.aired, id)
+	delete(r.rests, id)
 }
 
 // rest keeps a change that was refused from being handed out for a while: until
@@ -240,10 +246,10 @@ func (r *Reconciler) settleResult(res apply.Result, c plan.Change, now time.Time
 		r.rest(res.ID, now)
 	case res.Outcome == apply.Done:
 		delete(r.failures, res.ID)
-		delete(r.seen, res.ID)
+		r.seen.drop(res.ID)
 		r.sights.lose(res.ID, now)
 		r.wake[res.ID] = now.Add(confirmAfter)
-		r.own[res.ID] = c.After
+		r.own.put(res.ID, c.After)
 		if res.Action == plan.Delete {
 			r.unsure[res.ID] = now
 		}

@@ -175,15 +175,17 @@ func short(hash string) string {
 // shelved reports whether rec is of a source of which nothing is in force because
 // its revision was rolled back: it has not left the source.
 func (r *Reconciler) shelved(rec resource.Applied) bool {
-	pinned := slices.ContainsFunc(r.feeds, func(f *feed) bool {
-		return f.pin != nil && f.force.revision == "" && f.Name == rec.Origin.Source
-	})
+	pinned := slices.ContainsFunc(r.feeds, func(f *feed) bool { return f.shelves() && f.Name == rec.Origin.Source })
 	if !pinned {
 		return false
 	}
 	_, declared := r.desired.set.Get(rec.ID)
 	return !declared
 }
+
+// shelves reports whether nothing of f is in force because its revision was rolled
+// back.
+func (f *feed) shelves() bool { return f.pin != nil && f.force.revision == "" }
 
 // pinnedInForce says of what is in force which of it was rolled back: in a
 // process that only looks, and where the sources cannot be put together without.

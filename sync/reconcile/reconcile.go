@@ -82,6 +82,9 @@ type Options struct {
 	// Reading is told how far observing resources is: before it begins, after each
 	// call, from several goroutines, and when it ends. May be nil.
 	Reading func(Reading)
+	// Decided is handed each plan as it was decided, with what it was made of, which
+	// must not be kept: it is for tests. May be nil.
+	Decided func(plan.Input, *plan.Plan)
 }
 
 // sortedKeys returns the keys of m in order.
@@ -104,16 +107,21 @@ type Reconciler struct {
 	// What follows belongs to the one goroutine that runs passes.
 	desired  declared
 	marks    marks // as the store had them when the pass began
-	seen     map[resource.ID]resource.Observation
+	replica  replica
+	ledger   plan.Ledger
+	seen     noted[resource.Observation]
+	met      map[resource.ID]bool      // touched since a pass was settled
 	wake     map[resource.ID]time.Time // when to read and judge again
 	failures map[resource.ID]failure
 	drifted  map[resource.ID]bool
 	fights   map[resource.ID]plan.Fight // as told
-	own      own                        // what this process has made true
-	written  written                    // what it, or another, wrote without a record
-	refused  map[resource.ID]bool       // removals that a guard or the policy did not let happen
-	unsure   map[resource.ID]time.Time  // removed, or written without an answer, no longer ago than a lag
-	odd      map[resource.ID]bool       // hold what weir does not know, as metered
+	// own is what this process has made true or seen as declared, see plan.Input:
+	// with it two processes on one store know each other's writes from edits.
+	own      noted[resource.Spec]
+	written  written                   // what it, or another, wrote without a record
+	refused  map[resource.ID]bool      // removals that a guard or the policy did not let happen
+	unsure   map[resource.ID]time.Time // removed, or written without an answer, no longer ago than a lag
+	odd      map[resource.ID]bool      // hold what weir does not know, as metered
 	scan     scan
 	aired    map[resource.ID]airing
 	gone     gone
@@ -174,8 +182,8 @@ func New(opts Options) (*Reconciler, error) {
 	}
 	r := &Reconciler{
 		opts: opts, dirty: make(chan struct{}, 1), kinds: map[string]map[string]provider.Kind{},
-		seen: map[resource.ID]resource.Observation{}, wake: map[resource.ID]time.Time{},
-		failures: map[resource.ID]failure{}, drifted: map[resource.ID]bool{}, fights: map[resource.ID]plan.Fight{}, own: own{},
+		replica: newReplica(), seen: newNoted[resource.Observation](), met: map[resource.ID]bool{}, wake: map[resource.ID]time.Time{},
+		failures: map[resource.ID]failure{}, drifted: map[resource.ID]bool{}, fights: map[resource.ID]plan.Fight{}, own: newNoted[resource.Spec](),
 		refused: map[resource.ID]bool{},
 		aired:   map[resource.ID]airing{}, heldTold: map[string]bool{},
 		unsure:  map[resource.ID]time.Time{},

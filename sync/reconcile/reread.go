@@ -44,13 +44,13 @@ func (r *Reconciler) reread(ctx context.Context, p *plan.Plan) (*plan.Plan, []ap
 // the first was read long ago, and nothing is lost by them.
 func (r *Reconciler) outdated(c plan.Change, now time.Time) bool {
 	limit := now.Add(-fresh)
-	return !r.seen[c.ID].At.After(limit) && (c.Action == plan.Delete || !r.planned.After(limit))
+	return !r.seen.of[c.ID].At.After(limit) && (c.Action == plan.Delete || !r.planned.After(limit))
 }
 
 // stands reports as an error why c cannot be made: its resource is not as it was
 // when it was planned.
 func (r *Reconciler) stands(c plan.Change) error {
-	seen, ok := r.seen[c.ID]
+	seen, ok := r.seen.of[c.ID]
 	switch {
 	case !ok || seen.Unreadable != "":
 		return errors.New("the resource cannot be read now: " + seen.Unreadable)

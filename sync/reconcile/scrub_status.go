@@ -67,7 +67,7 @@ func (r *Reconciler) subjects(changes iter.Seq[plan.Change]) iter.Seq[subject] {
 	return func(yield func(subject) bool) {
 		for c := range changes {
 			sub := subject{
-				res: resource.Resource{ID: c.ID, Origin: c.Origin}, seen: r.seen[c.ID],
+				res: resource.Resource{ID: c.ID, Origin: c.Origin}, seen: r.seen.of[c.ID],
 				drifted: c.Fight != nil || c.Reason == plan.Drifted || c.Reason == plan.Conflict,
 			}
 			if c.Last != nil {

@@ -241,7 +241,7 @@ func (r *Reconciler) unread(p *plan.Plan, m memory) []Unread {
 		if c.State != plan.Unknown || len(out) == failuresShown {
 			continue
 		}
-		if r.seen[c.ID].Unreadable != "" || slices.ContainsFunc(m.acts[c.ID], resource.Act.InDoubt) {
+		if r.seen.of[c.ID].Unreadable != "" || slices.ContainsFunc(m.acts[c.ID], resource.Act.InDoubt) {
 			out = append(out, unreadOf(c))
 		}
 	}

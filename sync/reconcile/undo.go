@@ -196,7 +196,7 @@ func (u *undoing) leaveLater(ctx context.Context) error {
 // nor what was there before. Of a change that was not made whole nobody knows
 // what it left.
 func (u *undoing) moved(d deed) string {
-	seen, ok := u.seen[d.id]
+	seen, ok := u.seen.of[d.id]
 	if !ok || seen.Unreadable != "" {
 		return "it cannot be read now: " + seen.Unreadable
 	}
@@ -212,7 +212,7 @@ func (u *undoing) shows(id resource.ID, spec resource.Spec) bool {
 	if !u.kinds[id.Account][id.Kind].Readable {
 		return u.m.last[id].Spec.Equal(spec)
 	}
-	seen := u.seen[id]
+	seen := u.seen.of[id]
 	if spec == "" {
 		return !seen.Exists
 	}
@@ -221,7 +221,7 @@ func (u *undoing) shows(id resource.ID, spec resource.Spec) bool {
 		return false
 	}
 	p := plan.Diff(plan.Input{
-		Desired: set, Last: u.m.last, Seen: u.seen, Acts: u.m.acts, Now: u.now, Policy: u.opts.Policy,
+		Desired: set, Last: u.m.last, Seen: u.seen.of, Acts: u.m.acts, Now: u.now, Policy: u.opts.Policy,
 		Judge: u.judge, Partial: true,
 	})
 	c, ok := p.Find(id)
@@ -234,7 +234,7 @@ func (u *undoing) diff(ctx context.Context) error {
 	var back []resource.Resource
 	for id, d := range u.deeds {
 		rec, ok := u.m.last[id]
-		if !ok && u.seen[id].Exists || !ok && len(u.m.acts[id]) > 0 { // made, and not written down
+		if !ok && u.seen.of[id].Exists || !ok && len(u.m.acts[id]) > 0 { // made, and not written down
 			rec, ok = resource.Applied{ID: id, Spec: d.change.After, Confirmed: true}, d.change.After != ""
 		}
 		if ok {
@@ -249,7 +249,7 @@ func (u *undoing) diff(ctx context.Context) error {
 		return err
 	}
 	p := plan.Diff(plan.Input{
-		Revision: RollbackOf + u.Of.Plan, Desired: set, Last: last, Seen: u.seen, Acts: u.m.acts,
+		Revision: RollbackOf + u.Of.Plan, Desired: set, Last: last, Seen: u.seen.of, Acts: u.m.acts,
 		Now: u.now, Policy: u.opts.Policy, Judge: u.judge,
 	})
 	u.Undo.Plan = p

@@ -27,6 +27,7 @@ func (r *Reconciler) recallWritten(ctx context.Context, m memory) error {
 	if err != nil {
 		return fmt.Errorf("read what was written lately: %w", err)
 	}
+	r.ledger.Forget()
 	r.written = written{known: true, last: map[resource.ID]resource.Applied{}}
 	met := map[string]bool{}
 	for _, e := range entries { // the newest first

@@ -33,6 +33,9 @@ func bugs() []bug {
 			"sync/provider/aliyunlive/recording.go",
 			"return s.want.Restart != s.last.Restart && s.want.Restart != \"\"", "return s.want.Restart != \"\"",
 		}}},
+		{"what was read is not decided about again", []edit{{
+			"sync/reconcile/noted.go", "n.of[id], n.touched[id] = v, true", "n.of[id] = v",
+		}}},
 		{"what was never applied is removed", []edit{{
 			"sync/plan/ledger.go", "for id := range in.Last {", "for id := range in.Seen {",
 		}, {

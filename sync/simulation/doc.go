@@ -28,7 +28,9 @@
 //   - I9 no write goes out without its intent in the store;
 //   - I10 a dry run writes nothing;
 //   - I11 a refused revision causes no call;
-//   - I12 what was not read is never said to be in sync.
+//   - I12 what was not read is never said to be in sync;
+//   - I13 what is decided about what has changed alone is what is decided about
+//     everything.
 //
 // Every random number is derived from the seed, what it is for and how often
 // that was asked before, never taken from a stream that goroutines share, and

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,9 +73,21 @@ func (r *run) newProcess(name string, policy plan.Policy, dryRun bool) (*process
 		}},
 		Accounts: targets, Store: p.store, Policy: policy, Outlook: outlook, Interval: r.interval, DryRun: dryRun,
 		Scrub:  map[string]float64{ali: r.scrub, volc: r.scrub},
-		Logger: r.logger(p.name),
+		Logger: r.logger(p.name), Decided: p.decided,
 	})
 	return p, err
+}
+
+// decided holds what was decided about what had changed against what is decided
+// about everything: I13.
+func (p *process) decided(in plan.Input, made *plan.Plan) {
+	p.run.tally.check("I13")
+	whole := plan.Diff(in)
+	same := made.Hash == whole.Hash && made.Next.Equal(whole.Next) && made.Summary() == whole.Summary() &&
+		reflect.DeepEqual(slices.Collect(made.All()), slices.Collect(whole.All()))
+	if !same {
+		p.run.violate("I13", "a plan of what has changed differs from a plan of everything: %+v", made.Summary())
+	}
 }
 
 func (p *process) targets() (map[string]apply.Target, func(string, string, call.Priority) call.Outlook, error) {

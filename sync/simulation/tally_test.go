@@ -69,7 +69,7 @@ func (t *tally) expect(tt *testing.T, n int) {
 			tt.Errorf("step %s happened %d times in %d runs", s.name, t.strikes[s.name], n)
 		}
 	}
-	for i := 1; i <= 12; i++ {
+	for i := 1; i <= 13; i++ {
 		name := fmt.Sprintf("I%d", i)
 		if t.checks[name] < least {
 			tt.Errorf("%s was looked at %d times in %d runs", name, t.checks[name], n)

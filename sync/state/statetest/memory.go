@@ -118,28 +118,38 @@ func (m *Memory) Forget(ctx context.Context, ids ...resource.ID) error {
 // Changes returns what was written of records and acts after a cursor.
 func (m *Memory) Changes(ctx context.Context, since state.Cursor) (state.Changes, error) {
 	m.mu.Lock()
-	next := state.Cursor(len(m.changes)) + 1
-	var ids []resource.ID
-	if since > 0 && since <= next {
-		ids = slices.Clone(m.changes[since-1:])
+	defer m.mu.Unlock()
+	c := state.Changes{Next: state.Cursor(len(m.changes)) + 1}
+	wanted := map[resource.ID]bool{}
+	if c.Whole = since < 1 || since > c.Next; !c.Whole {
+		for _, id := range m.changes[since-1:] {
+			wanted[id] = true
+		}
 	}
-	m.mu.Unlock()
-	if ids == nil && since == next {
-		return state.Changes{Next: next}, ctx.Err()
+	if c.Whole || len(wanted) > 0 {
+		c.Known = m.known(func(id resource.ID) bool { return c.Whole || wanted[id] }, slices.Collect(maps.Keys(wanted))...)
 	}
-	records, err := m.Applied(ctx)
-	if err != nil {
-		return state.Changes{}, err
+	return c, ctx.Err()
+}
+
+// known returns what is known of the resources that are wanted, and of ids. The
+// caller holds m.mu.
+func (m *Memory) known(wanted func(resource.ID) bool, ids ...resource.ID) []state.Known {
+	var records []resource.Applied
+	for id, r := range m.applied {
+		if wanted(id) {
+			r.Heals = slices.Clone(r.Heals)
+			records = append(records, r)
+		}
 	}
-	acts, err := m.Acts(ctx)
-	if err != nil {
-		return state.Changes{}, err
+	var acts []resource.Act
+	for k, a := range m.acts {
+		if wanted(k.id) {
+			acts = append(acts, a)
+		}
 	}
-	known := state.KnownOf(records, acts, ids...)
-	if ids != nil {
-		known = slices.DeleteFunc(known, func(k state.Known) bool { return !slices.Contains(ids, k.ID) })
-	}
-	return state.Changes{Whole: ids == nil, Known: known, Next: next}, nil
+	slices.SortFunc(acts, func(a, b resource.Act) int { return cmp.Compare(a.Name, b.Name) })
+	return state.KnownOf(records, acts, ids...)
 }
 
 // Acts returns every act, ordered by ID and name.
