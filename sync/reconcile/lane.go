@@ -101,6 +101,7 @@ func (r *Reconciler) handOut(ctx context.Context, p *plan.Plan, consented bool) 
 	case r.opts.DryRun:
 		return nil
 	case len(p.Held) > 0:
+		r.waiting = time.Time{}
 		r.stop(p)
 		return nil
 	}

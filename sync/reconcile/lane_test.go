@@ -242,3 +242,21 @@ func TestStopInTheMiddle(t *testing.T) {
 		}
 	})
 }
+
+// TestHeldAfterAWaitIsAtRest: what waited for the rest of its plan, and is held
+// then, leads to no pass after another.
+func TestHeldAfterAWaitIsAtRest(t *testing.T) {
+	inTime(t, []change{crowd}, func(h *house) {
+		h.onAir(true, "main")
+		h.commit("a.yaml", multiOn, "b.yaml", relay)
+		h.wait(time.Minute)
+		h.commit("a.yaml", multiOff, "b.yaml", relayShort)
+		h.wait(2 * time.Second)
+		h.expectHeld("on-air")
+		before := h.rec.Status().Passes
+		h.wait(time.Minute)
+		if n := h.rec.Status().Passes - before; n > 20 {
+			t.Errorf("%d passes in a minute", n)
+		}
+	})
+}

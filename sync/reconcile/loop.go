@@ -85,7 +85,7 @@ func (r *Reconciler) turn(ctx context.Context, asked bool) time.Duration {
 // sleep returns how long to wait for what time alone brings.
 func (r *Reconciler) sleep() time.Duration {
 	if !r.waiting.IsZero() {
-		return time.Until(r.waiting.Add(patience))
+		return max(leastPause, time.Until(r.waiting.Add(patience)))
 	}
 	return max(leastPause, r.pace, time.Until(r.nextWake(time.Now())))
 }
