@@ -54,6 +54,7 @@ type creditRun struct {
 	calls       int
 	pauses      float64 // part of the slots after which nothing is called for a while
 	longer      float64 // the way is so many times as long for eight minutes
+	quick       float64 // part of the answers that take a tenth of the way back, as refusals
 	random      *rand.Rand
 	begin       time.Time
 }
@@ -69,7 +70,7 @@ func drawRun(seed uint64) creditRun {
 		jitter: jitters()[r.IntN(len(jitters()))],
 		calls:  20 + r.IntN(3000), random: r, longer: 1, begin: time.Unix(1e9, 0),
 	}
-	switch r.IntN(4) {
+	switch r.IntN(5) {
 	case 0:
 		run.pauses = 0.05
 	case 1:
@@ -79,6 +80,8 @@ func drawRun(seed uint64) creditRun {
 		}
 	case 2:
 		run.window = Window{Limit: 50 + r.IntN(500), Per: time.Minute}
+	case 3:
+		run.quick = 0.1 * r.Float64() * r.Float64()
 	}
 	return run
 }
@@ -144,7 +147,11 @@ func (r *creditRun) send(now time.Time) flight {
 		return time.Duration(part*float64(base) + r.jitter.jitter(r.random)*float64(r.scale))
 	}
 	f := flight{sent: now, arrives: now.Add(one(r.forth))}
-	f.ends = f.arrives.Add(one(r.back))
+	back := one(r.back)
+	if r.random.Float64() < r.quick {
+		back /= 10
+	}
+	f.ends = f.arrives.Add(back)
 	return f
 }
 
@@ -170,8 +177,8 @@ func TestCredit_NeverAboveTheQuota(t *testing.T) {
 		r := drawRun(seed)
 		if n := r.over(r.play()); n > 0 {
 			bad[r.jitter.name]++
-			t.Errorf("seed %d: %d windows above %+v; forth %v, back %v, %s jitter of %v, %d calls, longer %.1f", seed, n,
-				r.window, r.forth, r.back, r.jitter.name, r.scale, r.calls, r.longer)
+			t.Errorf("seed %d: %d windows above %+v; forth %v, back %v, %s jitter of %v, %d calls, longer %.1f, quick %.3f", seed, n,
+				r.window, r.forth, r.back, r.jitter.name, r.scale, r.calls, r.longer, r.quick)
 		}
 	}
 	if len(bad) > 0 {

@@ -50,18 +50,24 @@ func (r *roundTrips) add(now time.Time, rtt time.Duration) {
 	b.shortest = min(b.shortest, rtt)
 }
 
-// credit returns the time that surely passes between a call's arrival at the
-// server and the end of its answer, plus that between sending the next call
-// and its arrival. The shortest round trip measured would be that if delays never
-// changed. Where they jitter, the shortest of n round trips is longer than the
-// shortest possible one: with two ways that jitter evenly, by about the mean
-// excess over the root of n, and for certain by less than some five times that.
-// So there is no credit on few measurements, and the mean's excess over the
-// shortest counts against it: four times on sixteen measurements, once on 256, and
-// never less than three quarters, for lines that seldom come near their shortest.
-// A part of the shortest itself is not believed either, a tenth on sixteen
-// measurements and 1.5 % on a hundred. What remains assumed is that delays do not
-// shrink all of a sudden by more than that below everything seen in ten minutes.
+// credit returns the time that is believed to pass between a call's arrival at the
+// server and the end of its answer, plus that between sending the next call and its
+// arrival. The shortest round trip measured would be that if delays never changed.
+// Where they jitter, the shortest of n round trips is longer than the shortest
+// possible one: with two ways that jitter evenly, by about the mean excess over the
+// root of n, and hardly ever by five times that. So there is no credit on few
+// measurements, and the mean's excess over the shortest counts against it: four times
+// on sixteen measurements, once on 256, and never less than three quarters, for lines
+// that seldom come near their shortest. A part of the shortest itself is not believed
+// either, a tenth on sixteen measurements and 1.5 % on a hundred.
+//
+// What remains assumed is that no call gets forth sooner than those measured show, by
+// more than that. Where the way forth becomes shorter all of a sudden than anything
+// seen in ten minutes, be it for one call in a hundred, there can be calls too many
+// until that is measured; and where one route is long forth and short back and another
+// one the opposite, nothing that is measured shows it. An answer that is quick alone,
+// as a refusal may be, does no harm: it is measured before its slot is free.
+//
 // TestCredit_NeverAboveTheQuota counts on lines of many kinds what comes of it.
 func (r *roundTrips) credit(now time.Time) time.Duration { return r.all(now).credit() }
 
