@@ -58,8 +58,18 @@ type Seat struct {
 	Ahead    int64   // calls that it foresees beside the one that is to have a slot, 0 where it does not say
 }
 
-// waits reports whether the process waits for a slot, and is not late.
-func (s Seat) waits(now Instant) bool { return s.Waiting > 0 && now <= s.Wake.After(passOver) }
+// wants returns how many slots the process waits for: one where it is late, since it
+// may have died, none where it is too late.
+func (s Seat) wants(now Instant) int {
+	switch late := s.Wake.Until(now); {
+	case late <= passOver:
+		return int(s.Waiting)
+	case late <= lateMost:
+		return int(min(1, s.Waiting))
+	default:
+		return 0
+	}
+}
 
 // before orders seats by how long their calls have waited.
 func (s Seat) before(other *Seat) bool {
@@ -71,7 +81,8 @@ const (
 	askAgain  = 50 * time.Millisecond // the longest time before a process that waits asks again
 	giveWay   = time.Millisecond / 2  // the time in which another one is let go first
 	standBack = 5 * time.Millisecond  // how much later than others one of a lower priority asks
-	passOver  = 35 * time.Millisecond // a process later than this is not waited for
+	passOver  = 35 * time.Millisecond // a process later than this is left one slot
+	lateMost  = time.Second / 2       // and one later than this none, as it may be on a machine that is too busy
 	lately    = 2 * time.Second       // a process is a rival for this long after it last asked
 	forget    = time.Minute           // after this it has no seat any more
 )
@@ -207,7 +218,7 @@ func (b *Book) seat(process int64) *Seat {
 func (b *Book) wait(now Instant, want call.Want, me *Seat) (from Instant, wait time.Duration) {
 	from = now
 	soon := now.After(call.Early)
-	outranked := slices.ContainsFunc(b.Seats, func(s Seat) bool { return s.Priority > me.Priority && s.waits(now) })
+	outranked := slices.ContainsFunc(b.Seats, func(s Seat) bool { return s.Priority > me.Priority && s.wants(now) > 0 })
 	for _, w := range want.Windows {
 		limit := max(1, int(b.Part()*float64(w.Limit)+rounding))
 		taken := b.taken(now, w, want.Credit)
@@ -274,16 +285,16 @@ func (b *Book) reserved(now Instant, w call.Window, me *Seat) int {
 	n, soon := 0, now.After(call.Early)
 	mine, next := b.held(soon, w, me.Process), b.Number+1
 	for _, s := range b.Seats {
-		switch {
-		case s.Process == me.Process || !s.waits(now):
+		switch wants := s.wants(now); {
+		case s.Process == me.Process || wants == 0:
 		case longest(next):
 			if s.before(me) {
 				return w.Limit
 			}
 		case s.Priority > me.Priority:
-			n += int(s.Waiting)
+			n += wants
 		case s.Priority == me.Priority:
-			n += min(int(s.Waiting), b.owed(s, me, mine-b.held(soon, w, s.Process)))
+			n += min(wants, b.owed(s, me, mine-b.held(soon, w, s.Process)))
 		}
 	}
 	return n

@@ -52,18 +52,19 @@ func (m *memory) set(gone bool) {
 	m.gone = gone
 }
 
-// mortal is the desk of a process that may die.
+// mortal is the desk of a process that may die, or be slow.
 type mortal struct {
 	*memory
-	dead func() bool
+	p *process
 }
 
 var errDead = errors.New("this process is dead")
 
 func (m mortal) Update(ctx context.Context, operation string, f func(*quota.Book, quota.Instant)) error {
-	if m.dead() {
+	if m.p.died.Load() {
 		return errDead
 	}
+	time.Sleep(m.p.late)
 	return m.memory.Update(ctx, operation, f)
 }
 

@@ -107,6 +107,67 @@ func TestShare_NobodyIsStarved(t *testing.T) {
 	})
 }
 
+// TestShare_SlowProcessIsNotPassedBy: a process that gets the processor 100 ms later
+// than it wants to has the next slot for an urgent call, and its twentieth for a scrub,
+// beside one that floods the operation and is never late.
+func TestShare_SlowProcessIsNotPassedBy(t *testing.T) {
+	for _, late := range []time.Duration{45 * time.Millisecond, 100 * time.Millisecond} {
+		for _, limit := range []int{1, 10} {
+			for slow, busy := range map[call.Priority]call.Priority{call.Urgent: call.Scrub, call.Scrub: call.Person} {
+				synctest.Test(t, func(t *testing.T) {
+					server, desk := newCloud(1e6, 1e6, 0, 1), newMemory()
+					ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+					var wg sync.WaitGroup
+					quick, p := newProcess(t, desk, server, 1, second(limit)), newProcess(t, desk, server, 2, second(limit))
+					p.late = late
+					wg.Go(func() {
+						for ctx.Err() == nil {
+							quick.calls(call.WithPriority(ctx, busy), limit)
+						}
+					})
+					most := second(limit).Hold() + 2*late + call.Early
+					if slow < busy {
+						most *= time.Duration(1 + 2*call.LongestEvery/limit)
+					}
+					for range 10 {
+						time.Sleep(1370 * time.Millisecond)
+						begin := time.Now()
+						p.calls(call.WithPriority(ctx, slow), 1)
+						if took := time.Since(begin); took > most {
+							t.Errorf("%v late at %d a second: a call of priority %v took %v, want at most %v", late, limit, slow, took, most)
+						}
+					}
+					cancel()
+					wg.Wait()
+				})
+			}
+		}
+	}
+}
+
+// TestShare_GivingUpCostsOthersNoSlot: processes of a high priority that give up
+// while they wait cost the others next to nothing.
+func TestShare_GivingUpCostsOthersNoSlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, desk := newCloud(1e6, 1e6, 0, 1), newMemory()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		busy, giving := newProcess(t, desk, server, 1, second(10)), newProcess(t, desk, server, 2, second(10))
+		var wg sync.WaitGroup
+		wg.Go(func() { busy.calls(call.WithPriority(ctx, call.Routine), 700) })
+		for range 10 {
+			time.Sleep(5*time.Second + 300*time.Millisecond)
+			hasty, stop := context.WithTimeout(call.WithPriority(ctx, call.Urgent), 100*time.Millisecond)
+			giving.calls(hasty, 5)
+			stop()
+		}
+		wg.Wait()
+		if got := server.count(); got < 590 {
+			t.Errorf("%d calls in a minute at 10 a second, want 590", got)
+		}
+	})
+}
+
 // TestShare_GivingUpWhileAsking: calls that give up, the one among them that asks
 // for all, hold up no other and lose no slot.
 func TestShare_GivingUpWhileAsking(t *testing.T) {

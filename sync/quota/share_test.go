@@ -28,6 +28,7 @@ type process struct {
 	limiter *call.Limiter
 	caller  call.Caller
 	died    atomic.Bool
+	late    time.Duration // it does everything so much later than it means to
 	told    []error
 }
 
@@ -38,7 +39,7 @@ func newProcess(t *testing.T, desk *memory, server call.Caller, number int, wind
 		t.Fatal(err)
 	}
 	p := &process{name: fmt.Sprint("p", number), limiter: l}
-	l.Share(quota.Share(mortal{desk, p.died.Load}, int64(number)), func(err error) { p.told = append(p.told, err) })
+	l.Share(quota.Share(mortal{desk, p}, int64(number)), func(err error) { p.told = append(p.told, err) })
 	p.caller = call.Limit(call.WhenReady(server), call.Limiters{p.name: l}, nil)
 	return p
 }
