@@ -193,5 +193,8 @@ func (r *Reconciler) learn(o resource.Observation) {
 		return
 	}
 	r.seen.put(o.ID, o)
+	if o.Unreadable == "" {
+		delete(r.unshown[kindOf(o.ID)], o.ID)
+	}
 	r.sights.see(o)
 }

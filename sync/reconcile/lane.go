@@ -210,6 +210,7 @@ func (l *lot) add(c plan.Change, now time.Time, consented bool, r *Reconciler) {
 		if asked := r.aired[c.ID].asked; asked.After(l.asks) {
 			l.asks = asked
 		}
+	case c.Action == plan.Delete && len(r.unshown[kindOf(c.ID)]) > 0: // the two may be a rename
 	case c.Action == plan.Delete:
 		l.gone = append(l.gone, c)
 	case apply.Gated(c) && r.proving(c.ID) && !r.applier.Urgent(c):
@@ -243,6 +244,19 @@ func (r *Reconciler) trusted(c plan.Change) plan.Change {
 func (r *Reconciler) quiet(account string) bool {
 	of := func(l *lane) bool { return l.account == account && len(l.changes) > 0 }
 	return !slices.ContainsFunc(r.lanes, of) && r.readers.quiet(account)
+}
+
+// unshown holds by account and kind what new this process has made that no read has
+// shown since.
+type unshown map[accountKind]map[resource.ID]bool
+
+func kindOf(id resource.ID) accountKind { return accountKind{id.Account, id.Kind} }
+
+func (u unshown) add(id resource.ID) {
+	if u[kindOf(id)] == nil {
+		u[kindOf(id)] = map[resource.ID]bool{}
+	}
+	u[kindOf(id)][id] = true
 }
 
 // proving reports whether the first of many updates of a kind are under way, which
@@ -315,13 +329,27 @@ func (r *Reconciler) taken(l *lane, res apply.Result, at time.Time) {
 	}
 	delete(l.changes, res.ID)
 	delete(r.under, res.ID)
-	if res.Outcome != apply.Refused {
+	if len(res.Calls) > 0 || res.Outcome == apply.Done {
 		r.wrote[res.ID] = at
+		r.overtake(res, c)
 	}
 	r.gone = gone{}
 	r.settleResult(res, c, at)
 	r.news = append(r.news, res)
 	r.tally(l, c, res)
+}
+
+// overtake lets be read again at once what a change has made, or may have, that is
+// declared otherwise by now: what was read before it says nothing.
+func (r *Reconciler) overtake(res apply.Result, c plan.Change) {
+	want, _ := r.desired.set.Get(res.ID)
+	if want.Spec == c.After {
+		return
+	}
+	if r.desired.changed == nil {
+		r.desired.changed = map[resource.ID]bool{}
+	}
+	r.desired.changed[res.ID] = true
 }
 
 // ended takes over that a lane has ended.

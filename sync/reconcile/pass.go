@@ -64,8 +64,8 @@ func (r *Reconciler) step(ctx context.Context) error {
 	}
 	r.memory = m
 	p := r.decide(m, began)
-	r.distrust(p, m, began)
 	r.followUp(p)
+	r.distrust(p, m, began)
 	r.trace(ctx, p, m)
 	if err := r.guard(ctx, p, m); err != nil {
 		return err
@@ -195,6 +195,11 @@ func (r *Reconciler) forget(p *plan.Plan) {
 		}
 	}
 	clear(r.met)
+	for id := range r.failures {
+		if _, known := p.Find(id); !known { // it was made while it left the source
+			r.drop(id)
+		}
+	}
 	if gone && len(r.readers.jobs) == 0 { // what was read before a write may still arrive
 		maps.DeleteFunc(r.wrote, func(id resource.ID, _ time.Time) bool { _, known := p.Find(id); return !known })
 	}
@@ -210,6 +215,7 @@ func (r *Reconciler) drop(id resource.ID) {
 	delete(r.refused, id)
 	delete(r.aired, id)
 	delete(r.rests, id)
+	delete(r.unshown[kindOf(id)], id)
 }
 
 // rest keeps a change that was refused from being handed out for a while: until
@@ -250,6 +256,9 @@ func (r *Reconciler) settleResult(res apply.Result, c plan.Change, now time.Time
 		r.sights.lose(res.ID, now)
 		r.wake[res.ID] = now.Add(confirmAfter)
 		r.own.put(res.ID, c.After)
+		if c.Reason == plan.New && r.kinds[res.ID.Account][res.ID.Kind].Readable {
+			r.unshown.add(res.ID)
+		}
 		if res.Action == plan.Delete {
 			r.unsure[res.ID] = now
 		}

@@ -128,6 +128,7 @@ type Reconciler struct {
 	lanes    []*lane                   // runs under way
 	under    map[resource.ID]*lane     // which of them changes a resource
 	wrote    map[resource.ID]time.Time // when this process last did
+	unshown  unshown
 	rests    map[resource.ID]time.Time // until when what was refused is not handed out
 	memory   memory                    // as the last pass had it
 	pace     time.Duration             // between passes for which nobody waits
@@ -192,6 +193,7 @@ func New(opts Options) (*Reconciler, error) {
 		under:   map[resource.ID]*lane{},
 		wrote:   map[resource.ID]time.Time{},
 		rests:   map[resource.ID]time.Time{},
+		unshown: unshown{},
 		made:    map[string]made{},
 		readers: readers{of: map[resource.ID]*job{}, lines: map[accountKind]string{}},
 	}

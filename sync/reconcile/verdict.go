@@ -131,12 +131,16 @@ func (r *Reconciler) unfinished(p *plan.Plan) (open, refused map[string]bool) {
 	open, refused = map[string]bool{}, map[string]bool{}
 	now := time.Now()
 	for _, c := range p.Changes {
-		j := r.readers.of[c.ID]
 		switch {
 		case c.Due() && r.rests[c.ID].After(now):
 			refused[c.Origin.Source] = true
-		case c.UnderWay || r.under[c.ID] != nil || c.Due() && !r.resting(c, now) || j != nil && j.first:
+		case c.UnderWay || r.under[c.ID] != nil || c.Due() && !r.resting(c, now):
 			open[c.Origin.Source] = true
+		}
+	}
+	for _, j := range r.readers.jobs {
+		for _, res := range j.want {
+			open[res.Origin.Source] = open[res.Origin.Source] || j.first
 		}
 	}
 	return open, refused
