@@ -77,6 +77,7 @@ func (r *Reconciler) check(ctx context.Context, p *plan.Plan, m memory) ([]plan.
 	}
 	if err == nil {
 		f.Healed, err = r.recentHeals(ctx, f.Plan, m)
+		f.Edited = r.recentEdits(f.Plan)
 	}
 	if r.askAir(ctx, p, func() bool { return len(guard.Check(f)) > 0 }) {
 		f.Plan = r.unconsented(p)

@@ -114,6 +114,9 @@ func (r *Reconciler) handOut(ctx context.Context, p *plan.Plan, consented bool) 
 	if err := r.applier.Adopt(ctx, r.settled(p)); err != nil {
 		return err
 	}
+	if consented {
+		r.consentedTo()
+	}
 	for _, account := range sortedKeys(lots) {
 		if lot := lots[account]; len(lot.begin) > 0 {
 			r.begin(ctx, account, p, lot, consented)

@@ -114,3 +114,34 @@ func TestFailure_D12_RenameInTwoRevisions(t *testing.T) {
 		}
 	})
 }
+
+// TestFailure_D03_EditsInPortions: what one revision changes is one mass, though a
+// process that begins reads one account long before the other.
+func TestFailure_D03_EditsInPortions(t *testing.T) {
+	few := func(_ *house, o *Options) { o.Policy.MaxUpdated = 5 }
+	inTime(t, []change{few}, func(h *house) {
+		h.commit("a.yaml", manySwitches(4, true), "b.yaml", relaysTo(4, "a.example.net"))
+		h.wait(3 * time.Minute)
+		h.stop()
+		h.writes()
+		h.commit("a.yaml", manySwitches(4, false), "b.yaml", relaysTo(4, "b.example.net"))
+		h.faults(emulator.Fault{Operation: "DescribeRelaySourceV3", Kind: "latency", Delay: emulator.Duration(6 * time.Second)})
+		h.build(few)
+		h.start()
+		h.wait(3 * time.Minute)
+		if n := len(h.writes()); n > 5 {
+			t.Errorf("%d updates of one revision were made, and five need no consent", n)
+		}
+		h.expectHeld("updates")
+		h.consent("anna")
+		h.wait(3 * time.Minute)
+		if n := len(h.writes()); n != 4 {
+			t.Errorf("%d updates were made after the consent, want 4", n)
+		}
+		h.commit("a.yaml", manySwitches(4, true), "b.yaml", relaysTo(4, "b.example.net"))
+		h.wait(3 * time.Minute)
+		if n := len(h.writes()); n != 4 {
+			t.Errorf("%d updates of the next revision were made, want 4", n)
+		}
+	})
+}

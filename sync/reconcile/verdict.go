@@ -150,16 +150,75 @@ func (r *Reconciler) unfinished(p *plan.Plan) (open, refused map[string]bool) {
 type made struct {
 	revision string
 	actions  map[resource.ID]plan.Action
+	edits    map[resource.ID]bool // updates that it asked for, and to which nobody has consented
 }
 
 // tally counts a change of a lane that has been carried out.
 func (r *Reconciler) tally(l *lane, c plan.Change, res apply.Result) {
 	name := c.Origin.Source
-	if r.made[name].revision != l.revisions[name] || r.made[name].actions == nil {
-		r.made[name] = made{l.revisions[name], map[resource.ID]plan.Action{}}
+	of := r.made[name]
+	switch {
+	case of.actions != nil && of.revision == l.revisions[name]:
+	case of.actions != nil && of.revision == r.forceOf(name):
+		return // a lane of a former revision ends
+	default:
+		of = made{l.revisions[name], map[resource.ID]plan.Action{}, map[resource.ID]bool{}}
+		r.made[name] = of
 	}
-	if res.Outcome == apply.Done {
-		r.made[name].actions[c.ID] = c.Action
+	if res.Outcome != apply.Done {
+		return
+	}
+	of.actions[c.ID] = c.Action
+	if editing(c) && !l.let {
+		of.edits[c.ID] = true
+	}
+}
+
+// forceOf returns the revision of a source that is in force.
+func (r *Reconciler) forceOf(name string) string {
+	for _, f := range r.feeds {
+		if f.Name == name {
+			return f.force.revision
+		}
+	}
+	return ""
+}
+
+// editing reports whether c is an update that an edit asks for.
+func editing(c plan.Change) bool {
+	return c.Action == plan.Update && (c.Reason == plan.Edited || c.Reason == plan.Conflict || c.Reason == plan.New)
+}
+
+// recentEdits counts by source what else was updated of the revisions in force
+// without anybody's consent, where p makes more of their edits true: what is read
+// late is part of the same.
+func (r *Reconciler) recentEdits(p *plan.Plan) map[string]int {
+	met := map[resource.ID]bool{}
+	for c := range p.Due() {
+		if editing(c) {
+			met[c.ID] = true
+		}
+	}
+	if len(met) == 0 {
+		return nil
+	}
+	n := map[string]int{}
+	for _, f := range r.feeds {
+		if of := r.made[f.Name]; of.revision == f.force.revision {
+			for id := range of.edits {
+				if !met[id] {
+					n[f.Name]++
+				}
+			}
+		}
+	}
+	return n
+}
+
+// consentedTo forgets what was updated before somebody consented to the rest.
+func (r *Reconciler) consentedTo() {
+	for _, of := range r.made {
+		clear(of.edits)
 	}
 }
 

@@ -18,10 +18,11 @@ type tally struct {
 	unread   int // to be removed once they can be read
 	updated  int
 	healed   int // updated within the last hour, of what somebody had changed
+	edited   int // updated before of the same edit
 }
 
 // updates is how many updates count.
-func (t tally) updates() int { return t.updated + t.healed }
+func (t tally) updates() int { return t.updated + t.healed + t.edited }
 
 // removals is how many removals count. Where there is one, those that wait for
 // a read count as well: a source that lost many would otherwise be removed in
@@ -40,7 +41,7 @@ func tallies(f Facts) []tally {
 	}
 	all := tally{declared: f.Declared, owned: f.Owned}
 	of := map[string]*tally{}
-	for _, counts := range []map[string]int{f.Sources, f.OwnedBy, f.Recent, f.Healed} {
+	for _, counts := range []map[string]int{f.Sources, f.OwnedBy, f.Recent, f.Healed, f.Edited} {
 		for name := range counts {
 			of[name] = &tally{}
 		}
@@ -48,10 +49,11 @@ func tallies(f Facts) []tally {
 	for name, t := range of {
 		*t = tally{
 			of: " of source " + name, declared: f.Sources[name], owned: f.OwnedBy[name],
-			recent: f.Recent[name], healed: f.Healed[name],
+			recent: f.Recent[name], healed: f.Healed[name], edited: f.Edited[name],
 		}
 		all.recent += t.recent
 		all.healed += t.healed
+		all.edited += t.edited
 	}
 	withheld := f.Policy.Withholds(plan.Change{Action: plan.Delete, Reason: plan.Removed}) != ""
 	for _, c := range f.Plan.Changes {

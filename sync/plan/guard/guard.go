@@ -27,6 +27,9 @@ type Facts struct {
 	// Healed counts by source what was updated within the last hour since somebody
 	// had changed it, without anybody's consent, where Plan does more of that.
 	Healed map[string]int
+	// Edited counts by source what was updated of the revisions in force by former
+	// plans, without anybody's consent, where Plan does more of that.
+	Edited map[string]int
 	// Former is the mode of the last plans, where it was another one.
 	Former plan.Mode
 
@@ -76,8 +79,9 @@ const (
 		"`weir apply --consent HASH`."
 	explainUpdates = "The plan changes more than policy.maxUpdates resources, or more than policy.maxUpdatesPercent of\n" +
 		"more than ten, in all or of one source, as a slip in a template would. Where it puts back what somebody changed,\n" +
-		"what was put back within the last hour without consent counts too. Look at `weir diff`, then consent to\n" +
-		"exactly this plan with `weir apply --consent HASH`."
+		"what was put back within the last hour without consent counts too, and where it makes an edit true, what was\n" +
+		"updated of the same revision before. Look at `weir diff`, then consent to exactly this plan with\n" +
+		"`weir apply --consent HASH`."
 	explainWildcard = "The plan lets a stream in again in every app of a domain at once (app: \"*\"), whoever had forbidden\n" +
 		"it there. That is done without a question only where weir did it before. Consent to exactly this plan with\n" +
 		"`weir apply --consent HASH`."

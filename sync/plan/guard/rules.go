@@ -98,12 +98,19 @@ func (t tally) before() string {
 	return fmt.Sprintf(" after %d within the last 24 hours", t.recent)
 }
 
-// after says what was put back not long ago.
+// after says what was updated before and is part of the same.
 func (t tally) after() string {
-	if t.healed == 0 {
+	var parts []string
+	if t.edited > 0 {
+		parts = append(parts, fmt.Sprintf("%d of the same revision", t.edited))
+	}
+	if t.healed > 0 {
+		parts = append(parts, fmt.Sprintf("%d put back within the last hour", t.healed))
+	}
+	if len(parts) == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" after %d put back within the last hour", t.healed)
+	return " after " + strings.Join(parts, " and ")
 }
 
 func updates(f Facts) string {
