@@ -50,6 +50,9 @@ type Want struct {
 	// Unseen says that calls were made beside the shared budget a moment ago,
 	// so that nobody may rely on what it remembers.
 	Unseen bool
+	// Apart says that this process could not use the budget when it last tried. Others
+	// may have made calls beside it for as long as nobody used it.
+	Apart bool
 }
 
 // Slot is the right to make one call.
@@ -172,7 +175,7 @@ func (o *operation) draw(ctx context.Context) Slot {
 
 // take takes a slot of the budget. Its error is ctx's, or begins the time apart.
 func (s *sharing) take(ctx context.Context, want Want) (Slot, error) {
-	want.Unseen = s.unseen(want)
+	want.Unseen, want.Apart = s.unseen(want), s.isApart()
 	slot, err := s.shared.Take(ctx, want)
 	switch {
 	case err == nil:
@@ -260,12 +263,13 @@ func (s *sharing) back() {
 	}
 }
 
-// fail begins the time apart, or makes it longer.
+// fail begins the time apart, or makes it longer. It begins anew where the budget was
+// not tried for a while, in which others may have used it.
 func (s *sharing) fail(err error) {
 	now := time.Now()
 	s.mu.Lock()
 	first := s.apart.IsZero()
-	if first {
+	if first || now.Sub(s.retry) > apartRetry {
 		s.apart = now
 	}
 	s.retry = now.Add(apartRetry)

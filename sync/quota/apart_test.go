@@ -145,3 +145,54 @@ func TestBook_EndOfACallItDoesNotKnow(t *testing.T) {
 		t.Errorf("the other's call is said to have ended: %+v", b.Slots[0])
 	}
 }
+
+// TestShare_WhoComesBackFirstWaitsForTheOthers: when the budget can be used again, who
+// tries it first waits until those that went on without it know.
+func TestShare_WhoComesBackFirstWaitsForTheOthers(t *testing.T) {
+	for first := 55 * time.Second; first < time.Minute; first += 500 * time.Millisecond {
+		synctest.Test(t, func(t *testing.T) {
+			const limit = 8
+			server, desk := newCloud(1e6, 1e6, 0, 1), newMemory()
+			desk.set(true)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+			defer cancel()
+			var wg sync.WaitGroup
+			for i, begin := range []time.Duration{0, first} {
+				p := newProcess(t, desk, server, i+1, second(limit))
+				wg.Go(func() {
+					time.Sleep(begin)
+					p.calls(ctx, 1000)
+				})
+			}
+			time.Sleep(time.Minute)
+			desk.set(false)
+			wg.Wait()
+			if got := server.most(time.Second); got > limit {
+				t.Errorf("%d calls in one second, limit %d", got, limit)
+			}
+			if got := server.count(); got < 60*limit {
+				t.Errorf("%d calls within two minutes after it was back", got)
+			}
+		})
+	}
+}
+
+// TestShare_EachTimeApartBeginsWithAWait: a process that had no call to make since it
+// could not use the budget waits anew when it cannot the next time.
+func TestShare_EachTimeApartBeginsWithAWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 8
+		server, desk := newCloud(1e6, 1e6, 0, 1), newMemory()
+		rare, busy := newProcess(t, desk, server, 1, second(limit)), newProcess(t, desk, server, 2, second(limit))
+		desk.set(true)
+		rare.calls(t.Context(), 1)
+		desk.set(false)
+		time.Sleep(time.Minute)
+		busy.calls(t.Context(), 20*limit)
+		desk.set(true)
+		rare.calls(t.Context(), 1)
+		if got := server.most(time.Second); got > limit {
+			t.Errorf("%d calls in one second, limit %d", got, limit)
+		}
+	})
+}

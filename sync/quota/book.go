@@ -101,7 +101,7 @@ func (b *Book) Take(
 	now Instant, process int64, want call.Want,
 ) (number int64, from Instant, again time.Duration) {
 	b.tidy(now, want)
-	if want.Unseen {
+	if want.Unseen || want.Apart && b.idle(now) {
 		b.Silence(now)
 	}
 	if now < b.Quiet {
@@ -149,6 +149,19 @@ func (b *Book) Give(now Instant, number int64, end call.End) {
 func (b *Book) Silence(now Instant) {
 	b.Quiet = now.After(call.Lease + b.Longest)
 	b.Number = max(b.Number, int64(now))
+}
+
+// idle reports whether nobody has used the book for so long that one who could not has
+// gone on without it.
+func (b *Book) idle(now Instant) bool {
+	last := b.Quiet
+	for _, s := range b.Slots {
+		last = max(last, s.Taken, s.Done)
+	}
+	for _, s := range b.Seats {
+		last = max(last, s.Served, s.Wake)
+	}
+	return last.After(call.Lease+b.Longest) < now
 }
 
 // Part is the part of the windows that may be used at an instant.

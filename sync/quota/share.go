@@ -50,7 +50,7 @@ func (s *shared) Take(ctx context.Context, want call.Want) (call.Slot, error) {
 		if taken.number != 0 {
 			return &taken, nil
 		}
-		want.Unseen = false // said once
+		want.Unseen, want.Apart = false, false // said once
 		if err := pause(ctx, again); err != nil {
 			return nil, err
 		}
