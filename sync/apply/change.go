@@ -155,9 +155,28 @@ func (o *one) address(req *call.Request) {
 func (o *one) send(req *call.Request) error {
 	began := time.Now()
 	ctx := call.WithPriority(o.ctx, call.PriorityOf(o.ctx, req)) // also for what is asked before it goes out
-	resp, err := o.target.Caller.Call(ctx, o.aside.asked(o.c.ID, o.offAir(req)))
+	resp, err := o.target.Caller.Call(ctx, o.standing(o.aside.asked(o.c.ID, o.offAir(req))))
 	o.res.Calls = append(o.res.Calls, note(req, resp, err, time.Since(began)))
 	return err
+}
+
+// standing returns req of a removal so that it is not sent where something has come
+// to stand against it while it waited for quota.
+func (o *one) standing(req *call.Request) *call.Request {
+	if !req.Write || o.c.Action != plan.Delete {
+		return req
+	}
+	asked := *req
+	asked.Begin = func(ctx context.Context) error {
+		if why := o.opts.Against(ctx, o.plan.Revision, o.c); why != "" {
+			return &call.Error{Code: call.Canceled, Message: "not sent: " + why}
+		}
+		if req.Begin == nil {
+			return nil
+		}
+		return req.Begin(ctx)
+	}
+	return &asked
 }
 
 // verify reads the resource back where its kind asks for it, and repairs what

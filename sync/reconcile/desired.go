@@ -60,6 +60,7 @@ func (r *Reconciler) load(ctx context.Context, tell func(f *feed, accepted bool)
 	fresh := false
 	for _, f := range r.feeds {
 		if f.latest != nil && f.latest != f.loaded {
+			r.undecided = r.resides
 			accepted := r.loadFeed(ctx, f)
 			tell(f, accepted)
 			fresh = accepted || fresh
@@ -72,11 +73,12 @@ func (r *Reconciler) load(ctx context.Context, tell func(f *feed, accepted bool)
 	}
 }
 
-// superseded reports whether a feed has delivered what is not loaded yet.
+// superseded reports whether a feed has delivered what is not loaded yet, or what no
+// pass has compared with what is under way.
 func (r *Reconciler) superseded() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.ContainsFunc(r.feeds, func(f *feed) bool { return f.latest != f.loaded })
+	return r.undecided || slices.ContainsFunc(r.feeds, func(f *feed) bool { return f.latest != f.loaded })
 }
 
 // loadFeed loads the newest revision of f and reports whether it is accepted.

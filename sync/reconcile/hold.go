@@ -63,7 +63,9 @@ func (r *Reconciler) guard(ctx context.Context, p *plan.Plan, m memory) error {
 	if err != nil {
 		return err
 	}
-	p.Held, err = r.check(ctx, p, m)
+	if p.Held, err = r.check(ctx, p, m); len(p.Held) > 0 {
+		r.stop(p)
+	}
 	p.Hash = p.Digest() // which is also of what holds it
 	return err
 }

@@ -38,9 +38,7 @@ type lot struct {
 // as it was planned is taken out where it has not begun, and may be planned
 // otherwise; what has begun stands in p as it is being made.
 func (r *Reconciler) followUp(p *plan.Plan) {
-	if len(r.under) == 0 {
-		return
-	}
+	defer r.compared()
 	for id, l := range r.under {
 		c, known := p.Find(id)
 		made := l.changes[id]
@@ -53,6 +51,13 @@ func (r *Reconciler) followUp(p *plan.Plan) {
 			p.Put(made)
 		}
 	}
+}
+
+// compared notes that what is under way is what is loaded.
+func (r *Reconciler) compared() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.undecided = false
 }
 
 // stillWanted reports whether now wants exactly what was planned then.
@@ -102,7 +107,6 @@ func (r *Reconciler) handOut(ctx context.Context, p *plan.Plan, consented bool) 
 		return nil
 	case len(p.Held) > 0:
 		r.waiting = time.Time{}
-		r.stop(p)
 		return nil
 	}
 	lots := r.lots(p, consented)

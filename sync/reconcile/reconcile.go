@@ -98,11 +98,13 @@ type Reconciler struct {
 	dirty   chan struct{}                       // capacity one: a token means "look again"
 	kinds   map[string]map[string]provider.Kind // by account
 
-	mu       sync.Mutex // guards feeds, full and status
-	feeds    []*feed
-	full     bool // a full pass was asked for
-	state    Status
-	lastPlan *plan.Plan
+	mu    sync.Mutex // guards feeds, full, undecided and status
+	feeds []*feed
+	full  bool // a full pass was asked for
+	// undecided says that what was loaded was not compared with what is under way yet.
+	undecided bool
+	state     Status
+	lastPlan  *plan.Plan
 
 	// What follows belongs to the one goroutine that runs passes.
 	desired  declared
