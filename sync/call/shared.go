@@ -136,6 +136,7 @@ type sharing struct {
 	mu    sync.Mutex
 	apart time.Time // since when the budget cannot be used, zero while it can
 	retry time.Time // when it is tried again
+	wrong bool      // it could not be used when it was last tried
 	alone operation // the slots that are used meanwhile
 	last  time.Time // when such a slot was last taken
 }
@@ -175,7 +176,7 @@ func (o *operation) draw(ctx context.Context) Slot {
 
 // take takes a slot of the budget. Its error is ctx's, or begins the time apart.
 func (s *sharing) take(ctx context.Context, want Want) (Slot, error) {
-	want.Unseen, want.Apart = s.unseen(want), s.isApart()
+	want.Unseen, want.Apart = s.unseen(want), s.failed()
 	slot, err := s.shared.Take(ctx, want)
 	switch {
 	case err == nil:
@@ -252,6 +253,15 @@ func (s *sharing) unseen(w Want) bool {
 	return !s.last.IsZero() && time.Since(s.last) < w.settles()
 }
 
+// failed reports, once, that the budget could not be used when it was last tried.
+func (s *sharing) failed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wrong := s.wrong
+	s.wrong = false
+	return wrong
+}
+
 // back ends the time apart.
 func (s *sharing) back() {
 	s.mu.Lock()
@@ -272,7 +282,7 @@ func (s *sharing) fail(err error) {
 	if first || now.Sub(s.retry) > apartRetry {
 		s.apart = now
 	}
-	s.retry = now.Add(apartRetry)
+	s.retry, s.wrong = now.Add(apartRetry), true
 	s.mu.Unlock()
 	if first {
 		s.tell(err)

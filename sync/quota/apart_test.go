@@ -196,3 +196,35 @@ func TestShare_EachTimeApartBeginsWithAWait(t *testing.T) {
 		}
 	})
 }
+
+// TestShare_SilenceInWhichTheBudgetWentAwayAgain: one that ended while the budget could
+// not be used tells nothing of those that went on without it.
+func TestShare_SilenceInWhichTheBudgetWentAwayAgain(t *testing.T) {
+	for first := 62 * time.Second; first < 68*time.Second; first += 500 * time.Millisecond {
+		synctest.Test(t, func(t *testing.T) {
+			const limit = 8
+			server, desk := newCloud(1e6, 1e6, 0, 1), newMemory()
+			desk.set(true)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+			defer cancel()
+			var wg sync.WaitGroup
+			for i, begin := range []time.Duration{0, first} {
+				p := newProcess(t, desk, server, i+1, second(limit))
+				wg.Go(func() {
+					time.Sleep(begin)
+					p.calls(ctx, 1000)
+				})
+			}
+			time.Sleep(30 * time.Second)
+			desk.set(false)
+			time.Sleep(6 * time.Second)
+			desk.set(true)
+			time.Sleep(33 * time.Second)
+			desk.set(false)
+			wg.Wait()
+			if got := server.most(time.Second); got > limit {
+				t.Errorf("%d calls in one second, limit %d", got, limit)
+			}
+		})
+	}
+}

@@ -154,7 +154,7 @@ func (b *Book) Silence(now Instant) {
 // idle reports whether nobody has used the book for so long that one who could not has
 // gone on without it.
 func (b *Book) idle(now Instant) bool {
-	last := b.Quiet
+	last := b.Quiet.After(-call.Lease - b.Longest) // when the last silence began
 	for _, s := range b.Slots {
 		last = max(last, s.Taken, s.Done)
 	}
