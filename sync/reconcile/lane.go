@@ -338,6 +338,7 @@ func (r *Reconciler) taken(l *lane, res apply.Result, at time.Time) {
 	delete(r.under, res.ID)
 	if len(res.Calls) > 0 || res.Outcome == apply.Done {
 		r.wrote[res.ID] = at
+		r.sights.lose(res.ID, at)
 		r.overtake(res, c)
 	}
 	r.gone = gone{}

@@ -253,7 +253,6 @@ func (r *Reconciler) settleResult(res apply.Result, c plan.Change, now time.Time
 	case res.Outcome == apply.Done:
 		delete(r.failures, res.ID)
 		r.seen.drop(res.ID)
-		r.sights.lose(res.ID, now)
 		r.wake[res.ID] = now.Add(confirmAfter)
 		r.own.put(res.ID, c.After)
 		if c.Reason == plan.New && r.kinds[res.ID.Account][res.ID.Kind].Readable {

@@ -216,7 +216,8 @@ func newReading(r *Reconciler) *reading {
 }
 
 func (l *reading) add(id resource.ID, m memory) {
-	if l.r.readers.of[id] != nil || l.r.under[id] != nil {
+	j := l.r.readers.of[id]
+	if j != nil && !l.r.wrote[id].After(j.began) || l.r.under[id] != nil {
 		return
 	}
 	if res, ok := l.r.lookup(id, m); ok {

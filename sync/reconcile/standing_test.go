@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"weir/sync/call"
+	"weir/sync/emulator"
 	"weir/sync/state"
 )
 
@@ -58,6 +59,32 @@ func TestFailure_D12_NewsStopTheRemovalInTheQueue(t *testing.T) {
 		h.wait(time.Minute)
 		if n := len(h.clouds.World().RelaySources); n != 10 {
 			t.Errorf("the cloud holds %d of 10", n)
+		}
+	})
+}
+
+// TestObservations_NotOfUnknownEnds: what was read before a call of which nobody knows
+// what it did is offered to nobody.
+func TestObservations_NotOfUnknownEnds(t *testing.T) {
+	inTime(t, nil, func(h *house) {
+		h.commit("a.yaml", multiOff)
+		h.wait(time.Minute)
+		h.commit("a.yaml", multiOn)
+		h.wait(4 * time.Minute)
+		slow := emulator.Fault{Operation: "SetLiveDomainMultiStreamConfig", Kind: "latency", Delay: emulator.Duration(time.Second)}
+		lost := emulator.Fault{Operation: "SetLiveDomainMultiStreamConfig", Kind: "lost-response"}
+		h.faults(slow, lost)
+		h.commit("a.yaml", multiOff)
+		h.wait(500 * time.Millisecond)
+		h.faults(slow, lost, emulator.Fault{Operation: "DescribeLiveDomainMultiStreamConfig", Kind: "error"})
+		for range 20 {
+			h.wait(time.Second)
+			for o := range h.rec.Observations("ali") {
+				holds := map[string]string{"on": "true", "off": "false"}[h.switchNow("live.example.com")]
+				if ended := len(h.rec.Status().UnderWay) == 0; ended && o.Unreadable == "" && !strings.Contains(string(o.Spec), holds) {
+					t.Fatalf("the switch is %s, and %s is offered", holds, o.Spec)
+				}
+			}
 		}
 	})
 }
