@@ -185,8 +185,10 @@ func New(opts Options) (*Reconciler, error) {
 	}
 	r := &Reconciler{
 		opts: opts, dirty: make(chan struct{}, 1), kinds: map[string]map[string]provider.Kind{},
-		replica: newReplica(), seen: newNoted[resource.Observation](), met: map[resource.ID]bool{}, wake: map[resource.ID]time.Time{},
-		failures: map[resource.ID]failure{}, drifted: map[resource.ID]bool{}, fights: map[resource.ID]plan.Fight{}, own: newNoted[resource.Spec](),
+		replica: newReplica(), seen: newNoted[resource.Observation](), met: map[resource.ID]bool{},
+		wake:     map[resource.ID]time.Time{},
+		failures: map[resource.ID]failure{}, drifted: map[resource.ID]bool{},
+		fights: map[resource.ID]plan.Fight{}, own: newNoted[resource.Spec](),
 		refused: map[resource.ID]bool{},
 		aired:   map[resource.ID]airing{}, heldTold: map[string]bool{},
 		unsure:  map[resource.ID]time.Time{},

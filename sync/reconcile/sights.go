@@ -137,14 +137,6 @@ func (s *sights) lose(id resource.ID, now time.Time) {
 	one.group.stale = true
 }
 
-// stands reports whether o was made after the last write of this process.
-func (s *sights) stands(o resource.Observation) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	one := s.at[o.ID]
-	return one == nil || o.At.After(one.written)
-}
-
 // subject is a resource as a pass left it.
 type subject struct {
 	res     resource.Resource

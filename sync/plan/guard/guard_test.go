@@ -259,3 +259,32 @@ func TestEveryRuleIsExplained(t *testing.T) {
 		}
 	}
 }
+
+// TestFailure_D03_EditsInPortions: what was updated of a revision before counts as
+// part of what is updated of it now, in all and of the source that it is of.
+func TestFailure_D03_EditsInPortions(t *testing.T) {
+	edit := plan.Change{Action: plan.Update, Reason: plan.Edited, Before: `{}`, After: `{"a":1}`}
+	for name, tc := range map[string]struct {
+		source  string
+		updated int
+		edited  map[string]int
+		want    string
+	}{
+		"fifty in all":             {"others", 10, map[string]int{"others": 40}, ""},
+		"one more":                 {"others", 11, map[string]int{"others": 40}, "updates"},
+		"nothing now":              {"others", 0, map[string]int{"others": 400}, ""},
+		"four of a team's twelve":  {"team", 1, map[string]int{"team": 3}, "updates-percent"},
+		"three of a team's twelve": {"team", 1, map[string]int{"team": 2}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sizes := map[string]int{"team": 12, "others": 1000}
+			got := names(Check(Facts{
+				Plan: &plan.Plan{Changes: of(tc.source, tc.updated, edit)}, Declared: 1012, Owned: 1012, Sources: sizes, OwnedBy: sizes,
+				Edited: tc.edited, Policy: plan.Policy{Mode: plan.Sync, MaxRemoved: 5, MaxRemovedPercent: 10, MaxUpdatedPercent: 30},
+			}))
+			if got != tc.want {
+				t.Errorf("held by %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
