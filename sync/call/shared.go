@@ -155,7 +155,7 @@ func (o *operation) draw(ctx context.Context) Slot {
 	s := o.sharing
 	for ctx.Err() == nil {
 		want := o.want()
-		if s.due(time.Now()) {
+		if s.due(time.Now(), want) {
 			slot, err := s.take(ctx, want)
 			if err == nil {
 				o.adopt(slot.Part())
@@ -221,11 +221,13 @@ func (o *operation) adopt(part float64) {
 	}
 }
 
-// due reports whether the budget is to be tried.
-func (s *sharing) due(now time.Time) bool {
+// due reports whether the budget is to be tried: now and then, and before the first
+// call that is made without it.
+func (s *sharing) due(now time.Time, w Want) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.apart.IsZero() || !now.Before(s.retry)
+	settled, tried := s.apart.Add(w.settles()), s.retry.Add(-apartRetry)
+	return s.apart.IsZero() || !now.Before(s.retry) || (!now.Before(settled) && tried.Before(settled))
 }
 
 // settled returns how long it is until nothing counts any more that others may
@@ -279,7 +281,7 @@ func (s *sharing) fail(err error) {
 	now := time.Now()
 	s.mu.Lock()
 	first := s.apart.IsZero()
-	if first || now.Sub(s.retry) > apartRetry {
+	if first || now.Sub(s.retry) > apartRetry/2 {
 		s.apart = now
 	}
 	s.retry, s.wrong = now.Add(apartRetry), true

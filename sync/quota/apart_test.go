@@ -228,3 +228,33 @@ func TestShare_SilenceInWhichTheBudgetWentAwayAgain(t *testing.T) {
 		})
 	}
 }
+
+// TestShare_TriesTheBudgetBeforeTheFirstCallWithoutIt: the budget came back right before
+// a process goes on without it, or is there for a moment only.
+func TestShare_TriesTheBudgetBeforeTheFirstCallWithoutIt(t *testing.T) {
+	for back := 18 * time.Second; back < 23*time.Second; back += 500 * time.Millisecond {
+		synctest.Test(t, func(t *testing.T) {
+			const limit = 8
+			server, desk := newCloud(1e6, 1e6, 0, 1), newMemory()
+			desk.set(true)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			var wg sync.WaitGroup
+			for i, begin := range []time.Duration{0, back} {
+				p := newProcess(t, desk, server, i+1, second(limit))
+				wg.Go(func() {
+					time.Sleep(begin)
+					p.calls(ctx, 1000)
+				})
+			}
+			time.Sleep(back)
+			desk.set(false)
+			time.Sleep(7 * time.Second)
+			desk.set(true)
+			wg.Wait()
+			if got := server.most(time.Second); got > limit {
+				t.Errorf("back after %v: %d calls in one second, limit %d", back, got, limit)
+			}
+		})
+	}
+}
