@@ -145,3 +145,21 @@ func TestFailure_D03_EditsInPortions(t *testing.T) {
 		}
 	})
 }
+
+// TestScrubWaitsForNoOtherAccount: drift of an account is found and put back while
+// the first scan of another one goes on.
+func TestScrubWaitsForNoOtherAccount(t *testing.T) {
+	inTime(t, []change{crowd, func(h *house, _ *Options) { h.share = 0.02 }}, func(h *house) {
+		h.commit("a.yaml", switchesOff(2000), "b.yaml", relay)
+		h.wait(2 * time.Minute)
+		h.writes()
+		h.patch(emulator.World{RelaySources: []emulator.RelaySource{{Vhost: "push.example.com", App: "live", Deleted: true}}})
+		h.wait(6 * time.Minute)
+		if h.rec.Status().Ready {
+			t.Fatal("the first scan has ended")
+		}
+		if n := h.count("UpdateRelaySourceV3"); n == 0 {
+			t.Error("the drift was not put back")
+		}
+	})
+}

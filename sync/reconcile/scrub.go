@@ -92,7 +92,7 @@ func shareKeys(all map[string]*scrub) {
 	}
 }
 
-// run looks for drift until ctx ends, after everything was read once.
+// run looks for drift until ctx ends, after everything of its account was read once.
 func (s *scrub) run(ctx context.Context) {
 	defer s.reads.Wait()
 	timer := time.NewTimer(0)
@@ -120,7 +120,7 @@ func (s *scrub) turn(ctx context.Context, now time.Time) (news <-chan struct{}, 
 	k := s.r.sights
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.ready {
+	if !k.ready[s.account] {
 		return k.news, time.Time{}
 	}
 	for key, l := range k.queues {

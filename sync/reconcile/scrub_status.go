@@ -56,9 +56,11 @@ func (r *Reconciler) follow(p, former *plan.Plan, now time.Time) {
 	k.follow(r.subjects(p.News(former)), p.Gone(former), r.kinds, now)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.ready && !r.scan.finish.IsZero() {
-		k.ready = true
-		k.tell()
+	for account := range r.scan.known {
+		if !k.ready[account] {
+			k.ready[account] = true
+			k.tell()
+		}
 	}
 }
 

@@ -26,14 +26,14 @@ type sights struct {
 	at     map[resource.ID]*sight
 	groups map[string]*group
 	queues map[queueKey]*queue
-	live   map[realm]int // how many are on air
-	ready  bool          // everything was read once
-	news   chan struct{} // closed when there is more to read, and made anew
+	live   map[realm]int   // how many are on air
+	ready  map[string]bool // by account: all of it was read once
+	news   chan struct{}   // closed when there is more to read, and made anew
 }
 
 func newSights() *sights {
 	return &sights{
-		at: map[resource.ID]*sight{}, groups: map[string]*group{}, queues: map[queueKey]*queue{}, live: map[realm]int{},
+		at: map[resource.ID]*sight{}, groups: map[string]*group{}, queues: map[queueKey]*queue{}, live: map[realm]int{}, ready: map[string]bool{},
 		news: make(chan struct{}),
 	}
 }
