@@ -182,7 +182,7 @@ func (a *Applier) Adopt(ctx context.Context, p *plan.Plan) error {
 	for _, c := range p.Changes {
 		switch {
 		case c.Adopt:
-			records = append(records, record(p, c, true))
+			records = append(records, adopted(p, c))
 		case c.Record != nil:
 			records = append(records, *c.Record)
 		}
@@ -194,6 +194,19 @@ func (a *Applier) Adopt(ctx context.Context, p *plan.Plan) error {
 		return fmt.Errorf("record what is in sync: %w", err)
 	}
 	return nil
+}
+
+// adopted is the record of what a read has shown to be as declared. It is as old
+// as that read, and no older than what was written before.
+func adopted(p *plan.Plan, c plan.Change) resource.Applied {
+	rec := record(p, c, true)
+	if !c.Read.IsZero() {
+		rec.At = c.Read
+	}
+	if c.Last != nil && c.Last.At.After(rec.At) {
+		rec.At = c.Last.At
+	}
+	return rec
 }
 
 func record(p *plan.Plan, c plan.Change, confirmed bool) resource.Applied {

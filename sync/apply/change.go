@@ -194,6 +194,7 @@ func (o *one) verify() (bool, error) {
 			return false, nil
 		}
 		if seen.Spec.Equal(o.c.After) {
+			o.res.Shown = &seen
 			return true, nil
 		}
 		todo := o.kind.Repair(o.c, seen)

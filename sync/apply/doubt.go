@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"weir/sync/call"
+	"weir/sync/plan"
 )
 
 // sure makes a call. One whose outcome is unknown is read back before anything
@@ -37,7 +38,9 @@ func (o *one) shows(req *call.Request) bool {
 		return false
 	}
 	seen, ok := o.read()
-	o.shown = ok && o.c.Shows(o.kind.Judge, seen, time.Now())
+	if o.shown = ok && o.c.Shows(o.kind.Judge, seen, time.Now()); o.shown && o.c.Action != plan.Delete {
+		o.res.Shown = &seen
+	}
 	o.opts.Logger.Info("a call's outcome is unknown; the resource was read back", "resource", o.c.ID.String(),
 		"operation", req.Operation, "readable", ok, "as_wanted", o.shown)
 	return o.shown

@@ -32,6 +32,9 @@ type Result struct {
 	Calls   []Call      `json:"calls"`
 	Error   string      `json:"error"` // "" where there was none
 	Code    call.Code   `json:"-"`     // of the failure
+	// Shown is a read after the calls that shows what they were to make true, nil
+	// where none was made or none did, and for removals.
+	Shown *resource.Observation `json:"-"`
 	Moved   bool        `json:"-"`     // refused as the resource is not as it was
 }
 

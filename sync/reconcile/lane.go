@@ -239,7 +239,7 @@ func (r *Reconciler) rested(c plan.Change, now time.Time) plan.Change {
 // trusted returns c so that its resource is read again where it was read before
 // this process last wrote it: a call that failed may have had its effect since.
 func (r *Reconciler) trusted(c plan.Change) plan.Change {
-	if !c.Read.After(r.wrote[c.ID]) {
+	if c.Read.Before(r.wrote[c.ID]) {
 		c.Read = time.Time{}
 	}
 	return c
@@ -337,14 +337,27 @@ func (r *Reconciler) taken(l *lane, res apply.Result, at time.Time) {
 	delete(l.changes, res.ID)
 	delete(r.under, res.ID)
 	if len(res.Calls) > 0 || res.Outcome == apply.Done {
-		r.wrote[res.ID] = at
-		r.sights.lose(res.ID, at)
+		r.rewritten(res, at)
 		r.overtake(res, c)
 	}
 	r.gone = gone{}
 	r.settleResult(res, c, at)
 	r.news = append(r.news, res)
 	r.tally(l, c, res)
+}
+
+// rewritten forgets what was seen of a resource before its calls. A read that
+// followed them and shows them is as good as any later one.
+func (r *Reconciler) rewritten(res apply.Result, at time.Time) {
+	if res.Shown == nil {
+		r.wrote[res.ID] = at
+		r.sights.lose(res.ID, at)
+		return
+	}
+	r.wrote[res.ID] = res.Shown.At
+	r.sights.lose(res.ID, res.Shown.At.Add(-1))
+	r.seen.put(res.ID, *res.Shown)
+	r.sights.see(*res.Shown)
 }
 
 // overtake lets be read again at once what a change has made, or may have, that is

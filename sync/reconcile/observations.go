@@ -76,7 +76,7 @@ func (r *Reconciler) lacking(list []resource.Resource, m memory) []resource.Reso
 	var out []resource.Resource
 	for _, res := range list {
 		o, ok := r.offered[res.ID]
-		if !ok || o.Unreadable != "" || !o.At.After(m.touched(res.ID)) {
+		if !ok || o.Unreadable != "" || o.At.Before(m.touched(res.ID)) {
 			out = append(out, res)
 			continue
 		}

@@ -99,7 +99,7 @@ func (r *Reconciler) distrust(p *plan.Plan, m memory, now time.Time) {
 
 // known reports whether what was read of the resource of c says what is there.
 func (r *Reconciler) known(c plan.Change, now time.Time) bool {
-	return c.Read.After(now.Add(-fresh)) && c.Read.After(r.wrote[c.ID])
+	return c.Read.After(now.Add(-fresh)) && !c.Read.Before(r.wrote[c.ID])
 }
 
 // resting reports whether c is due but failed so short a time ago that it is
@@ -252,10 +252,12 @@ func (r *Reconciler) settleResult(res apply.Result, c plan.Change, now time.Time
 		r.rest(res.ID, now)
 	case res.Outcome == apply.Done:
 		delete(r.failures, res.ID)
-		r.seen.drop(res.ID)
-		r.wake[res.ID] = now.Add(confirmAfter)
+		if res.Shown == nil {
+			r.seen.drop(res.ID)
+			r.wake[res.ID] = now.Add(confirmAfter)
+		}
 		r.own.put(res.ID, c.After)
-		if c.Reason == plan.New && r.kinds[res.ID.Account][res.ID.Kind].Readable {
+		if res.Shown == nil && c.Reason == plan.New && r.kinds[res.ID.Account][res.ID.Kind].Readable {
 			r.unshown.add(res.ID)
 		}
 		if res.Action == plan.Delete {

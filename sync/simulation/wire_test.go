@@ -20,10 +20,15 @@ type asked struct{}
 // ordered by the scheduler.
 func (p *process) staggered(next call.Caller) call.Caller {
 	return call.Func(func(ctx context.Context, req *call.Request) (*call.Response, error) {
-		key := fmt.Sprint(call.PriorityOf(ctx, req), callKey(req)) // a pass and the scrub may read the same
-		p.pause(ctx, p.luck("stagger "+key).within(1, 200*time.Microsecond))
+		p.pause(ctx, p.luck("stagger "+sentKey(ctx, req)).within(1, 200*time.Microsecond))
 		return next.Call(ctx, req)
 	})
+}
+
+// sentKey tells calls apart that may be on their way at one instant: a pass and the
+// scrub may read the same.
+func sentKey(ctx context.Context, req *call.Request) string {
+	return fmt.Sprint(call.PriorityOf(ctx, req), callKey(req))
 }
 
 func callKey(req *call.Request) string {
@@ -55,8 +60,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !ok {
 		panic("a request that no caller made")
 	}
-	key := callKey(req)
-	luck := p.luck("call " + key)
+	luck := p.luck("call " + sentKey(r.Context(), req))
 	if p.dead.Load() || p.cut("before call") {
 		return nil, errDead
 	}
