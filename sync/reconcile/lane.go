@@ -115,8 +115,12 @@ func (r *Reconciler) handOut(ctx context.Context, p *plan.Plan, consented bool) 
 		r.MarkDirty() // a look at what is in force instead
 		return nil
 	}
-	if err := r.applier.Adopt(ctx, r.settled(p)); err != nil {
+	settled := r.settled(p)
+	if err := r.applier.Adopt(ctx, settled); err != nil {
 		return err
+	}
+	if adoptions(settled) > adoptedMany {
+		r.MarkDirty()
 	}
 	if consented {
 		r.consentedTo()
@@ -127,6 +131,20 @@ func (r *Reconciler) handOut(ctx context.Context, p *plan.Plan, consented bool) 
 		}
 	}
 	return nil
+}
+
+// A pass takes in what was recorded since the last one. After so many records that
+// takes a while, which is not to be the next edit's.
+const adoptedMany = 1000
+
+func adoptions(p *plan.Plan) int {
+	n := 0
+	for _, c := range p.Changes {
+		if c.Adopt {
+			n++
+		}
+	}
+	return n
 }
 
 // patience is how long what is due waits for what else is about to be known of the
