@@ -35,7 +35,7 @@ type Result struct {
 	// Shown is a read after the calls that shows what they were to make true, nil
 	// where none was made or none did, and for removals.
 	Shown *resource.Observation `json:"-"`
-	Moved   bool        `json:"-"`     // refused as the resource is not as it was
+	Moved bool                  `json:"-"` // refused as the resource is not as it was
 }
 
 // Call is one call of a result, with the last of its attempts.

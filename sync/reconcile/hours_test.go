@@ -34,7 +34,7 @@ const (
 	estateBlocks   = 10
 	estateRecords  = 5
 	estateRelays   = 40 // relay sources of a Volcengine account
-	relaysAVhost = 10
+	relaysAVhost   = 10
 )
 
 // estate is a house of many accounts, each with a key, a quota and a line of its own.

@@ -33,7 +33,8 @@ type sights struct {
 
 func newSights() *sights {
 	return &sights{
-		at: map[resource.ID]*sight{}, groups: map[string]*group{}, queues: map[queueKey]*queue{}, live: map[realm]int{}, ready: map[string]bool{},
+		at: map[resource.ID]*sight{}, groups: map[string]*group{}, queues: map[queueKey]*queue{},
+		live: map[realm]int{}, ready: map[string]bool{},
 		news: make(chan struct{}),
 	}
 }
