@@ -198,7 +198,6 @@ func (r *Reconciler) finish(p *plan.Plan, m memory, began time.Time, err error) 
 		r.lastPlan = p
 	})
 	r.follow(p, former, time.Now())
-	r.pace = r.inbox.keepPace(p)
 	r.logPass(p, rep, t)
 	r.tellPass(p, rep, m)
 	r.meter(p, former, rep, t, counts, err)
