@@ -134,11 +134,14 @@ func (r *Reconciler) readEnded(j *job) {
 // What is being changed is read by who changes it.
 func (r *Reconciler) look(ctx context.Context, p *plan.Plan, m memory) {
 	now := time.Now()
-	first, again := newReading(r), newReading(r)
+	first, other, again := newReading(r), newReading(r), newReading(r)
 	for c := range r.unseen(p) {
 		_, planned := r.wake[c.ID]
-		if r.desired.changed[c.ID] || !planned && !r.scan.left[c.ID.Account] {
+		switch {
+		case r.desired.changed[c.ID]:
 			first.add(c.ID, m)
+		case !planned && !r.scan.left[c.ID.Account]: // another process has made it, or let go of it
+			other.add(c.ID, m)
 		}
 	}
 	for id := range r.desired.changed {
@@ -148,6 +151,9 @@ func (r *Reconciler) look(ctx context.Context, p *plan.Plan, m memory) {
 	}
 	for _, want := range first.lists() {
 		r.read(call.WithPriority(ctx, call.Routine), &job{account: want[0].ID.Account, want: want, first: true})
+	}
+	for _, want := range other.lists() {
+		r.read(ctx, &job{account: want[0].ID.Account, want: want, first: true})
 	}
 	made := !r.opts.DryRun && len(p.Held) == 0
 	for id := range r.due(now) {

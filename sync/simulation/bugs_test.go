@@ -79,7 +79,7 @@ func bugs() []bug {
 		{"writes rest on whatever was read once", []edit{{
 			"sync/apply/look.go", "time.Since(c.Read) <= a.opts.Fresh {", "!c.Read.IsZero() {",
 		}, {
-			"sync/reconcile/pass.go", "return c.Read.After(now.Add(-fresh)) && c.Read.After(r.wrote[c.ID])", "return !c.Read.IsZero() || now.IsZero()",
+			"sync/reconcile/pass.go", "return c.Read.After(now.Add(-fresh)) && !c.Read.Before(r.wrote[c.ID])", "return !c.Read.IsZero() || now.IsZero()",
 		}}},
 		{"a dry run applies", []edit{{
 			"sync/reconcile/lane.go", "\tcase r.opts.DryRun:\n\t\treturn nil\n\tcase len(p.Held)", "\tcase len(p.Held)",
