@@ -181,7 +181,7 @@ func (f *far) delay() time.Duration {
 // through the whole of weir, in virtual time: 20 runs with jitter and one
 // without.
 func TestQuotaIsFilledAndNeverExceeded(t *testing.T) {
-	for seed := range 21 {
+	for seed := range quotaRuns {
 		jitter := 200 * time.Millisecond
 		if seed == 0 {
 			jitter = 0

@@ -217,15 +217,14 @@ func TestThreeHoursOfTenAccounts(t *testing.T) {
 
 func (e *estate) afternoon() {
 	e.t.Helper()
-	const minutes = 180
 	tally := map[string]int{}
-	for minute := 1; minute <= minutes; minute++ {
+	for minute := 1; minute <= afternoonMinutes; minute++ {
 		if minute%5 == 0 {
 			name := e.names[minute/5%estateAccounts]
 			e.declare(name, minute)
 			e.push()
 		}
-		if minute%7 == 0 && minute < minutes-15 {
+		if minute%7 == 0 && minute < afternoonMinutes-15 {
 			e.drift(e.names[minute/7%estateAccounts], minute)
 		}
 		e.lines[e.names[3]].cut.Store(minute >= 60 && minute < 80)

@@ -1,0 +1,9 @@
+//go:build race
+
+package reconcile
+
+// The sizes of long tests under the race detector, which makes them slow.
+const (
+	quotaRuns        = 4
+	afternoonMinutes = 90
+)
