@@ -162,7 +162,20 @@ func (r *Reconciler) letThrough(ctx context.Context, p *plan.Plan, m memory) boo
 		}
 		r.opts.Logger.Warn("consent could not be used", "plan", p.Hash, "consent_of", c.By, "error", err)
 	}
-	r.tellHeld(p)
+	if !r.learning(p) {
+		r.tellHeld(p)
+	}
+	return false
+}
+
+// learning reports whether something that was edited is about to be read for the
+// first time, which makes p another plan a moment later.
+func (r *Reconciler) learning(p *plan.Plan) bool {
+	for id := range r.desired.changed {
+		if c, ok := p.Find(id); ok && c.Read.IsZero() && !c.UnderWay {
+			return true
+		}
+	}
 	return false
 }
 
