@@ -95,17 +95,9 @@ func heldAt(ctx context.Context, cfg *config.Config, store state.Store, hash str
 func askSync(ctx context.Context, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/api/v1/sync", nil)
+	body, err := askDaemon(ctx, http.MethodPost, address, "/api/v1/sync", http.StatusAccepted)
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusAccepted {
-		return fmt.Errorf("HTTP %s", resp.Status)
-	}
-	return nil
+	return body.Close()
 }

@@ -84,19 +84,12 @@ func readObservations(
 ) error {
 	ctx, cancel := context.WithTimeout(ctx, observationsTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/api/v1/observations", http.NoBody)
+	body, err := askDaemon(ctx, http.MethodGet, address, "/api/v1/observations", http.StatusOK)
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("HTTP %s", resp.Status)
-	}
-	return daemon.ReadObservations(resp.Body, accept, keep)
+	defer body.Close()
+	return daemon.ReadObservations(body, accept, keep)
 }
 
 // tellCached says how much of the plan was not read for it.

@@ -67,19 +67,30 @@ func (a *app) status(ctx context.Context, address string) error {
 func askStatus(ctx context.Context, address string) (ans statusAnswer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/api/v1/status", nil)
+	body, err := askDaemon(ctx, http.MethodGet, address, "/api/v1/status", http.StatusOK)
 	if err != nil {
 		return ans, err
+	}
+	defer body.Close()
+	return ans, json.NewDecoder(io.LimitReader(body, statusBody)).Decode(&ans)
+}
+
+// askDaemon asks the daemon on an address, and returns the body of its answer where
+// that has the status that is wanted.
+func askDaemon(ctx context.Context, method, address, path string, want int) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+address+path, http.NoBody)
+	if err != nil {
+		return nil, err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return ans, err
+		return nil, err
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return ans, fmt.Errorf("HTTP %s", resp.Status)
+	if resp.StatusCode != want {
+		_ = resp.Body.Close()
+		return nil, fmt.Errorf("HTTP %s", resp.Status)
 	}
-	return ans, json.NewDecoder(io.LimitReader(resp.Body, statusBody)).Decode(&ans)
+	return resp.Body, nil
 }
 
 func printStatus(w io.Writer, ans statusAnswer, s style) {

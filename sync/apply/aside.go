@@ -133,15 +133,18 @@ type aside struct {
 	updates map[string]int // without a canary, by kind
 }
 
-// takes reports whether the run makes the change of a resource.
-func (a *aside) takes(id resource.ID) bool {
+// stage returns how far the change of a resource is: of a whole plan each is ahead.
+func (a *aside) stage(id resource.ID) stage {
 	if a == nil {
-		return true
+		return ahead
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.stages[id] == ahead
+	return a.stages[id]
 }
+
+// takes reports whether the run makes the change of a resource.
+func (a *aside) takes(id resource.ID) bool { return a.stage(id) == ahead }
 
 // own returns those of changes that the run makes.
 func (a *aside) own(changes []plan.Change) []plan.Change {
@@ -152,14 +155,7 @@ func (a *aside) own(changes []plan.Change) []plan.Change {
 }
 
 // out reports whether a change was taken out.
-func (a *aside) out(id resource.ID) bool {
-	if a == nil {
-		return false
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.stages[id] == outside
-}
+func (a *aside) out(id resource.ID) bool { return a.stage(id) == outside }
 
 // begin reports whether a change may make its calls: it was not taken out, and
 // cannot be any more.

@@ -1,7 +1,6 @@
 package apply
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -216,8 +215,7 @@ func (o *one) verify() (bool, error) {
 // read observes the resource; a read that fails leaves the change unconfirmed,
 // not undone.
 func (o *one) read() (resource.Observation, bool) {
-	want := []resource.Resource{{ID: o.c.ID, Spec: cmp.Or(o.c.After, o.c.Before)}}
-	seen, err := o.target.Provider.Observe(o.ctx, o.target.Caller, want)
+	seen, err := o.target.Provider.Observe(o.ctx, o.target.Caller, []resource.Resource{resourceOf(o.c)})
 	if err != nil || len(seen) != 1 || seen[0].Unreadable != "" {
 		return resource.Observation{}, false
 	}

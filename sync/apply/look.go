@@ -1,9 +1,8 @@
 package apply
 
 import (
+	"cmp"
 	"context"
-	"fmt"
-	"strings"
 	"time"
 
 	"weir/sync/call"
@@ -48,20 +47,12 @@ func (r *run) reads(c plan.Change) string {
 	if of == nil {
 		return ""
 	}
-	var b strings.Builder
-	for _, req := range of(resourceOf(c)) {
-		fmt.Fprintln(&b, req.Operation, req.Params) // maps print in key order
-	}
-	return b.String()
+	return keyOf(of(resourceOf(c)))
 }
 
 // resourceOf returns the resource of c as it is read.
 func resourceOf(c plan.Change) resource.Resource {
-	spec := c.After
-	if spec == "" {
-		spec = c.Before
-	}
-	return resource.Resource{ID: c.ID, Spec: spec, Origin: c.Origin}
+	return resource.Resource{ID: c.ID, Spec: cmp.Or(c.After, c.Before), Origin: c.Origin}
 }
 
 // moved says why a change cannot be made by what was read when it was planned: it

@@ -1,7 +1,6 @@
 package apply
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -150,9 +149,8 @@ func (r *rehearsal) observing(c *plan.Change, kind provider.Kind) []*call.Reques
 	if kind.Reads == nil {
 		return nil
 	}
-	res := resource.Resource{ID: c.ID, Spec: cmp.Or(c.After, c.Before), Origin: c.Origin}
 	var reads []*call.Request
-	for _, req := range kind.Reads(res) {
+	for _, req := range kind.Reads(resourceOf(*c)) {
 		if !r.terms.remembered(c.ID.Account, req) {
 			reads = append(reads, req)
 		}

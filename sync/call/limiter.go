@@ -140,42 +140,31 @@ func (l *Limiter) Windows(operation string) []Window {
 }
 
 // Limits returns the effective windows of every operation known.
-func (l *Limiter) Limits() map[string][]Window {
-	l.mu.Lock()
-	operations := maps.Clone(l.operations)
-	l.mu.Unlock()
-	limits := make(map[string][]Window, len(operations))
-	for name, o := range operations {
-		limits[name] = o.effective()
-	}
-	return limits
-}
+func (l *Limiter) Limits() map[string][]Window { return ofEach(l, (*operation).effective) }
 
 // Ceilings returns the windows of every operation known as throttles left them: the
 // effective ones but for what an outage took.
-func (l *Limiter) Ceilings() map[string][]Window {
-	l.mu.Lock()
-	operations := maps.Clone(l.operations)
-	l.mu.Unlock()
-	ceilings := make(map[string][]Window, len(operations))
-	for name, o := range operations {
-		ceilings[name] = o.learnt()
-	}
-	return ceilings
-}
+func (l *Limiter) Ceilings() map[string][]Window { return ofEach(l, (*operation).learnt) }
 
 // Waiting returns how many calls wait for each operation known, by priority.
 func (l *Limiter) Waiting() map[string]map[Priority]int {
+	return ofEach(l, func(o *operation) map[Priority]int {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return o.queue.lengths()
+	})
+}
+
+// ofEach returns something of every operation known, by name.
+func ofEach[V any](l *Limiter, of func(*operation) V) map[string]V {
 	l.mu.Lock()
 	operations := maps.Clone(l.operations)
 	l.mu.Unlock()
-	waiting := make(map[string]map[Priority]int, len(operations))
+	out := make(map[string]V, len(operations))
 	for name, o := range operations {
-		o.mu.Lock()
-		waiting[name] = o.queue.lengths()
-		o.mu.Unlock()
+		out[name] = of(o)
 	}
-	return waiting
+	return out
 }
 
 // Ramp begins an operation's return after an outage: a tenth of its limit,

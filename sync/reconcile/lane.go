@@ -275,6 +275,9 @@ func (r *Reconciler) quiet(account string) bool {
 // shown since.
 type unshown map[accountKind]map[resource.ID]bool
 
+// accountKind names a kind of an account.
+type accountKind struct{ account, kind string }
+
 func kindOf(id resource.ID) accountKind { return accountKind{id.Account, id.Kind} }
 
 func (u unshown) add(id resource.ID) {

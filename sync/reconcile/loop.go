@@ -26,9 +26,9 @@ const gather = time.Millisecond
 func (r *Reconciler) Run(ctx context.Context) error {
 	r.resides = true
 	if r.opts.Metrics != nil {
-		r.opts.Metrics.lastSource.set(r.checkedAt)
-		r.opts.Metrics.age.set(r.sights.oldest)
-		r.opts.Metrics.scrubCycle.set(r.scrubStatus)
+		r.opts.Metrics.lastSource.set(r.tellLookups)
+		r.opts.Metrics.age.set(r.tellAges)
+		r.opts.Metrics.scrubCycle.set(r.tellCycles)
 	}
 	var wg sync.WaitGroup
 	for _, f := range r.feeds {

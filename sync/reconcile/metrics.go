@@ -16,7 +16,7 @@ import (
 // Metrics are the loop's, named in the contract.
 type Metrics struct {
 	revision     *prometheus.GaugeVec
-	lastSource   *lookups
+	lastSource   *scraped
 	sourceErrors *prometheus.CounterVec
 	documents    *prometheus.GaugeVec
 	problems     *prometheus.GaugeVec
@@ -32,10 +32,10 @@ type Metrics struct {
 	unfamiliar   *prometheus.CounterVec
 	refused      prometheus.Counter
 	held         *prometheus.GaugeVec
-	age          *ages
+	age          *scraped
 	predictions  prometheus.Histogram
 	scrubReads   *prometheus.CounterVec
-	scrubCycle   *scrubCycles
+	scrubCycle   *scraped
 }
 
 // NewMetrics registers the metrics on reg.
@@ -51,8 +51,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return c
 	}
 	m := &Metrics{
-		revision:     gauge("weir_source_revision_info", "Revision in force, 1 a source.", "source", "revision"),
-		lastSource:   newLookups(),
+		revision: gauge("weir_source_revision_info", "Revision in force, 1 a source.", "source", "revision"),
+		lastSource: newScraped("weir_source_last_success_timestamp_seconds",
+			"When a source was last looked at with success, 0 for never.", "source"),
 		sourceErrors: counter("weir_source_sync_errors_total", "Times a source could not be read.", "source"),
 		documents:    gauge("weir_manifest_documents", "Documents in the newest revision.", "source"),
 		problems:     gauge("weir_manifest_problems", "Problems in the newest revision.", "source"),
@@ -74,9 +75,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "weir_removals_refused_total", Help: "Removals that a guard or the policy did not let happen.",
 		}),
-		age: newAges(), predictions: newPredictions(),
-		scrubReads: counter("weir_scrub_reads_total", "Reads made to look for drift.", "account", "operation"),
-		scrubCycle: newScrubCycles(),
+		age:         newScraped("weir_observation_age_seconds", "Age of the oldest observation.", "account", "kind"),
+		predictions: newPredictions(),
+		scrubReads:  counter("weir_scrub_reads_total", "Reads made to look for drift.", "account", "operation"),
+		scrubCycle: newScraped("weir_scrub_cycle_seconds",
+			"Estimate of how long it takes until everything was read once to look for drift.", "account"),
 	}
 	reg.MustRegister(m.duration, m.refused, m.age, m.lastSource, m.predictions, m.scrubCycle)
 	return m

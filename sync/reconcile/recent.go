@@ -19,15 +19,16 @@ const recentTime = 24 * time.Hour
 const goneFor = time.Minute
 
 // gone is what was removed lately, and what was put back.
-type gone struct {
-	at       time.Time // when the journal was read, zero for never
-	removals []removal
-	healsAt  time.Time // the same of heals
-	heals    []removal
+type gone struct{ removals, heals lately }
+
+// lately is what the journal says was made within some time, as it was last read.
+type lately struct {
+	at   time.Time // when that was, zero for never
+	list []journalled
 }
 
-// removal is a removal, or a heal.
-type removal struct {
+// journalled is a removal, or a heal.
+type journalled struct {
 	id           resource.ID
 	source, plan string
 }
@@ -39,42 +40,59 @@ const recentMost = 20_000
 // recent counts by source what was removed within the last day, has not come
 // back, and was part of no plan that somebody consented to.
 func (r *Reconciler) recent(ctx context.Context, m memory) (map[string]int, error) {
-	now := time.Now()
-	if r.gone.at.IsZero() || !now.Before(r.gone.at.Add(goneFor)) {
-		removals, err := r.removals(ctx, now)
-		if err != nil {
-			return nil, err
-		}
-		r.gone.at, r.gone.removals = now, removals
+	err := r.recallLately(ctx, &r.gone.removals, recentTime, plan.Delete, removed)
+	if err != nil {
+		return nil, fmt.Errorf("read what was removed lately: %w", err)
 	}
-	consented := m.consented()
+	return r.gone.removals.bySource(m.consented(), func(id resource.ID) bool { _, back := m.last[id]; return back }), nil
+}
+
+// recallLately brings l up to date where it was read too long ago: the calls of an
+// action within some time that count.
+func (r *Reconciler) recallLately(
+	ctx context.Context, l *lately, within time.Duration, action plan.Action, counts func(state.Entry) bool,
+) error {
+	now := time.Now()
+	if !l.at.IsZero() && now.Before(l.at.Add(goneFor)) {
+		return nil
+	}
+	entries, err := r.opts.Store.Journal(ctx, state.Query{
+		Since: now.Add(-within), Action: string(action), Writes: true, Limit: recentMost,
+	})
+	if err != nil {
+		return err
+	}
+	*l = lately{at: now}
+	for _, e := range entries {
+		id, err := resource.ParseID(e.Resource)
+		if err == nil && counts(e) {
+			l.list = append(l.list, journalled{id, e.Origin.Source, e.Plan})
+		}
+	}
+	return nil
+}
+
+// bySource counts the resources by source, without those that are left out and
+// those that were part of a plan that somebody consented to.
+func (l *lately) bySource(consented map[string]bool, out func(resource.ID) bool) map[string]int {
 	n, met := map[string]int{}, map[resource.ID]bool{}
-	for _, e := range r.gone.removals {
-		if _, back := m.last[e.id]; back || met[e.id] || consented[e.plan] {
+	for _, e := range l.list {
+		if met[e.id] || consented[e.plan] || out(e.id) {
 			continue
 		}
 		met[e.id] = true
 		n[e.source]++
 	}
-	return n, nil
+	return n
 }
 
-// removals returns what the journal says was removed within the last day.
-func (r *Reconciler) removals(ctx context.Context, now time.Time) ([]removal, error) {
-	entries, err := r.opts.Store.Journal(ctx, state.Query{
-		Since: now.Add(-recentTime), Action: string(plan.Delete), Writes: true, Limit: recentMost,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read what was removed lately: %w", err)
+// consented holds the hashes of the plans that were let through by a consent.
+func (t told) consented() map[string]bool {
+	out := map[string]bool{}
+	for _, c := range t.consents {
+		out[c.Plan] = !c.Used.IsZero()
 	}
-	var out []removal
-	for _, e := range entries {
-		id, err := resource.ParseID(e.Resource)
-		if err == nil && removed(e) {
-			out = append(out, removal{id, e.Origin.Source, e.Plan})
-		}
-	}
-	return out, nil
+	return out
 }
 
 // removed reports whether a removal, or a heal, had its effect, or may have had it.

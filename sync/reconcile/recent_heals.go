@@ -19,57 +19,23 @@ const healsTime = time.Hour
 // p would put back again is counted there. Where p puts nothing back that way, none
 // are.
 func (r *Reconciler) recentHeals(ctx context.Context, p *plan.Plan, m memory) (map[string]int, error) {
-	met := map[resource.ID]bool{}
+	again := map[resource.ID]bool{}
 	for c := range p.Due() {
 		if c.Action == plan.Update && c.Reason == plan.Drifted {
-			met[c.ID] = true
+			again[c.ID] = true
 		}
 	}
-	if len(met) == 0 {
+	if len(again) == 0 {
 		return nil, nil //nolint:nilnil // none are counted
 	}
-	if now := time.Now(); r.gone.healsAt.IsZero() || !now.Before(r.gone.healsAt.Add(goneFor)) {
-		heals, err := r.heals(ctx, now)
-		if err != nil {
-			return nil, err
-		}
-		r.gone.healsAt, r.gone.heals = now, heals
-	}
-	consented := m.consented()
-	n := map[string]int{}
-	for _, h := range r.gone.heals {
-		if !met[h.id] && !consented[h.plan] {
-			met[h.id] = true
-			n[h.source]++
-		}
-	}
-	return n, nil
-}
-
-// heals returns what the journal says was updated within the last hour since it
-// had drifted.
-func (r *Reconciler) heals(ctx context.Context, now time.Time) ([]removal, error) {
-	entries, err := r.opts.Store.Journal(ctx, state.Query{
-		Since: now.Add(-healsTime), Action: string(plan.Update), Writes: true, Limit: recentMost,
-	})
+	err := r.recallLately(ctx, &r.gone.heals, healsTime, plan.Update, healed)
 	if err != nil {
 		return nil, fmt.Errorf("read what was put back lately: %w", err)
 	}
-	var out []removal
-	for _, e := range entries {
-		id, err := resource.ParseID(e.Resource)
-		if err == nil && removed(e) && e.Change != nil && e.Change.Reason == string(plan.Drifted) {
-			out = append(out, removal{id, e.Origin.Source, e.Plan})
-		}
-	}
-	return out, nil
+	return r.gone.heals.bySource(m.consented(), func(id resource.ID) bool { return again[id] }), nil
 }
 
-// consented holds the hashes of the plans that were let through by a consent.
-func (t told) consented() map[string]bool {
-	out := map[string]bool{}
-	for _, c := range t.consents {
-		out[c.Plan] = !c.Used.IsZero()
-	}
-	return out
+// healed reports whether e put back what had drifted, or may have.
+func healed(e state.Entry) bool {
+	return removed(e) && e.Change != nil && e.Change.Reason == string(plan.Drifted)
 }

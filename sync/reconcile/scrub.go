@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"iter"
 	"math"
 	"sync"
 	"time"
@@ -225,31 +224,17 @@ func (s *scrub) begin(ctx context.Context, g *group, mine *scrubQueue) {
 		if !f.spent.Load() {
 			s.paces.get(f.operation).more(-1)
 		}
-		s.end(g, mine, really(seen, err))
+		s.end(g, mine, read(seen, err))
 	})
-}
-
-// really yields what of an Observe, which may have been interrupted, was read.
-func really(seen []resource.Observation, err error) iter.Seq[resource.Observation] {
-	return func(yield func(resource.Observation) bool) {
-		for _, o := range seen {
-			if err != nil && (o.At.IsZero() || o.Unreadable != "") {
-				continue
-			}
-			if !yield(o) {
-				return
-			}
-		}
-	}
 }
 
 // end takes over what a read has shown. What differs from what was known a pass
 // looks at; of the rest it learns when there is one.
-func (s *scrub) end(g *group, mine *scrubQueue, seen iter.Seq[resource.Observation]) {
+func (s *scrub) end(g *group, mine *scrubQueue, seen []resource.Observation) {
 	k := s.r.sights
 	var same, other []resource.Observation
 	k.mu.Lock()
-	for o := range seen {
+	for _, o := range seen {
 		one := k.at[o.ID]
 		if one == nil || !one.known {
 			continue
