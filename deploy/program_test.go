@@ -53,6 +53,8 @@ func TestProgram(t *testing.T) {
 	t.Run("commands", func(t *testing.T) { testCommands(t, path) })
 	t.Run("size", func(t *testing.T) { testSize(t, path) })
 	t.Run("modules", func(t *testing.T) { testModules(t, path) })
+	t.Run("completion", func(t *testing.T) { testCompletion(t, path) })
+	t.Run("manual", func(t *testing.T) { testManual(t, path) })
 }
 
 // testCommands holds that every command and flag in this folder exists.

@@ -104,12 +104,20 @@ type fieldDoc struct {
 	Required    []string            `json:"required"`
 }
 
+// schemaDoc reads what the schema of a kind says of its fields.
+func schemaDoc(ref schema.Ref) (doc fieldDoc, err error) {
+	text, _ := schema.Source(ref.APIVersion, ref.Kind)
+	if err := json.Unmarshal(text, &doc); err != nil {
+		return doc, fmt.Errorf("schema of %s: %w", ref.Kind, err)
+	}
+	return doc, nil
+}
+
 // explainKind lists the fields of a kind as its schema describes them.
 func explainKind(ref schema.Ref) (string, error) {
-	text, _ := schema.Source(ref.APIVersion, ref.Kind)
-	var doc fieldDoc
-	if err := json.Unmarshal(text, &doc); err != nil {
-		return "", fmt.Errorf("schema of %s: %w", ref.Kind, err)
+	doc, err := schemaDoc(ref)
+	if err != nil {
+		return "", err
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s: %s\n", ref.APIVersion, ref.Kind, doc.Description)

@@ -94,6 +94,7 @@ var homes = map[string][]string{
 	"github.com/santhosh-tekuri/jsonschema":  {"schema"},
 	"github.com/skeema/knownhosts":           {"sync/source/gitsource"},
 	"github.com/spf13/cobra":                 {"cmd/weir"},
+	"github.com/spf13/pflag":                 {"cmd/weir"},
 	"github.com/vbauerster/mpb":              {"cmd/weir"},
 	"go.etcd.io/":                            {"sync/state/etcdstate"},
 	"go.yaml.in/yaml":                        {"sync/manifest", "sync/emulator"},

@@ -21,9 +21,8 @@ func (a *app) settleCmd() *cobra.Command {
 			"a person has looked: `done` says that it happened, `again` that it did not and may be done.\n" +
 			"A resource that somebody changed back each time weir had put it back is left alone as well: `again` has\n" +
 			"weir put it back once more, and forget how often it did.",
-		Args:      cobra.ExactArgs(2),
-		ValidArgs: []string{"done", "again"},
-		RunE:      func(cmd *cobra.Command, args []string) error { return a.settle(cmd.Context(), args[0], args[1]) },
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.settle(cmd.Context(), args[0], args[1]) },
 	}
 }
 
