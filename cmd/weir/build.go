@@ -185,6 +185,9 @@ func (b *builder) targets(
 		if err != nil {
 			return nil, fmt.Errorf("account %s: %w", a.Name, err)
 		}
+		if k, ok := client.(interface{ Skew() time.Duration }); ok {
+			b.calls.WatchClock(a.Name, k.Skew)
+		}
 		clients[a.Name], providers[a.Name] = call.Linger(client, lingerWrite), c.provider
 		reads = append(reads, c.provider.Reads()...)
 		keys[a.Name] = a.Keys.Read

@@ -18,6 +18,7 @@ type Metrics struct {
 	throttled *prometheus.CounterVec
 	strangers *prometheus.CounterVec
 	limits    *limitCollector
+	clocks    *clockCollector
 }
 
 // NewMetrics registers the metrics of calls.
@@ -40,9 +41,12 @@ func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 		strangers: counter("weir_throttled_foreign_total",
 			"API calls the cloud refused as above a quota though all that is known of was within what is documented.", labels...),
 		limits: newLimitCollector(),
+		clocks: newClockCollector(),
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.calls, m.durations, m.retries, m.waits, m.throttled, m.strangers, m.limits} {
+	for _, c := range []prometheus.Collector{
+		m.calls, m.durations, m.retries, m.waits, m.throttled, m.strangers, m.limits, m.clocks,
+	} {
 		errs = append(errs, registerer.Register(c))
 	}
 	return m, errors.Join(errs...)

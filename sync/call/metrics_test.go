@@ -50,12 +50,16 @@ func TestMetrics_PassTheLinter(t *testing.T) {
 	m, registry := newMetrics(t)
 	m.Preset("a", []string{"Op"})
 	m.Watch("a", limiters(t, second(10), "a")["a"])
+	m.WatchClock("a", func() time.Duration { return 90 * time.Second })
+	if got := value(t, registry, "weir_clock_skew_seconds", map[string]string{"account": "a"}); got != 90 {
+		t.Errorf("the clock is %v seconds ahead", got)
+	}
 	problems, err := testutil.GatherAndLint(registry)
 	if err != nil || len(problems) != 0 {
 		t.Errorf("problems %v, error %v", problems, err)
 	}
-	if got, err := testutil.GatherAndCount(registry); err != nil || got != len(call.Codes())+12 {
-		t.Errorf("%d series, %v; want one for each code and twelve more", got, err)
+	if got, err := testutil.GatherAndCount(registry); err != nil || got != len(call.Codes())+13 {
+		t.Errorf("%d series, %v; want one for each code and thirteen more", got, err)
 	}
 }
 

@@ -63,6 +63,7 @@ type Daemon struct {
 	listener net.Listener
 	server   *http.Server
 	counted  *webhook.Metrics
+	metrics  *metrics
 	webhooks atomic.Pointer[webhook.Handler] // of current; a sender need not wait for a reload
 	starts   *starts
 
@@ -102,7 +103,11 @@ func New(ctx context.Context, opts Options) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Daemon{opts: opts, counted: counted, starts: &starts{log: opts.Logger}}
+	loads, err := newMetrics(opts.Registry)
+	if err != nil {
+		return nil, err
+	}
+	d := &Daemon{opts: opts, counted: counted, metrics: loads, starts: &starts{log: opts.Logger}}
 	next, err := d.load(ctx)
 	if err != nil {
 		return nil, err
@@ -137,7 +142,14 @@ func CheckListen(addr string, insecure bool) error {
 		"use 127.0.0.1, or say `insecure: true` in the config", addr)
 }
 
+// load makes a configuration ready, and tells the metrics how that went.
 func (d *Daemon) load(ctx context.Context) (*loop, error) {
+	l, err := d.make(ctx)
+	d.metrics.loaded(err)
+	return l, err
+}
+
+func (d *Daemon) make(ctx context.Context) (*loop, error) {
 	setup, err := d.opts.Load(ctx)
 	if err != nil {
 		return nil, err

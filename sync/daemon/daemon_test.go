@@ -324,6 +324,8 @@ func TestFailure_P07_ReloadKeepsTheOldConfig(t *testing.T) {
 	w := newWorld(t)
 	d := w.start()
 	until(t, d, "/api/v1/status", `"in-sync"`)
+	until(t, d, "/metrics", "\nweir_ready 1\n")
+	until(t, d, "/metrics", "\nweir_config_last_reload_successful 1\n")
 	w.fail = errors.New("weir.yaml:3:1: no")
 	if err := d.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "weir.yaml:3:1") {
 		t.Errorf("reload of a broken config: %v", err)
@@ -331,11 +333,13 @@ func TestFailure_P07_ReloadKeepsTheOldConfig(t *testing.T) {
 	if w.closes != 0 {
 		t.Error("the old configuration was closed")
 	}
+	until(t, d, "/metrics", "\nweir_config_last_reload_successful 0\n")
 	w.fail, w.mode = nil, plan.Observe
 	if err := d.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	until(t, d, "/api/v1/status", `"mode": "observe"`)
+	until(t, d, "/metrics", "\nweir_config_last_reload_successful 1\n")
 	if w.closes != 1 || w.loads != 3 {
 		t.Errorf("%d loads, %d closes", w.loads, w.closes)
 	}

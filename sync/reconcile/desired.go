@@ -27,6 +27,7 @@ type feed struct {
 	lastSuccess time.Time
 	markedAs    string // the revision in force, as the store knows it
 	said        said
+	edit        edit
 }
 
 func (f *feed) arrive(s *source.Snapshot, now time.Time) {

@@ -62,24 +62,6 @@ func fightList(p *plan.Plan) []FightStatus {
 	return out
 }
 
-// meterFights counts the fights, also where there are none any more.
-func (r *Reconciler) meterFights(p *plan.Plan) {
-	n := map[accountKind]int{}
-	for account, kinds := range r.kinds {
-		for kind := range kinds {
-			n[accountKind{account, kind}] = 0
-		}
-	}
-	for _, c := range p.Changes {
-		if c.Fight != nil {
-			n[accountKind{c.ID.Account, c.ID.Kind}]++
-		}
-	}
-	for k, count := range n {
-		r.opts.Metrics.fights.WithLabelValues(k.account, k.kind).Set(float64(count))
-	}
-}
-
 // ownUp takes over what p found as declared, and a former plan did not.
 func (r *Reconciler) ownUp(p, former *plan.Plan) {
 	for c := range p.News(former) {

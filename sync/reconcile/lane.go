@@ -364,6 +364,7 @@ func (r *Reconciler) taken(l *lane, res apply.Result, at time.Time) {
 	r.gone = gone{}
 	r.settleResult(res, c, at)
 	r.news = append(r.news, res)
+	r.noteApplied(c, at)
 	r.tally(l, c, res)
 }
 

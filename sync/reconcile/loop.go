@@ -25,11 +25,7 @@ const gather = time.Millisecond
 // leave a token; this loop alone decides to run.
 func (r *Reconciler) Run(ctx context.Context) error {
 	r.resides = true
-	if r.opts.Metrics != nil {
-		r.opts.Metrics.lastSource.set(r.tellLookups)
-		r.opts.Metrics.age.set(r.tellAges)
-		r.opts.Metrics.scrubCycle.set(r.tellCycles)
-	}
+	r.beginMetrics()
 	var wg sync.WaitGroup
 	for _, f := range r.feeds {
 		wg.Go(func() { r.watch(ctx, f) })
@@ -73,6 +69,7 @@ func (r *Reconciler) turn(ctx context.Context, asked bool) time.Duration {
 	defer r.noteHeads(ctx, time.Now())
 	if err := r.step(ctx); err != nil && ctx.Err() == nil {
 		r.opts.Logger.Error("pass failed", "error", err)
+		r.opts.Metrics.attempted(err)
 		r.publish(func(s *Status) { s.Ready, s.Error = false, err.Error() })
 		return pauseAfterError
 	}

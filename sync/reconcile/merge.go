@@ -38,6 +38,7 @@ func (r *Reconciler) merge(ctx context.Context) {
 		f.force = editions[i]
 	}
 	next.note(r.desired)
+	r.noteEdits(next.set)
 	r.desired = next
 }
 

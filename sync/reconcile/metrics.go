@@ -15,18 +15,27 @@ import (
 
 // Metrics are the loop's, named in the contract.
 type Metrics struct {
+	ready        *scraped
+	leader       *prometheus.GaugeVec
 	revision     *prometheus.GaugeVec
 	lastSource   *scraped
 	sourceErrors *prometheus.CounterVec
 	documents    *prometheus.GaugeVec
 	problems     *prometheus.GaugeVec
 	pinned       *prometheus.GaugeVec
+	unapplied    *scraped
+	applied      *prometheus.HistogramVec
 	readOnly     prometheus.Gauge
 	duration     prometheus.Histogram
 	success      prometheus.Gauge
 	attempt      prometheus.Gauge
+	errors       prometheus.Counter
 	resources    *prometheus.GaugeVec
+	failing      *prometheus.GaugeVec
+	unread       *prometheus.GaugeVec
+	doubts       *prometheus.GaugeVec
 	changes      *prometheus.GaugeVec
+	underWay     *prometheus.GaugeVec
 	drift        *prometheus.CounterVec
 	fights       *prometheus.GaugeVec
 	unfamiliar   *prometheus.CounterVec
@@ -36,53 +45,119 @@ type Metrics struct {
 	predictions  prometheus.Histogram
 	scrubReads   *prometheus.CounterVec
 	scrubCycle   *scraped
+	stateBytes   *scraped
+
+	told map[string]string // revision by source, as it stands in the metric
 }
 
 // NewMetrics registers the metrics on reg.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
-	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
-		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
-		reg.MustRegister(g)
-		return g
-	}
-	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
-		reg.MustRegister(c)
-		return c
-	}
-	m := &Metrics{
-		revision: gauge("weir_source_revision_info", "Revision in force, 1 a source.", "source", "revision"),
-		lastSource: newScraped("weir_source_last_success_timestamp_seconds",
-			"When a source was last looked at with success, 0 for never.", "source"),
-		sourceErrors: counter("weir_source_sync_errors_total", "Times a source could not be read.", "source"),
-		documents:    gauge("weir_manifest_documents", "Documents in the newest revision.", "source"),
-		problems:     gauge("weir_manifest_problems", "Problems in the newest revision.", "source"),
-		pinned:       gauge("weir_source_pinned", "1 while the newest revision is not applied: it was rolled back.", "source"),
-		readOnly:     gauge("weir_read_only", "1 while nothing is applied, after many crashes.").WithLabelValues(),
-		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "weir_reconcile_duration_seconds", Help: "How long passes took.",
-			Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 12),
-		}),
-		success:   gauge("weir_reconcile_last_success_timestamp_seconds", "When a pass last had no failure.").WithLabelValues(),
-		attempt:   gauge("weir_reconcile_last_attempt_timestamp_seconds", "When a pass last ended.").WithLabelValues(),
-		resources: gauge("weir_resources", "Resources by state.", "account", "kind", "state"),
-		changes:   gauge("weir_plan_changes", "Changes in the newest plan by action.", "action"),
-		held:      gauge("weir_plan_held", "Whether a guard holds the newest plan: 1, else 0.", "guard"),
-		drift:     counter("weir_drift_detected_total", "Resources found changed behind weir's back.", "account", "kind"),
-		fights:    gauge("weir_fights", "Resources that weir has stopped putting back.", "account", "kind"),
-		unfamiliar: counter("weir_answers_unfamiliar_total",
-			"Resources found with settings or values this weir does not know; they are left alone.", "account", "kind"),
-		refused: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "weir_removals_refused_total", Help: "Removals that a guard or the policy did not let happen.",
-		}),
-		age:         newScraped("weir_observation_age_seconds", "Age of the oldest observation.", "account", "kind"),
-		predictions: newPredictions(),
-		scrubReads:  counter("weir_scrub_reads_total", "Reads made to look for drift.", "account", "operation"),
-		scrubCycle: newScraped("weir_scrub_cycle_seconds",
-			"Estimate of how long it takes until everything was read once to look for drift.", "account"),
-	}
-	reg.MustRegister(m.duration, m.refused, m.age, m.lastSource, m.predictions, m.scrubCycle)
+	m := &Metrics{told: map[string]string{}}
+	m.registerSources(reg)
+	m.registerPasses(reg)
+	m.registerResources(reg)
 	return m
+}
+
+// registerSources registers what tells of sources and their revisions.
+func (m *Metrics) registerSources(reg prometheus.Registerer) {
+	m.revision = newGauge(reg, "weir_source_revision_info", "Revision in force, 1 a source.", "source", "revision")
+	m.lastSource = newScraped(reg, "weir_source_last_success_timestamp_seconds",
+		"When a source was last looked at with success, 0 for never.", "source")
+	m.sourceErrors = newCounter(reg, "weir_source_sync_errors_total", "Times a source could not be read.", "source")
+	m.documents = newGauge(reg, "weir_manifest_documents", "Documents in the newest revision.", "source")
+	m.problems = newGauge(reg, "weir_manifest_problems", "Problems in the newest revision.", "source")
+	m.pinned = newGauge(reg, "weir_source_pinned", "1 while the newest revision is left out, as it was rolled back.", "source")
+	m.unapplied = newScraped(reg, "weir_source_unapplied_seconds",
+		"How long the oldest revision waits whose changes are not all applied, 0 for none; what a guard holds does not count.",
+		"source")
+	m.applied = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "weir_source_apply_duration_seconds",
+		Help:    "Time from a revision's arrival until the last of its changes was applied, of those that no guard held.",
+		Buckets: []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600},
+	}, []string{"source"})
+	reg.MustRegister(m.applied)
+}
+
+// registerPasses registers what tells how passes go, and of all accounts together.
+func (m *Metrics) registerPasses(reg prometheus.Registerer) {
+	m.ready = newScraped(reg, "weir_ready", "1 while /readyz says so: a complete pass was made, sources and state can be used.")
+	m.ready.set(func(emit func(float64, ...string)) { emit(0) }) // there is no loop yet
+	m.readOnly = newGauge(reg, "weir_read_only", "1 while nothing is applied, after many crashes.").WithLabelValues()
+	m.duration = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "weir_reconcile_duration_seconds", Help: "How long passes took.",
+		Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 12),
+	})
+	m.success = newGauge(reg, "weir_reconcile_last_success_timestamp_seconds",
+		"When a pass last had no failure, 0 for never.").WithLabelValues()
+	m.attempt = newGauge(reg, "weir_reconcile_last_attempt_timestamp_seconds",
+		"When a pass last ended, 0 for never.").WithLabelValues()
+	m.errors = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "weir_reconcile_errors_total", Help: "Passes that the state kept from being made or completed.",
+	})
+	m.changes = newGauge(reg, "weir_plan_changes", "Changes in the newest plan by action.", "action")
+	m.held = newGauge(reg, "weir_plan_held", "1 while the guard holds the newest plan.", "guard")
+	m.refused = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "weir_removals_refused_total", Help: "Removals that a guard or the policy did not let happen.",
+	})
+	m.predictions = newPredictions()
+	m.stateBytes = newScraped(reg, "weir_state_size_bytes", "Size of the state on disk, with what is not checkpointed yet.")
+	reg.MustRegister(m.duration, m.errors, m.refused, m.predictions)
+}
+
+// registerResources registers what tells of the resources of accounts.
+func (m *Metrics) registerResources(reg prometheus.Registerer) {
+	m.leader = newGauge(reg, "weir_leader", "1 while this process changes the account, 0 while another does.", "account")
+	m.resources = newGauge(reg, "weir_resources", "Resources by state.", "account", "kind", "state")
+	m.failing = newGauge(reg, "weir_resources_failing",
+		"Resources whose last change failed; it is tried again later.", "account", "kind")
+	m.unread = newGauge(reg, "weir_resources_unread",
+		"Resources of a kind that can be read whose read failed; they are left alone.", "account", "kind")
+	m.doubts = newGauge(reg, "weir_resources_in_doubt",
+		"Resources with a call of which nobody knows the outcome; a person has to settle it.", "account", "kind")
+	m.underWay = newGauge(reg, "weir_changes_under_way", "Changes that are being made, or wait for their turn.", "account")
+	m.drift = newCounter(reg, "weir_drift_detected_total", "Resources found changed behind weir's back.", "account", "kind")
+	m.fights = newGauge(reg, "weir_fights", "Resources that weir has stopped putting back.", "account", "kind")
+	m.unfamiliar = newCounter(reg, "weir_answers_unfamiliar_total",
+		"Resources found with settings or values this weir does not know; they are left alone.", "account", "kind")
+	m.age = newScraped(reg, "weir_observation_age_seconds", "Age of the oldest observation.", "account", "kind")
+	m.scrubReads = newCounter(reg, "weir_scrub_reads_total", "Reads made to look for drift.", "account", "operation")
+	m.scrubCycle = newScraped(reg, "weir_scrub_cycle_seconds",
+		"Estimate of how long it takes until everything was read once to look for drift.", "account")
+}
+
+func newGauge(reg prometheus.Registerer, name, help string, labels ...string) *prometheus.GaugeVec {
+	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+	reg.MustRegister(g)
+	return g
+}
+
+func newCounter(reg prometheus.Registerer, name, help string, labels ...string) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	reg.MustRegister(c)
+	return c
+}
+
+// beginMetrics makes r the one that the metrics tell of. What another configuration
+// had, whose accounts and sources may be others, is gone.
+func (r *Reconciler) beginMetrics() {
+	m := r.opts.Metrics
+	if m == nil {
+		return
+	}
+	for _, g := range []*prometheus.GaugeVec{
+		m.leader, m.revision, m.documents, m.problems, m.pinned, m.resources, m.failing, m.unread, m.doubts, m.underWay, m.fights,
+	} {
+		g.Reset()
+	}
+	clear(m.told)
+	r.preset()
+	m.ready.set(r.tellReady)
+	m.lastSource.set(r.tellLookups)
+	m.unapplied.set(r.tellUnapplied)
+	m.age.set(r.tellAges)
+	m.scrubCycle.set(r.tellCycles)
+	m.stateBytes.set(r.tellSize)
 }
 
 // preset fills in the labels that are known before anything happens, so that a
@@ -94,14 +169,20 @@ func (r *Reconciler) preset() {
 		m.problems.WithLabelValues(f.Name)
 		m.documents.WithLabelValues(f.Name)
 		m.pinned.WithLabelValues(f.Name)
+		m.applied.WithLabelValues(f.Name)
 	}
 	for name, a := range r.opts.Accounts {
+		m.leader.WithLabelValues(name).Set(1) // nobody else can be: there is no election
+		m.underWay.WithLabelValues(name)
 		for _, operation := range a.Provider.Reads() {
 			m.scrubReads.WithLabelValues(name, operation)
 		}
 		for kind := range a.Provider.Kinds() {
 			m.drift.WithLabelValues(name, kind)
 			m.fights.WithLabelValues(name, kind)
+			m.failing.WithLabelValues(name, kind)
+			m.unread.WithLabelValues(name, kind)
+			m.doubts.WithLabelValues(name, kind)
 			m.unfamiliar.WithLabelValues(name, kind)
 			for _, s := range plan.States() {
 				m.resources.WithLabelValues(name, kind, string(s))
@@ -125,18 +206,17 @@ func (r *Reconciler) meter(p, former *plan.Plan, rep *apply.Report, t passTimes,
 	}
 	m.readOnly.Set(oneIf(r.opts.ReadOnly() != ""))
 	m.duration.Observe(time.Since(t.began).Seconds())
-	m.attempt.SetToCurrentTime()
+	m.attempted(err)
 	if err == nil && (rep == nil || !rep.Failed()) {
 		m.success.SetToCurrentTime()
 	}
-	r.preset()
 	r.meterCounts(counts)
+	r.meterTroubles(p)
 	r.meterChanges(p)
 	m.meterHeld(p)
 	for _, c := range drifted {
 		m.drift.WithLabelValues(c.ID.Account, c.ID.Kind).Inc()
 	}
-	r.meterFights(p)
 	for _, id := range r.newlyUnfamiliar(p, former) {
 		m.unfamiliar.WithLabelValues(id.Account, id.Kind).Inc()
 	}
@@ -144,14 +224,21 @@ func (r *Reconciler) meter(p, former *plan.Plan, rep *apply.Report, t passTimes,
 	r.meterSources()
 }
 
+// attempted notes the end of a pass, and what kept it from being made.
+func (m *Metrics) attempted(err error) {
+	if m == nil {
+		return
+	}
+	m.attempt.SetToCurrentTime()
+	if err != nil {
+		m.errors.Inc()
+	}
+}
+
 // meterCounts sets what is and zeroes what was, so that no scrape in between
-// sees nothing. The first pass of a configuration drops the one before.
+// sees nothing.
 func (r *Reconciler) meterCounts(counts []Count) {
 	g := r.opts.Metrics.resources
-	if r.counted == nil {
-		g.Reset()
-		r.preset()
-	}
 	left := map[Count]bool{}
 	for _, c := range r.counted {
 		c.Count = 0
@@ -168,6 +255,32 @@ func (r *Reconciler) meterCounts(counts []Count) {
 	r.counted = counts
 }
 
+// meterTroubles counts what does not go as it should.
+func (r *Reconciler) meterTroubles(p *plan.Plan) {
+	type count map[accountKind]float64
+	failing, unread, doubts, fights := count{}, count{}, count{}, count{}
+	for _, c := range p.Changes {
+		k := kindOf(c.ID)
+		fights[k] += oneIf(c.Fight != nil)
+		unread[k] += oneIf(c.Unread)
+		doubts[k] += oneIf(c.InDoubt)
+	}
+	for id := range r.failures {
+		failing[kindOf(id)]++
+	}
+	m := r.opts.Metrics
+	for account, kinds := range r.kinds {
+		for kind := range kinds {
+			k := accountKind{account, kind}
+			m.failing.WithLabelValues(account, kind).Set(failing[k])
+			m.unread.WithLabelValues(account, kind).Set(unread[k])
+			m.doubts.WithLabelValues(account, kind).Set(doubts[k])
+			m.fights.WithLabelValues(account, kind).Set(fights[k])
+		}
+	}
+}
+
+// meterChanges counts what is due, and what is being made.
 func (r *Reconciler) meterChanges(p *plan.Plan) {
 	s := map[plan.Action]int{plan.Create: 0, plan.Update: 0, plan.Delete: 0}
 	for c := range p.Due() {
@@ -175,6 +288,13 @@ func (r *Reconciler) meterChanges(p *plan.Plan) {
 	}
 	for action, n := range s {
 		r.opts.Metrics.changes.WithLabelValues(string(action)).Set(float64(n))
+	}
+	busy := map[string]int{}
+	for _, u := range r.underWay() {
+		busy[u.Account] = u.Count
+	}
+	for account := range r.kinds {
+		r.opts.Metrics.underWay.WithLabelValues(account).Set(float64(busy[account]))
 	}
 }
 
@@ -259,13 +379,22 @@ func (r *Reconciler) meterSources() {
 	if m == nil {
 		return
 	}
-	m.revision.Reset()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, f := range r.feeds {
-		m.revision.WithLabelValues(f.Name, f.force.revision).Set(1)
+		m.tellRevision(f.Name, f.force.revision)
 		m.documents.WithLabelValues(f.Name).Set(float64(f.documents))
 		m.problems.WithLabelValues(f.Name).Set(float64(len(f.problems) + len(f.clashes)))
 		m.pinned.WithLabelValues(f.Name).Set(oneIf(f.pin != nil))
 	}
+}
+
+// tellRevision puts a source's revision in the place of the one before. A scrape in
+// between sees both rather than none.
+func (m *Metrics) tellRevision(source, revision string) {
+	m.revision.WithLabelValues(source, revision).Set(1)
+	if former, told := m.told[source]; told && former != revision {
+		m.revision.DeleteLabelValues(source, former)
+	}
+	m.told[source] = revision
 }

@@ -17,8 +17,10 @@ type scraped struct {
 // asking tells emit each value with its labels.
 type asking func(emit func(value float64, labels ...string))
 
-func newScraped(name, help string, labels ...string) *scraped {
-	return &scraped{desc: prometheus.NewDesc(name, help, labels, nil)}
+func newScraped(reg prometheus.Registerer, name, help string, labels ...string) *scraped {
+	s := &scraped{desc: prometheus.NewDesc(name, help, labels, nil)}
+	reg.MustRegister(s)
+	return s
 }
 
 func (s *scraped) set(ask asking) {

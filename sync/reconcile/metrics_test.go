@@ -14,7 +14,9 @@ import (
 func TestCountsGoBackToZero(t *testing.T) {
 	inTime(t, []change{loose}, func(h *house) {
 		g := h.rec.opts.Metrics.resources
+		h.stop()
 		g.WithLabelValues("before", "K", "in-sync").Set(7)
+		h.start()
 		value := func(account, kind string, s plan.State) float64 {
 			return testutil.ToFloat64(g.WithLabelValues(account, kind, string(s)))
 		}

@@ -200,6 +200,7 @@ func (r *Reconciler) finish(p *plan.Plan, m memory, began time.Time, err error) 
 	r.follow(p, former, time.Now())
 	r.logPass(p, rep, t)
 	r.tellPass(p, rep, m)
+	r.timeEdits(p)
 	r.meter(p, former, rep, t, counts, err)
 }
 

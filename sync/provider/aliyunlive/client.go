@@ -54,6 +54,9 @@ func NewClient(o ClientOptions) (call.Caller, error) {
 	return &client{endpoint: endpoint, wire: w}, nil
 }
 
+// Skew returns by how much the cloud's clock was ahead at the last answer.
+func (c *client) Skew() time.Duration { return c.wire.Skew() }
+
 // defaultEndpoint returns the address that the product's metadata names for a
 // region. The vendor's SDKs use the global one everywhere, so the sources
 // disagree about the two exceptions; the config may name either.
