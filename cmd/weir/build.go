@@ -128,7 +128,7 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 	if setup.Identity, err = identityOfAll(ctx, cfg, store); err != nil {
 		return setup, err
 	}
-	setup.Close = closeAll
+	setup.Close, setup.Limiters = closeAll, b.limitersOf(cfg)
 	setup.Reconcile = reconcile.Options{
 		Feeds: feeds, Accounts: targets, Store: store, Outlook: b.limiters.Outlook, Expect: b.limiters.Expect, Policy: cfg.Policy,
 		Interval: cfg.Interval, Scrub: scrubs(cfg), DryRun: b.dryRun, Selector: b.selector, Logger: b.log, Metrics: b.loop,
@@ -136,6 +136,15 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 		Applied: b.applied, Begins: b.begins, Reading: b.reading, Verdict: told.tell, Held: tell.held, Fight: tell.fight,
 	}
 	return setup, nil
+}
+
+// limitersOf returns the limiters of the accounts of a configuration.
+func (b *builder) limitersOf(cfg *config.Config) call.Limiters {
+	out := call.Limiters{}
+	for _, a := range cfg.Accounts {
+		out[a.Name] = b.limiters[a.Name]
+	}
+	return out
 }
 
 // scrubs returns by account what part of the read quota looking for drift takes.

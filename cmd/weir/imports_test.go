@@ -66,7 +66,7 @@ var rooms = map[string][]string{
 	"sync/simulation": {}, // tests only
 
 	"sync/daemon":         {"sync/reconcile", "sync/state", "sync/plan", "sync/resource", "sync/call", "sync/daemon/view", "sync/daemon/web", "sync/daemon/webhook"},
-	"sync/daemon/view":    {"sync/reconcile", "sync/state", "sync/plan", "sync/resource", "sync/call", "sync/apply", "sync/manifest", "sync/source"},
+	"sync/daemon/view":    {"sync/reconcile", "sync/state", "sync/plan", "sync/plan/guard", "sync/resource", "sync/call", "sync/apply", "sync/manifest", "sync/source"},
 	"sync/daemon/web":     {"sync/reconcile", "sync/state", "sync/plan", "sync/resource", "sync/call", "sync/daemon/view"},
 	"sync/daemon/webhook": {"sync/secret"},
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/sync/apply"
+	"weir/sync/daemon/view"
 	"weir/sync/plan"
-	"weir/sync/plan/guard"
 	"weir/sync/reconcile"
 )
 
@@ -239,13 +239,7 @@ func (a *app) unpin(ctx context.Context, one *oneShot) error {
 
 // letThrough is the command that lets a held plan through.
 func letThrough(held []plan.Hold, revision, hash string) string {
-	if slices.ContainsFunc(held, func(h plan.Hold) bool { return h.Guard == guard.RolledBack }) {
-		return "weir rollback --unpin"
-	}
-	if of, is := strings.CutPrefix(revision, reconcile.RollbackOf); is {
-		return "weir rollback " + of[:min(len(of), planShown)] + " --consent " + hash
-	}
-	return "weir apply --consent " + hash
+	return view.Consent(held, revision, hash)
 }
 
 // settler returns what waits until the daemon, if there is one, holds back: it

@@ -31,6 +31,8 @@ type AsideOptions struct {
 	// at once.
 	Seen func([]resource.Observation)
 	Done func(Result)
+	// Begins is told how it is to go, once, where that can be foreseen. May be nil.
+	Begins func(Forecast)
 	// Proven is told when more of the updates of a kind may be begun beside these.
 	Proven func()
 }
@@ -73,6 +75,9 @@ func (a *Aside) Run(ctx context.Context) *Report {
 	own.Changes, own.Calm = a.opts.Changes, plan.Calm{}
 	ended := a.run.foretell(&own, rep, a.opts.Fresh)
 	defer ended()
+	if rep.Foreseen != nil && a.opts.Begins != nil {
+		a.opts.Begins(*rep.Foreseen)
+	}
 	a.looks = a.run.grouped(a.opts.Changes)
 	a.run.all(ctx)
 	rep.Results = a.run.results

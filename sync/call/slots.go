@@ -132,6 +132,7 @@ type operation struct {
 	timer      *time.Timer
 	trips      roundTrips
 	cuts       int       // times it was throttled
+	throttled  uint64    // answers that said so
 	given      time.Time // when slots were last taken away or given back
 	outage     time.Time // when the last outage ended, zero when its ramp is over
 	sharing    *sharing  // nil where nobody else draws on the budget
@@ -346,6 +347,9 @@ func (o *operation) release(t ticket, e ending) {
 	o.flying--
 	if !e.unsent {
 		o.hold(now, e)
+	}
+	if e.throttled {
+		o.throttled++
 	}
 	if e.throttled && t.cuts == o.cuts {
 		o.halve(now)

@@ -16,6 +16,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"weir/sync/call"
+	"weir/sync/daemon/view"
 	"weir/sync/daemon/webhook"
 	"weir/sync/reconcile"
 	"weir/sync/state"
@@ -34,6 +36,7 @@ const (
 // Setup is one configuration, made ready: opening what it names has succeeded.
 type Setup struct {
 	Reconcile reconcile.Options
+	Limiters  call.Limiters  // of the accounts, whose quota is shown; must not be changed
 	Webhooks  []webhook.Hook // none: the route answers 404
 	Identity  Identity
 	Close     func() error // closes sources and store; may be nil
@@ -75,6 +78,7 @@ type Daemon struct {
 // loop is a reconciler under one configuration.
 type loop struct {
 	*reconcile.Reconciler
+	viewer   *view.Viewer
 	webhooks *webhook.Handler
 	identity Identity
 	starts   *starts
@@ -163,6 +167,9 @@ func (d *Daemon) make(ctx context.Context) (*loop, error) {
 	if l.Reconciler, err = reconcile.New(setup.Reconcile); err != nil {
 		return nil, errors.Join(err, l.closeAll())
 	}
+	l.viewer = view.New(view.Options{
+		Loop: l.Reconciler, Store: l.store, Limiters: setup.Limiters, Version: d.opts.Version,
+	})
 	l.webhooks, err = webhook.New(webhook.Options{Hooks: setup.Webhooks, Logger: d.opts.Logger, Metrics: d.counted})
 	if err != nil {
 		return nil, errors.Join(err, l.closeAll())

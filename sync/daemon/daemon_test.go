@@ -19,6 +19,7 @@ import (
 
 	"weir/sync/apply"
 	"weir/sync/call"
+	"weir/sync/daemon/view"
 	"weir/sync/emulator"
 	"weir/sync/manifest"
 	"weir/sync/plan"
@@ -106,7 +107,8 @@ func (w *world) load(context.Context) (Setup, error) {
 			Store:    w.store, Outlook: limiters.Outlook, Policy: plan.Policy{Mode: w.mode, HealDrift: true},
 			Metrics: w.metrics,
 		},
-		Close: func() error { w.closes++; return src.Close() },
+		Limiters: limiters,
+		Close:    func() error { w.closes++; return src.Close() },
 	}, nil
 }
 
@@ -171,7 +173,7 @@ func TestServesWhatItDoes(t *testing.T) {
 		Version string
 		Status  reconcile.Status
 	}
-	body := until(t, d, "/api/v1/status", `"in-sync"`)
+	body := until(t, d, "/api/v1/status", `"state": "in-sync"`)
 	if err := json.Unmarshal([]byte(body), &status); err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +183,7 @@ func TestServesWhatItDoes(t *testing.T) {
 	}
 	var list struct {
 		Total     int
-		Resources []resourceRow
+		Resources []view.Row
 	}
 	_, body = get(t, d, "/api/v1/resources?kind=MultiStream&state=in-sync&limit=1")
 	if err := json.Unmarshal([]byte(body), &list); err != nil || list.Total != 1 || list.Resources[0].Origin.Line != 1 {
@@ -201,7 +203,7 @@ func TestServesWhatItDoes(t *testing.T) {
 func TestContractMetrics(t *testing.T) {
 	w := newWorld(t)
 	d := w.start()
-	until(t, d, "/api/v1/status", `"in-sync"`)
+	until(t, d, "/api/v1/status", `"state": "in-sync"`)
 	_, body := get(t, d, "/metrics")
 	for _, name := range []string{
 		"weir_source_revision_info", "weir_source_last_success_timestamp_seconds", "weir_source_sync_errors_total",
@@ -225,7 +227,7 @@ func TestContractMetrics(t *testing.T) {
 func TestEditArrives(t *testing.T) {
 	w := newWorld(t)
 	d := w.start()
-	until(t, d, "/api/v1/status", `"in-sync"`)
+	until(t, d, "/api/v1/status", `"state": "in-sync"`)
 	w.write("a.yaml", strings.Replace(multi, "true", "on", 1))
 	until(t, d, "/api/v1/status", `"code": "wrong-type"`)
 	until(t, d, "/", "a.yaml:3:43")
@@ -256,7 +258,7 @@ func TestFailure_S25_NotReadyWithoutItsSource(t *testing.T) {
 func TestSyncRunsAFullPass(t *testing.T) {
 	w := newWorld(t)
 	d := w.start()
-	until(t, d, "/api/v1/status", `"in-sync"`)
+	until(t, d, "/api/v1/status", `"state": "in-sync"`)
 	if err := w.clouds.Patch(emulator.World{Domains: []emulator.Domain{
 		{Name: "live.example.com", Type: "vhost", MultiStream: "off"}, {Name: "push.example.com", Type: "publish", Main: "live.example.com"},
 	}}); err != nil {
@@ -323,7 +325,7 @@ func TestFailure_C20_PageEscapesWhatManifestsSay(t *testing.T) {
 func TestFailure_P07_ReloadKeepsTheOldConfig(t *testing.T) {
 	w := newWorld(t)
 	d := w.start()
-	until(t, d, "/api/v1/status", `"in-sync"`)
+	until(t, d, "/api/v1/status", `"state": "in-sync"`)
 	until(t, d, "/metrics", "\nweir_ready 1\n")
 	until(t, d, "/metrics", "\nweir_config_last_reload_successful 1\n")
 	w.fail = errors.New("weir.yaml:3:1: no")

@@ -27,11 +27,11 @@ type ObservationsHead struct {
 
 // observations streams what was last seen of each resource, of those of one
 // account with ?account=.
-func (d *Daemon) observations(w http.ResponseWriter, req *http.Request) {
+func (d *Daemon) observations(w http.ResponseWriter, _ *http.Request, q *query) {
 	l := d.loop()
 	w.Header().Set("Content-Type", "application/json")
 	head := ObservationsHead{ObservationsFormat, d.opts.Version, time.Now(), l.identity}
-	_ = writeObservations(w, head, l.Observations(req.URL.Query().Get("account"))) // one who is gone
+	_ = writeObservations(w, head, l.Observations(q.text("account"))) // one who is gone
 }
 
 func writeObservations(w io.Writer, head ObservationsHead, all iter.Seq[resource.Observation]) error {

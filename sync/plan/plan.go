@@ -180,6 +180,18 @@ func (p *Plan) Due() iter.Seq[Change] {
 	}
 }
 
+// Actions yields the changes that do something, or would if nothing kept them from
+// being made.
+func (p *Plan) Actions() iter.Seq[Change] {
+	return func(yield func(Change) bool) {
+		for _, c := range p.Changes { // what is calm has none
+			if c.Action != None && !yield(c) {
+				return
+			}
+		}
+	}
+}
+
 // HasDue reports whether anything is done now.
 func (p *Plan) HasDue() bool {
 	for range p.Due() {

@@ -19,6 +19,7 @@ type feed struct {
 	loaded      *source.Snapshot // newest that went through load
 	accepted    edition          // the newest without an error
 	force       edition          // the one in force: accepted, and put together with the other feeds'
+	forced      time.Time        // since when, in this process
 	problems    []manifest.Problem
 	clashes     []manifest.Problem // with what other feeds declare
 	documents   int

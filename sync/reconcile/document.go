@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -78,27 +79,58 @@ type CallDocument struct {
 
 // Document renders p. With all it holds unchanged resources too.
 func (r *Reconciler) Document(p *plan.Plan, all bool) (PlanDocument, error) {
+	doc := r.frame(p)
+	var err error
+	if all {
+		err = r.add(&doc, p.All())
+	} else {
+		err = r.add(&doc, p.Actions())
+	}
+	doc.Cost = r.Price(p)
+	doc.Reads = r.readsDocument()
+	return doc, err
+}
+
+// frame renders p but for its changes, their price and the reads.
+func (r *Reconciler) frame(p *plan.Plan) PlanDocument {
 	doc := PlanDocument{
 		Format: PlanFormat, Revision: p.Revision, Hash: p.Hash, Summary: p.Summary(),
 		Held: append([]plan.Hold{}, p.Held...), Changes: []ChangeDocument{}, Unreadable: []Unread{},
 		ID: p.ID, Declared: p.Declared, Consented: p.Consented, Cached: r.cached,
 	}
-	for c := range p.All() {
+	for _, c := range p.Changes { // of what is calm nothing was read, or all is well
 		if c.Unread || c.InDoubt {
 			doc.Unreadable = append(doc.Unreadable, unreadOf(c))
 		}
-		if c.Action == plan.None && !all {
-			continue
-		}
+	}
+	return doc
+}
+
+// add renders changes.
+func (r *Reconciler) add(doc *PlanDocument, changes iter.Seq[plan.Change]) error {
+	for c := range changes {
 		reqs, verify, err := r.calls(c)
 		if err != nil {
-			return doc, err
+			return err
 		}
 		doc.Changes = append(doc.Changes, changeDocument(c, reqs, verify))
 	}
-	doc.Cost = r.applier.Foresee(p).Bill()
-	doc.Reads = r.readsDocument()
-	return doc, nil
+	return nil
+}
+
+// Price returns what carrying out p costs now.
+func (r *Reconciler) Price(p *plan.Plan) call.Bill { return r.applier.Foresee(p).Bill() }
+
+// Page renders p with at most limit of its changes from offset on, all with 0, but
+// without their price, and returns how many there are.
+func (r *Reconciler) Page(p *plan.Plan, offset, limit int) (doc PlanDocument, total int, err error) {
+	all := slices.Collect(p.Actions())
+	part := all[min(offset, len(all)):]
+	if limit > 0 {
+		part = part[:min(limit, len(part))]
+	}
+	doc = r.frame(p)
+	return doc, len(all), r.add(&doc, slices.Values(part))
 }
 
 // calls returns the calls of a change that is due, addressed to its account.

@@ -116,6 +116,7 @@ func (i *inbox) keepPace(p *plan.Plan) time.Duration {
 // deliverResult leaves how a change ended. A pass comes soon; where the resource
 // has moved, at once, since the change is to be planned again.
 func (r *Reconciler) deliverResult(l *lane, res apply.Result) {
+	l.progress.add(res)
 	r.inbox.put(func(b *boxed) { b.results = append(b.results, outcome{l, res, time.Now()}) })
 	r.markSoon(settleSoon)
 	if res.Moved {

@@ -23,6 +23,7 @@ type lane struct {
 	let     bool                        // somebody has consented to its plan
 	// revisions are those that its plan was made for, by source.
 	revisions map[string]string
+	progress  *progress
 }
 
 // lot is what a pass makes of the changes of one account.
@@ -74,6 +75,7 @@ func (r *Reconciler) takeOut(l *lane, id resource.ID) bool {
 	}
 	delete(l.changes, id)
 	delete(r.under, id)
+	l.progress.total.Add(-1)
 	return true
 }
 
@@ -303,9 +305,11 @@ func (r *Reconciler) begin(ctx context.Context, account string, p *plan.Plan, of
 	for _, f := range r.feeds {
 		l.revisions[f.Name] = f.force.revision
 	}
+	r.follows(l, len(of.begin))
 	l.aside = r.applier.Aside(&part, apply.AsideOptions{
 		Changes: of.begin, Beside: r.unproven(account), Fresh: fresh, Seen: r.leave,
 		Done: func(res apply.Result) { r.deliverResult(l, res) }, Proven: r.MarkDirty,
+		Begins: func(f apply.Forecast) { l.progress.foreseen.Store(&f) },
 	})
 	for _, c := range of.begin {
 		l.changes[c.ID], r.under[c.ID] = c, l
@@ -398,6 +402,7 @@ func (r *Reconciler) overtake(res apply.Result, c plan.Change) {
 // ended takes over that a lane has ended.
 func (r *Reconciler) ended(l *lane, rep *apply.Report) {
 	r.lanes = slices.DeleteFunc(r.lanes, func(other *lane) bool { return other == l })
+	r.followed(l, rep)
 	attrs := []any{
 		"account", l.account, "revision", rep.Revision, "plan", rep.Plan, "seconds", rep.Took.Seconds(),
 		"applied", rep.Summary[apply.Done], "failed", rep.Summary[apply.Failed], "refused", rep.Summary[apply.Refused],

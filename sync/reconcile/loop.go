@@ -66,11 +66,15 @@ func (r *Reconciler) turn(ctx context.Context, asked bool) time.Duration {
 	if !asked && r.waiting.IsZero() && r.wakeUp(ctx) {
 		return r.sleep()
 	}
-	defer r.noteHeads(ctx, time.Now())
+	began := time.Now()
+	defer r.noteHeads(ctx, began)
 	if err := r.step(ctx); err != nil && ctx.Err() == nil {
 		r.opts.Logger.Error("pass failed", "error", err)
 		r.opts.Metrics.attempted(err)
-		r.publish(func(s *Status) { s.Ready, s.Error = false, err.Error() })
+		r.publish(func(s *Status) {
+			r.timeline.add(failedPass(began, err))
+			s.Ready, s.Error = false, err.Error()
+		})
 		return pauseAfterError
 	}
 	if !r.desired.ready {

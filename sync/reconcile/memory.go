@@ -66,7 +66,9 @@ func (r *Reconciler) remember(ctx context.Context) (memory, error) {
 	if err != nil {
 		return memory{}, fmt.Errorf("read what was last applied: %w", err)
 	}
+	r.recalling.Lock()
 	r.replica.follow(changes, func(id resource.ID) bool { return r.judge(id) != nil })
+	r.recalling.Unlock()
 	if changes.Whole {
 		r.ledger.Forget()
 	}

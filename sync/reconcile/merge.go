@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"strings"
+	"time"
 
 	"weir/sync/manifest"
 	"weir/sync/resource"
@@ -35,6 +36,9 @@ func (r *Reconciler) merge(ctx context.Context) {
 	next.ready, next.revision = true, strings.Join(revisions, ",")
 	for i, f := range r.feeds {
 		next.sources[f.Name] += 0
+		if f.forced.IsZero() || f.force.revision != editions[i].revision {
+			f.forced = time.Now()
+		}
 		f.force = editions[i]
 	}
 	next.note(r.desired)

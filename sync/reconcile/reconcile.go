@@ -105,18 +105,24 @@ type Reconciler struct {
 	undecided bool
 	state     Status
 	lastPlan  *plan.Plan
+	shown     Shown
+	changed   chan struct{} // closed when there is something else to show, and made anew
+	timeline  timeline
+	runs      []*progress // under way
 
 	// What follows belongs to the one goroutine that runs passes.
-	desired  declared
-	marks    marks // as the store had them when the pass began
-	replica  replica
-	ledger   plan.Ledger
-	seen     noted[resource.Observation]
-	met      map[resource.ID]bool      // touched since a pass was settled
-	wake     map[resource.ID]time.Time // when to read and judge again
-	failures map[resource.ID]failure
-	drifted  map[resource.ID]bool
-	fights   map[resource.ID]plan.Fight // as told
+	desired declared
+	marks   marks // as the store had them when the pass began
+	replica replica
+	// recalling guards replica where it is written, and where others read it.
+	recalling sync.Mutex
+	ledger    plan.Ledger
+	seen      noted[resource.Observation]
+	met       map[resource.ID]bool      // touched since a pass was settled
+	wake      map[resource.ID]time.Time // when to read and judge again
+	failures  map[resource.ID]failure
+	drifted   map[resource.ID]bool
+	fights    map[resource.ID]plan.Fight // as told
 	// own is what this process has made true or seen as declared, see plan.Input:
 	// with it two processes on one store know each other's writes from edits.
 	own      noted[resource.Spec]
@@ -128,6 +134,7 @@ type Reconciler struct {
 	aired    map[resource.ID]airing
 	gone     gone
 	lanes    []*lane                   // runs under way
+	began    bool                      // a run, since a pass was published
 	under    map[resource.ID]*lane     // which of them changes a resource
 	wrote    map[resource.ID]time.Time // when this process last did
 	unshown  unshown
@@ -184,7 +191,7 @@ func New(opts Options) (*Reconciler, error) {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	r := &Reconciler{
-		opts: opts, dirty: make(chan struct{}, 1), kinds: map[string]map[string]provider.Kind{},
+		opts: opts, dirty: make(chan struct{}, 1), changed: make(chan struct{}), kinds: map[string]map[string]provider.Kind{},
 		replica: newReplica(), seen: newNoted[resource.Observation](), met: map[resource.ID]bool{},
 		wake:     map[resource.ID]time.Time{},
 		failures: map[resource.ID]failure{}, drifted: map[resource.ID]bool{},

@@ -48,9 +48,11 @@ type sight struct {
 	known   bool      // seen is what the cloud held, and nothing was written since
 	written time.Time // what was read before does not count any more
 	changed time.Time // when weir wrote it, or its declaration was edited, last
-	drifted bool      // or put back before
-	group   *group
-	member  int // its place in it
+	// declared is when this process met its declaration as it is.
+	declared time.Time
+	drifted  bool // or put back before
+	group    *group
+	member   int // its place in it
 }
 
 // group is what one read serves.
@@ -180,12 +182,12 @@ func (s *sights) take(sub subject, kinds map[string]map[string]provider.Kind, no
 	one := s.at[sub.res.ID]
 	switch {
 	case one == nil:
-		one = &sight{id: sub.res.ID, res: sub.res, seen: sub.seen, known: !sub.seen.At.IsZero(), place: len(s.all)}
+		one = &sight{id: sub.res.ID, res: sub.res, seen: sub.seen, known: !sub.seen.At.IsZero(), place: len(s.all), declared: now}
 		s.at[sub.res.ID], s.all = one, append(s.all, one)
 		s.join(one, kinds)
 	case one.res.Spec != sub.res.Spec:
 		s.part(one)
-		one.res, one.changed = sub.res, now
+		one.res, one.changed, one.declared = sub.res, now, now
 		s.join(one, kinds)
 	}
 	if sub.drifted != one.drifted || sub.written.After(one.changed) {

@@ -155,6 +155,7 @@ func (r *Reconciler) publish(set func(*Status)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	set(&r.state)
+	r.tellChanged()
 }
 
 type passTimes struct {
@@ -175,11 +176,12 @@ func (r *Reconciler) finish(p *plan.Plan, m memory, began time.Time, err error) 
 	former := r.lastPlan
 	r.tellFights(p, former)
 	pass := PassStatus{Started: t.began, Seconds: time.Since(t.began).Seconds(), Full: t.full}
-	failures, underWay := r.failureList(rep), r.underWay()
+	failures, underWay, shown := r.failureList(rep), r.underWay(), r.showing(p)
 	if rep != nil {
 		pass.Results = rep.Summary
 	}
 	r.publish(func(s *Status) {
+		r.timeline.add(passOf(p, *s, t, r.began, err))
 		s.Passes++
 		s.Revision, s.LastPass, s.Counts = p.Revision, pass, counts
 		s.Plan = PlanStatus{Hash: p.Hash, Held: p.Held, Summary: p.Summary()}
@@ -195,8 +197,9 @@ func (r *Reconciler) finish(p *plan.Plan, m memory, began time.Time, err error) 
 			s.LastFull = r.scan.finish
 		}
 		s.Ready = !s.LastFull.IsZero() && err == nil
-		r.lastPlan = p
+		r.lastPlan, r.shown = p, shown
 	})
+	r.began = false
 	r.follow(p, former, time.Now())
 	r.logPass(p, rep, t)
 	r.tellPass(p, rep, m)

@@ -6,9 +6,11 @@ package view
 import (
 	"time"
 
+	"weir/sync/manifest"
 	"weir/sync/plan"
 	"weir/sync/reconcile"
 	"weir/sync/resource"
+	"weir/sync/source"
 	"weir/sync/state"
 )
 
@@ -36,30 +38,28 @@ type Overview struct {
 // revision.
 type Source struct {
 	reconcile.SourceStatus
-	InForceCommit *Commit   `json:"inForceCommit,omitempty"` // nil for a directory
+	InForceCommit *Commit   `json:"inForceCommit,omitempty"` // nil for a directory, and where it is not known
 	InForceSince  time.Time `json:"inForceSince,omitzero"`   // when this process took it over
 	NewestCommit  *Commit   `json:"newestCommit,omitempty"`  // where it is another than the one in force
-	Problems      []Problem `json:"problemsAt"`
+	Problems      []Problem `json:"problemsAt"`              // the first ones
 }
 
 // Commit is a revision of a repository as people know it.
-type Commit struct {
-	Hash    string    `json:"hash"`
-	Author  string    `json:"author"`
-	When    time.Time `json:"when"`
-	Subject string    `json:"subject"`
+type Commit = source.Commit
+
+// SourceProblems is what stands against the newest revision of a source.
+type SourceProblems struct {
+	Source   string    `json:"source"`
+	Revision string    `json:"revision"`
+	InForce  string    `json:"inForce"`
+	Total    int       `json:"total"`
+	Problems []Problem `json:"problems"` // the first ones
 }
 
 // Problem is a problem of a manifest with the lines round its place.
 type Problem struct {
-	File     string `json:"file"`
-	Line     int    `json:"line"`
-	Column   int    `json:"column"`
-	Path     string `json:"path"`
-	Code     string `json:"code"`
-	Message  string `json:"message"`
-	Severity string `json:"severity"`
-	Excerpt  []Line `json:"excerpt"` // empty where the text is not known
+	manifest.Problem
+	Excerpt []Line `json:"excerpt"` // empty where the text is not known
 }
 
 // Line is a line of a file.
@@ -78,21 +78,14 @@ type Gauge struct {
 	Throttled uint64  `json:"throttled"` // calls that the cloud refused, since the start
 }
 
-// Pass is one pass, or one run of changes, on the timeline.
-type Pass struct {
-	Started  time.Time      `json:"started"`
-	Seconds  float64        `json:"seconds"`
-	Kind     string         `json:"kind"` // "full", "pass" or "run"
-	Account  string         `json:"account,omitempty"`
-	Revision string         `json:"revision"`
-	Results  map[string]int `json:"results,omitempty"` // by apply.Outcome
-	Error    string         `json:"error,omitempty"`
-}
+// Pass is what the timeline is made of.
+type Pass = reconcile.Pass
 
 // Run is how far carrying out the current plan is.
 type Run struct {
 	Done     int       `json:"done"`
 	Total    int       `json:"total"`
+	Failed   int       `json:"failed"` // of those that are done
 	Began    time.Time `json:"began"`
 	Foreseen float64   `json:"foreseen"` // seconds in all
 	Left     float64   `json:"left"`     // seconds
@@ -124,7 +117,8 @@ type Row struct {
 	Withheld string            `json:"withheld,omitempty"`
 	Origin   resource.Origin   `json:"origin"`
 	Labels   map[string]string `json:"labels,omitempty"`
-	Read     time.Time         `json:"read,omitzero"` // when it was last observed
+	Read     time.Time         `json:"read,omitzero"`      // when it was last observed, as the plan has it
+	UnderWay bool              `json:"underWay,omitempty"` // is being changed now
 }
 
 // Resource is all that is known of one resource.
@@ -147,7 +141,12 @@ type Side struct {
 	Exists   bool      `json:"exists"`
 	At       time.Time `json:"at,omitzero"` // edited, applied or read then
 	Revision string    `json:"revision,omitempty"`
-	Why      string    `json:"why,omitempty"` // where it is not known
+	Why      string    `json:"why,omitempty"` // where it is not known, or does not exist
+	// Confirmed says of what was applied that a read has shown it since.
+	Confirmed bool `json:"confirmed,omitempty"`
+	// Live and Epoch say of what was observed that it is on air, and since when.
+	Live  bool   `json:"live,omitempty"`
+	Epoch string `json:"epoch,omitempty"`
 }
 
 // Field is one field of a resource on its three sides; nil where a side has none.

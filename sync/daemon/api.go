@@ -1,0 +1,168 @@
+package daemon
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"weir/sync/daemon/view"
+	"weir/sync/resource"
+	"weir/sync/state"
+)
+
+// The sizes of what a page of the API holds.
+const (
+	pageDefault    = 100
+	pageMost       = 1000
+	journalDefault = 50
+	journalMost    = 500
+	offsetMost     = 1<<31 - 1
+)
+
+// route is one operation of the API. Handle is given the parameters that it names.
+type route struct {
+	method, path string
+	params       []string
+	handle       func(w http.ResponseWriter, r *http.Request, q *query)
+}
+
+// api lists what is below /api/v1.
+func (d *Daemon) api() []route {
+	return []route{
+		{"GET", "/api/v1/status", nil, d.status},
+		{"GET", "/api/v1/resources", listParams(), d.resources},
+		{"GET", "/api/v1/resources/{account}/{kind}/{key...}", nil, d.resource},
+		{"GET", "/api/v1/plan", []string{"offset", "limit"}, d.plan},
+		{"GET", "/api/v1/passes", nil, d.passes},
+		{"GET", "/api/v1/problems", nil, d.problems},
+		{"GET", "/api/v1/quota", nil, d.quota},
+		{"GET", "/api/v1/journal", []string{"resource", "account", "plan", "below", "limit"}, d.journal},
+		{"GET", "/api/v1/observations", []string{"account"}, d.observations},
+		{"POST", "/api/v1/sync", nil, d.sync},
+	}
+}
+
+func listParams() []string {
+	return []string{"account", "kind", "state", "source", "label", "q", "offset", "limit"}
+}
+
+// addAPI lets mux serve the API. What is asked for in another way than it is known
+// is refused.
+func (d *Daemon) addAPI(mux *http.ServeMux) {
+	methods := map[string][]string{}
+	for _, r := range d.api() {
+		methods[r.path] = append(methods[r.path], r.method)
+		mux.HandleFunc(r.method+" "+r.path, func(w http.ResponseWriter, req *http.Request) {
+			q := readQuery(req, r.params)
+			if q.err != nil {
+				refuse(w, http.StatusBadRequest, q.err.Error())
+				return
+			}
+			r.handle(w, req, q)
+		})
+	}
+	for path, known := range methods {
+		if slices.Contains(known, http.MethodGet) {
+			known = append(known, http.MethodHead)
+		}
+		allow := strings.Join(known, ", ")
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Allow", allow)
+			refuse(w, http.StatusMethodNotAllowed, "allowed is "+allow)
+		})
+	}
+	mux.HandleFunc(apiPrefix, missing)
+}
+
+func (d *Daemon) viewer() *view.Viewer { return d.loop().viewer }
+
+func (d *Daemon) status(w http.ResponseWriter, r *http.Request, _ *query) {
+	answer(w, http.StatusOK, d.viewer().Overview(r.Context()))
+}
+
+// resources lists a page of resources.
+func (d *Daemon) resources(w http.ResponseWriter, _ *http.Request, q *query) {
+	sel := view.Query{
+		Account: q.text("account"), Kind: q.text("kind"), Source: q.text("source"), Text: q.text("q"),
+		State: choice(q, "state", view.States()), Label: q.text("label"),
+		Offset: q.number("offset", 0, 0, offsetMost), Limit: q.number("limit", pageDefault, 1, pageMost),
+	}
+	if key, _, ok := strings.Cut(sel.Label, "="); sel.Label != "" && (!ok || key == "") {
+		q.fail(`parameter "label": want key=value`)
+	}
+	if q.err != nil {
+		refuse(w, http.StatusBadRequest, q.err.Error())
+		return
+	}
+	answer(w, http.StatusOK, d.viewer().List(sel))
+}
+
+// resource tells all of one resource.
+func (d *Daemon) resource(w http.ResponseWriter, r *http.Request, _ *query) {
+	id := resource.ID{Account: r.PathValue("account"), Kind: r.PathValue("kind"), Key: r.PathValue("key")}
+	v := d.viewer()
+	res, ok, err := v.Resource(r.Context(), id)
+	switch {
+	case err != nil:
+		refuse(w, http.StatusServiceUnavailable, "the journal cannot be read: "+err.Error())
+	case !ok:
+		refuse(w, http.StatusNotFound, "weir knows no resource "+id.String(), v.Near(id.String())...)
+	default:
+		answer(w, http.StatusOK, res)
+	}
+}
+
+// plan tells what is due, all of it or a page.
+func (d *Daemon) plan(w http.ResponseWriter, _ *http.Request, q *query) {
+	offset, limit := q.number("offset", 0, 0, offsetMost), q.number("limit", 0, 1, pageMost)
+	if q.err != nil {
+		refuse(w, http.StatusBadRequest, q.err.Error())
+		return
+	}
+	p, ok, err := d.viewer().Plan(offset, limit)
+	switch {
+	case err != nil:
+		refuse(w, http.StatusInternalServerError, err.Error())
+	case !ok:
+		w.Header().Set("Retry-After", "1")
+		refuse(w, http.StatusServiceUnavailable, "no plan yet")
+	default:
+		answer(w, http.StatusOK, p)
+	}
+}
+
+func (d *Daemon) passes(w http.ResponseWriter, _ *http.Request, _ *query) {
+	answer(w, http.StatusOK, map[string]any{"passes": d.viewer().Passes()})
+}
+
+func (d *Daemon) problems(w http.ResponseWriter, _ *http.Request, _ *query) {
+	answer(w, http.StatusOK, map[string]any{"sources": d.viewer().Problems()})
+}
+
+func (d *Daemon) quota(w http.ResponseWriter, _ *http.Request, _ *query) {
+	answer(w, http.StatusOK, map[string]any{"quota": d.viewer().Quota()})
+}
+
+// journal tells which calls were made, the newest first.
+func (d *Daemon) journal(w http.ResponseWriter, r *http.Request, q *query) {
+	sel := state.Query{
+		Resource: q.text("resource"), Account: q.text("account"), Plan: q.text("plan"),
+		Below: int64(q.number("below", 0, 1, 1<<62)), Limit: q.number("limit", journalDefault, 1, journalMost),
+	}
+	if q.err != nil {
+		refuse(w, http.StatusBadRequest, q.err.Error())
+		return
+	}
+	entries, err := d.viewer().Journal(r.Context(), sel)
+	if err != nil {
+		refuse(w, http.StatusServiceUnavailable, "the journal cannot be read: "+err.Error())
+		return
+	}
+	answer(w, http.StatusOK, map[string]any{"entries": entries})
+}
+
+// sync asks for a full pass; its answer says only that it was asked for.
+func (d *Daemon) sync(w http.ResponseWriter, _ *http.Request, _ *query) {
+	d.reconciler().MarkFull()
+	answer(w, http.StatusAccepted, map[string]bool{"accepted": true})
+}

@@ -1,0 +1,134 @@
+package view
+
+import (
+	"context"
+	"time"
+
+	"weir/sync/call"
+	"weir/sync/plan"
+	"weir/sync/reconcile"
+	"weir/sync/resource"
+	"weir/sync/state"
+)
+
+// Options says what a Viewer looks at. Loop and Store are required.
+type Options struct {
+	Loop     *reconcile.Reconciler
+	Store    state.Store
+	Limiters call.Limiters // must not be changed; nil where no quota is shown
+	Version  string
+}
+
+// Viewer shows one reconciler. Its methods may be called from several goroutines,
+// and wait for no cloud.
+type Viewer struct {
+	Options
+
+	commits commits
+	bills   bills
+}
+
+// New returns a Viewer.
+func New(o Options) *Viewer { return &Viewer{Options: o} }
+
+// States lists every State, in the order in which they are shown.
+func States() []State {
+	var out []State
+	for _, s := range plan.States() {
+		out = append(out, State(s))
+	}
+	return append(out, Failed)
+}
+
+// Overview returns the state of everything.
+func (v *Viewer) Overview(ctx context.Context) Overview {
+	s, shown := v.Loop.Status(), v.Loop.Shown()
+	o := Overview{
+		Version: v.Version, Now: time.Now().UTC(), Status: s, States: map[State]int{},
+		Sources: v.sources(ctx), Quota: v.quota(), Passes: v.Passes(), Run: v.run(),
+	}
+	for _, state := range States() {
+		o.States[state] = 0
+	}
+	for _, c := range s.Counts {
+		o.States[State(c.State)] += c.Count
+		o.Total += c.Count
+	}
+	for state, n := range shown.Failing {
+		o.States[State(state)] -= n
+		o.States[Failed] += n
+	}
+	return o
+}
+
+// Passes returns what was done lately, the newest first.
+func (v *Viewer) Passes() []Pass { return v.Loop.Timeline() }
+
+// run returns how far all is that is being made, nil where nothing is.
+func (v *Viewer) run() *Run {
+	var out *Run
+	now := time.Now()
+	for _, r := range v.Loop.Runs() {
+		if out == nil {
+			out = &Run{Began: r.Began.UTC()}
+		}
+		out.Done += r.Done
+		out.Total += r.Total
+		out.Failed += r.Failed
+		if r.Foreseen != nil {
+			ends := r.Began.Add(r.Foreseen.Took).Sub(out.Began)
+			out.Foreseen = max(out.Foreseen, ends.Seconds())
+			out.Left = max(out.Left, r.Left(now).Seconds())
+		}
+	}
+	return out
+}
+
+// stateOf returns what is shown as the state of the resource of c.
+func stateOf(c plan.Change, s reconcile.Shown) State {
+	if _, failed := s.Failures[c.ID]; failed {
+		return Failed
+	}
+	return State(c.State)
+}
+
+func rowOf(c plan.Change, s reconcile.Shown) Row {
+	row := Row{
+		ID: c.ID.String(), State: stateOf(c, s), Action: c.Action, Reason: c.Reason,
+		Note: c.Note, Withheld: c.Withheld, Origin: c.Origin, Labels: c.Labels, Read: c.Read, UnderWay: c.UnderWay,
+	}
+	if f, failed := s.Failures[c.ID]; failed {
+		row.Note = f.Error
+	}
+	return row
+}
+
+// journalShown is how much of a resource's journal is in its detail.
+const journalShown = 20
+
+// Resource returns all that is known of a resource, and whether there is such a
+// one. A journal that cannot be read is an error.
+func (v *Viewer) Resource(ctx context.Context, id resource.ID) (Resource, bool, error) {
+	d, ok := v.Loop.Detail(id)
+	if !ok {
+		return Resource{}, false, nil
+	}
+	out := Resource{
+		Row: rowOf(d.Change, v.Loop.Shown()), OnAir: d.Change.OnAir, Acts: append([]resource.Act{}, d.Acts...),
+	}
+	if d.Failure != nil {
+		out.Failure, out.NextTry = d.Failure.Error, d.Failure.Retries
+	}
+	v.locate(ctx, &out, d)
+	out.Desired, out.Applied, out.Observed = v.desired(ctx, d, out.Origin), applied(d), observed(d)
+	out.Fields = fieldsOf(d)
+	var err error
+	out.Journal, err = v.Journal(ctx, state.Query{Resource: id.String(), Limit: journalShown})
+	return out, true, err
+}
+
+// Journal returns entries of the journal.
+func (v *Viewer) Journal(ctx context.Context, q state.Query) ([]state.Entry, error) {
+	list, err := v.Store.Journal(ctx, q)
+	return append([]state.Entry{}, list...), err
+}

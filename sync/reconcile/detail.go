@@ -1,0 +1,81 @@
+package reconcile
+
+import (
+	"slices"
+	"time"
+
+	"weir/sync/plan"
+	"weir/sync/resource"
+)
+
+// Detail is all that the loop knows of one resource.
+type Detail struct {
+	Change   plan.Change        // as the newest plan has it
+	Declared *resource.Resource // in normal form; nil where nothing declares it
+	// Since is when this process met what is declared, zero where the first pass
+	// after it has not ended.
+	Since time.Time
+	// Revision is the one of its source that is in force.
+	Revision string
+	Seen     resource.Observation
+	Known    bool           // Seen is what the cloud held, and nothing was written since
+	Acts     []resource.Act // ordered by name
+	Failure  *Failure       // of a change that is still due
+	Look     *Unread        // why nothing is known of it
+}
+
+// Detail returns what is known of a resource, and whether the newest plan speaks
+// of it.
+func (r *Reconciler) Detail(id resource.ID) (Detail, bool) {
+	shown, declared, revision := r.detailOf(id)
+	if shown.Plan == nil {
+		return Detail{}, false
+	}
+	c, ok := shown.Plan.Find(id)
+	if !ok {
+		return Detail{}, false
+	}
+	d := Detail{Change: c, Declared: declared, Revision: revision(c.Origin.Source), Acts: r.actsOf(id)}
+	d.Seen, d.Known, d.Since = r.sights.of(id)
+	if f, failed := shown.Failures[id]; failed {
+		d.Failure = &f
+	}
+	if c.Unread || c.InDoubt {
+		why := unreadOf(c)
+		d.Look = &why
+	}
+	return d, true
+}
+
+func (r *Reconciler) detailOf(id resource.ID) (Shown, *resource.Resource, func(source string) string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var declared *resource.Resource
+	if res, ok := r.desired.set.Get(id); ok {
+		declared = &res
+	}
+	force := map[string]string{}
+	for _, f := range r.feeds {
+		force[f.Name] = f.force.revision
+	}
+	return r.shown, declared, func(source string) string { return force[source] }
+}
+
+// actsOf returns the acts of a resource as the last pass had them.
+func (r *Reconciler) actsOf(id resource.ID) []resource.Act {
+	r.recalling.Lock()
+	defer r.recalling.Unlock()
+	return slices.Clone(r.replica.acts.of[id])
+}
+
+// of returns what was last seen of a resource, whether that counts, and since when
+// its declaration is known.
+func (s *sights) of(id resource.ID) (seen resource.Observation, known bool, since time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one := s.at[id]
+	if one == nil {
+		return resource.Observation{ID: id}, false, time.Time{}
+	}
+	return one.seen, one.known, one.declared
+}

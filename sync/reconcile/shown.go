@@ -1,0 +1,52 @@
+package reconcile
+
+import (
+	"weir/sync/plan"
+	"weir/sync/resource"
+)
+
+// Shown is the newest plan and what failed of it: what a reader shows of every
+// resource. It is a value that no pass changes any more.
+type Shown struct {
+	Plan *plan.Plan // nil before the first
+	// Failures are those of changes that are still due, by resource: tried again, or
+	// about to be.
+	Failures map[resource.ID]Failure
+	// Failing counts them by what the plan calls the state of their resource.
+	Failing map[plan.State]int
+}
+
+// Shown returns what the last pass left.
+func (r *Reconciler) Shown() Shown {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.shown
+}
+
+// Changed returns a channel that is closed when there is something else to show.
+// Whoever asks for it before looking misses nothing.
+func (r *Reconciler) Changed() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changed
+}
+
+// tellChanged wakes those who show what there is. The caller holds r.mu.
+func (r *Reconciler) tellChanged() {
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// showing returns what is to be shown of p.
+func (r *Reconciler) showing(p *plan.Plan) Shown {
+	s := Shown{Plan: p, Failures: map[resource.ID]Failure{}, Failing: map[plan.State]int{}}
+	for id, f := range r.failures {
+		c, known := p.Find(id)
+		if !known || !c.Due() || f.spec != c.After {
+			continue
+		}
+		s.Failures[id] = Failure{ID: id.String(), Code: f.code, Error: f.why, Retries: f.until}
+		s.Failing[c.State]++
+	}
+	return s
+}
