@@ -7,13 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"weir/sync/apply"
+	"weir/sync/call"
 	"weir/sync/reconcile"
 )
 
@@ -171,24 +174,37 @@ func (a *app) printReport(rep *apply.Report) error {
 	if a.output == "json" {
 		return a.printJSON(reconcile.Report(rep))
 	}
-	return a.print(func(w io.Writer) { printResults(w, rep, style(a.colored(a.out))) })
+	return a.print(func(w io.Writer) { printResults(w, rep, a.style()) })
 }
 
-// printResults writes what did not work, and how much did.
+// outcomeColors are those of what was not done.
+var outcomeColors = map[apply.Outcome]string{
+	apply.Failed: red, apply.Refused: red, apply.Waiting: cyan, apply.Withheld: yellow,
+}
+
+// printResults writes what did not work and what to read of it, and how much did.
 func printResults(w io.Writer, rep *apply.Report, s style) {
-	for _, r := range rep.Results {
-		if r.Outcome != apply.Done {
-			fmt.Fprintf(w, "  %s %s: %s\n", s.paint(red, string(r.Outcome)), r.ID, r.Error)
-		}
-	}
+	var codes []string
 	calls := 0
 	for _, r := range rep.Results {
 		calls += len(r.Calls)
+		if r.Outcome == apply.Done {
+			continue
+		}
+		s.line(w, 6, cell{"  ", ""}, cell{string(r.Outcome), outcomeColors[r.Outcome]},
+			cell{" " + visible(r.ID.String()+": "+r.Error, math.MaxInt, ""), ""})
+		if _, known := call.Explain(r.Code); known && r.Outcome == apply.Failed {
+			codes = append(codes, "weir explain "+string(r.Code))
+		}
+	}
+	if slices.Sort(codes); len(codes) > 0 {
+		s.line(w, 2, cell{"What to do: " + strings.Join(slices.Compact(codes), ", "), dim})
 	}
 	n := rep.Summary
-	fmt.Fprintf(w, "%s %d applied, %d failed, %d waiting, %d withheld, %d refused; %s in %s%s.\n", s.paint(bold, "Done:"),
-		n[apply.Done], n[apply.Failed], n[apply.Waiting], n[apply.Withheld], n[apply.Refused],
-		plural(calls, "write"), tookText(rep.Took), foreseenText(rep))
+	s.line(w, 6, cell{"Done: ", bold}, counted(n[apply.Done], "applied, ", green), counted(n[apply.Failed], "failed, ", red),
+		counted(n[apply.Waiting], "waiting, ", cyan), counted(n[apply.Withheld], "withheld, ", yellow),
+		counted(n[apply.Refused], "refused; ", red),
+		cell{fmt.Sprintf("%s in %s%s.", plural(calls, "write"), tookText(rep.Took), foreseenText(rep)), ""})
 }
 
 // tookText writes a time as precisely as it matters.

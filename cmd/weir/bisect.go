@@ -68,7 +68,7 @@ func (a *app) tellBisect(f blame.Finding) error {
 			blame.Finding
 		}{bisectFormat, f})
 	} else {
-		err = a.print(func(w io.Writer) { printBisect(w, f, style(a.colored(a.out))) })
+		err = a.print(func(w io.Writer) { printBisect(w, f, a.style()) })
 	}
 	if err == nil && !f.Found {
 		return exitError(exitFailed)
@@ -77,7 +77,7 @@ func (a *app) tellBisect(f blame.Finding) error {
 }
 
 func printBisect(w io.Writer, f blame.Finding, s style) {
-	value := plainValue(f.Value)
+	value := valueText(f.Value)
 	fmt.Fprintf(w, "%s  %s = %s\n", s.paint(bold, visible(f.ID, 300, "")), visible(f.Field, 100, ""), value)
 	line := func(what, text string) { fmt.Fprintf(w, "  %-13s %s\n", what, text) }
 	if f.Set != nil {

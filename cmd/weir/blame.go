@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -61,7 +60,7 @@ func (a *app) blame(ctx context.Context, name string, observe bool) error {
 			blame.Answer
 		}{blameFormat, answer})
 	}
-	return a.print(func(w io.Writer) { printBlame(w, answer, style(a.colored(a.out))) })
+	return a.print(func(w io.Writer) { printBlame(w, answer, a.style()) })
 }
 
 func printBlame(w io.Writer, a blame.Answer, s style) {
@@ -82,14 +81,13 @@ func printBlame(w io.Writer, a blame.Answer, s style) {
 		return
 	}
 	fmt.Fprintln(w)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "FIELD\tVALUE\tLINE\tCOMMIT\tAUTHOR\tMADE TRUE BY")
+	t := table{head: []string{"FIELD", "VALUE", "LINE", "COMMIT", "AUTHOR", "MADE TRUE BY"}}
 	for _, f := range a.Fields {
 		commit, author := setText(f.Set)
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n",
-			visible(f.Path, 100, ""), heldText(f, a.Origin.File != ""), placeText(f, a.Origin), commit, author, madeText(f))
+		t.row(cell{visible(f.Path, 100, ""), ""}, cell{heldText(f, a.Origin.File != ""), ""},
+			cell{placeText(f, a.Origin), ""}, cell{commit, yellow}, cell{author, ""}, cell{madeText(f), dim})
 	}
-	_ = t.Flush()
+	t.write(w, s)
 }
 
 // stateText says in words how far a resource is what is declared.
@@ -126,11 +124,8 @@ func heldText(f blame.Field, declared bool) string {
 	if v == nil {
 		return "none"
 	}
-	return plainValue(v)
+	return valueText(v)
 }
-
-// plainValue writes a value on one line, with what is not seen escaped.
-func plainValue(v any) string { return visible(valueText(v), 2*valueWidth, "") }
 
 // placeText says where a field is written; a file that is the document's goes
 // without saying.
@@ -166,13 +161,13 @@ func madeText(f blame.Field) string {
 	if f.Call != nil {
 		parts[0] = callLine(f.Call)
 	}
-	if f.Applied != nil && f.Call == nil && plainValue(f.Applied) != plainValue(f.Desired) {
-		parts = append(parts, "last applied: "+plainValue(f.Applied))
+	if f.Applied != nil && f.Call == nil && valueText(f.Applied) != valueText(f.Desired) {
+		parts = append(parts, "last applied: "+valueText(f.Applied))
 	}
 	if f.Differs {
 		text := "none"
 		if f.Observed != nil {
-			text = plainValue(f.Observed)
+			text = valueText(f.Observed)
 		}
 		parts = append(parts, "the cloud has: "+text)
 	}

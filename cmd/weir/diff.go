@@ -141,18 +141,14 @@ const unreadableShown = 20
 // could not: a plan that does not know is no success.
 func (a *app) printUnreadable(doc reconcile.PlanDocument) bool {
 	for i, u := range doc.Unreadable {
-		if a.reviewed() {
-			break // is in what was printed
+		if a.reviewed() || a.output == "text" && terminal(a.out) > 0 {
+			break // is in what was printed, before whoever looks
 		}
 		if i == unreadableShown {
 			fmt.Fprintf(a.errs, "and %d more\n", len(doc.Unreadable)-i)
 			break
 		}
-		what := "cannot read"
-		if u.InDoubt {
-			what = "in doubt"
-		}
-		fmt.Fprintf(a.errs, "%s %s: %s\n", what, u.ID, u.Why)
+		fmt.Fprintf(a.errs, "%s %s: %s\n", unreadWord(u), u.ID, u.Why)
 	}
 	return len(doc.Unreadable) > 0
 }
@@ -161,7 +157,7 @@ func (a *app) printDocument(doc reconcile.PlanDocument) error {
 	if a.output == "json" {
 		return a.printJSON(doc)
 	}
-	return a.print(func(w io.Writer) { printPlan(w, doc, style(a.colored(a.out))) })
+	return a.print(func(w io.Writer) { printPlan(w, doc, a.style()) })
 }
 
 func savePlan(path string, doc reconcile.PlanDocument) error {

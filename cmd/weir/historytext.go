@@ -7,7 +7,6 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"weir/sync/resource"
 	"weir/sync/state"
@@ -15,9 +14,9 @@ import (
 
 // The bytes to which what a journal says is cut in a table.
 const (
-	historyID    = 200
-	historyWord  = 80
-	historyValue = 2 * valueWidth
+	historyID      = 200
+	historyWord    = 80
+	historyMessage = 240
 )
 
 // historyDocument is what `weir history --output json` prints.
@@ -53,7 +52,7 @@ func (a *app) showHistory(ctx context.Context, store state.Store, q state.Query,
 		fmt.Fprintln(a.errs, "no call matches")
 		return nil
 	}
-	s := style(a.colored(a.out))
+	s := a.style()
 	if err := a.print(func(w io.Writer) { printHistory(w, entries, f.fields, s) }); err != nil {
 		return err
 	}
@@ -65,41 +64,17 @@ func (a *app) showHistory(ctx context.Context, store state.Store, q state.Query,
 
 // printHistory writes a table of calls.
 func printHistory(w io.Writer, entries []state.Entry, fields bool, s style) {
-	var head []cell
-	for _, name := range []string{"TIME", "RESOURCE", "OPERATION", "OUTCOME", "REQUEST ID", "BECAUSE OF"} {
-		head = append(head, cell{name, bold})
+	t := table{
+		head:  []string{"TIME", "RESOURCE", "OPERATION", "OUTCOME", "REQUEST ID", "BECAUSE OF"},
+		below: map[int]func(io.Writer){},
 	}
-	rows := [][]cell{head}
-	for _, e := range entries {
-		rows = append(rows, historyRow(e))
-	}
-	widths := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for i, c := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(c.text))
+	for i, e := range entries {
+		t.row(historyRow(e)...)
+		if fields {
+			t.below[i] = func(w io.Writer) { printChanged(w, e, s) }
 		}
 	}
-	for i, row := range rows {
-		printRow(w, row, widths, s)
-		if fields && i > 0 {
-			printChanged(w, entries[i-1], s)
-		}
-	}
-}
-
-// cell is a text of a table, and its colour.
-type cell struct{ text, color string }
-
-// printRow writes cells side by side; the last is as wide as it is.
-func printRow(w io.Writer, row []cell, widths []int, s style) {
-	var b strings.Builder
-	for i, c := range row {
-		b.WriteString(s.paint(c.color, c.text))
-		if i < len(row)-1 {
-			b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c.text)+2))
-		}
-	}
-	fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
+	t.write(w, s)
 }
 
 func historyRow(e state.Entry) []cell {
@@ -129,9 +104,7 @@ func outcomeText(o state.Outcome) (text, color string) {
 
 // becauseText says which line, of which commit and whom, a call was made for.
 func becauseText(e state.Entry) string {
-	o := e.Origin
-	o.File = visible(o.File, historyID, "")
-	text := originText(o)
+	text := originText(e.Origin)
 	if text == "" && e.Write {
 		text = "a line that is not known"
 	}
@@ -143,24 +116,11 @@ func becauseText(e state.Entry) string {
 
 // printChanged writes what a call changed, and what its cloud said.
 func printChanged(w io.Writer, e state.Entry, s style) {
-	for _, f := range e.Change.Fields() {
-		text := visible(f.Path, historyValue, "") + ": "
-		switch {
-		case f.Before == nil:
-			text += s.paint(green, valueOf(f.After))
-		case f.After == nil:
-			text += s.paint(red, valueOf(f.Before)) + " removed"
-		default:
-			text += s.paint(red, valueOf(f.Before)) + " → " + s.paint(green, valueOf(f.After))
-		}
-		fmt.Fprintf(w, "    %s\n", text)
-	}
+	(&planText{style: s, w: w}).fields(e.Change.Fields(), 4)
 	if e.Outcome.Message != "" {
-		fmt.Fprintf(w, "    %s\n", s.paint(dim, visible(e.Outcome.Message, 2*historyValue, "")))
+		s.line(w, 4, cell{"    ", ""}, cell{visible(e.Outcome.Message, historyMessage, ""), dim})
 	}
 }
-
-func valueOf(v any) string { return visible(valueText(v), historyValue, "") }
 
 // moment writes a time as the journal has it, to the second.
 func moment(t time.Time) string {

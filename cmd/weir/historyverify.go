@@ -25,7 +25,7 @@ func (a *app) verifyHistory(ctx context.Context, f historyFlags, args []string) 
 	if a.output == "json" {
 		err = a.printJSON(proof)
 	} else {
-		err = a.print(func(w io.Writer) { printProof(w, name, proof, style(a.colored(a.out))) })
+		err = a.print(func(w io.Writer) { printProof(w, name, proof, a.style()) })
 	}
 	if err == nil && !proof.Sound() {
 		return exitError(exitFailed)

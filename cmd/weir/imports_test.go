@@ -91,6 +91,7 @@ var homes = map[string][]string{
 	"github.com/hiddeco/sshsig":              {"sync/source/gitsource"},
 	"github.com/prometheus/client_golang":    {"cmd/weir", "sync/call", "sync/commitstatus", "sync/notify", "sync/reconcile", "sync/daemon", "sync/daemon/webhook"},
 	"github.com/prometheus/exporter-toolkit": {"cmd/weir", "sync/daemon"},
+	"github.com/rivo/uniseg":                 {"cmd/weir"},
 	"github.com/santhosh-tekuri/jsonschema":  {"schema"},
 	"github.com/skeema/knownhosts":           {"sync/source/gitsource"},
 	"github.com/spf13/cobra":                 {"cmd/weir"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -19,7 +20,7 @@ const (
 // originText says where something is declared and, where that is known, by
 // which commit and whom.
 func originText(o resource.Origin) string {
-	parts := []string{o.String()}
+	parts := []string{visible(o.String(), math.MaxInt, "")}
 	if o.Commit != "" {
 		parts = append(parts, strings.TrimSpace(commitText(o)+" "+authorText(o)))
 	}
@@ -41,6 +42,9 @@ func authorText(o resource.Origin) string {
 // shows as itself: what is not printed, or turns the writing round, is escaped,
 // and so is what stands in also.
 func visible(s string, most int, also string) string {
+	if len(s) <= most && isPlain(s) && !strings.ContainsAny(s, also) {
+		return s
+	}
 	var b strings.Builder
 	for _, r := range s {
 		part := string(r)
@@ -53,6 +57,16 @@ func visible(s string, most int, also string) string {
 		b.WriteString(part)
 	}
 	return b.String()
+}
+
+// isPlain reports whether s is of printable ASCII alone, as nearly all is.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // escaped writes r as a string of JSON may, with digits even where it has a

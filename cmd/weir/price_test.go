@@ -43,7 +43,7 @@ Price: 41 calls (40 writes, 1 read before a write), about 1m2s under the quotas;
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var b strings.Builder
-			printPrice(&b, tt.bill, false)
+			printPrice(&b, tt.bill, style{})
 			if want := strings.TrimPrefix(tt.want, "\n"); b.String() != want {
 				t.Errorf("got\n%s\nwant\n%s", b.String(), want)
 			}
@@ -66,7 +66,7 @@ func TestDone_SaysHowGoodTheForecastWas(t *testing.T) {
 		},
 	} {
 		var b strings.Builder
-		printResults(&b, rep, false)
+		printResults(&b, rep, style{})
 		if !strings.HasSuffix(b.String(), "; "+want+"\n") {
 			t.Errorf("got %s want ...%s", b.String(), want)
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"weir/sync/call"
@@ -21,16 +20,15 @@ func printPrice(w io.Writer, b call.Bill, s style) {
 	if len(b.Calls) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "%s %s\n", s.paint(bold, "Price:"), priceText(b))
+	s.line(w, 7, cell{"Price: ", bold}, cell{priceText(b), ""})
 	if b.Seconds < soon || len(b.Calls) == 1 {
 		return
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := table{indent: 2}
 	for _, p := range b.Calls {
-		fmt.Fprintf(table, "  %s\t%s\t%s\t%.3g a second\tthe last after %s\n",
-			p.Account, p.Operation, purposes(p), p.PerSecond, about(p.Seconds))
+		t.text(p.Account, p.Operation, purposes(p), fmt.Sprintf("%.3g a second", p.PerSecond), "the last after "+about(p.Seconds))
 	}
-	_ = table.Flush() // w says itself what is wrong with it
+	t.write(w, s)
 }
 
 // priceText says what a plan costs in quota, how long that takes and which

@@ -164,7 +164,7 @@ type undoDocument struct {
 // printUndo shows what would be done, in JSON only where nothing follows.
 func (a *app) printUndo(u *reconcile.Undo, doc reconcile.PlanDocument, only bool) error {
 	if a.output == "text" {
-		return a.print(func(w io.Writer) { printUndo(w, u, doc, style(a.colored(a.out))) })
+		return a.print(func(w io.Writer) { printUndo(w, u, doc, a.style()) })
 	}
 	if !only {
 		return nil

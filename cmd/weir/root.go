@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bytes"
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -86,12 +86,14 @@ func (a *app) format(known ...string) error {
 	return fmt.Errorf("--output %q: want %s", a.output, strings.Join(append([]string{"text", "json"}, known...), ", "))
 }
 
-// print writes a text at once, so that what cannot be written is an error.
+// printed is how many bytes of a text are written at a time.
+const printed = 64 << 10
+
+// print writes a text as it comes. What cannot be written is an error.
 func (a *app) print(text func(io.Writer)) error {
-	var b bytes.Buffer
-	text(&b)
-	_, err := a.out.Write(b.Bytes())
-	return err
+	w := bufio.NewWriterSize(a.out, printed)
+	text(w)
+	return w.Flush()
 }
 
 func (a *app) printJSON(v any) error {

@@ -56,7 +56,7 @@ func (a *app) status(ctx context.Context, address string) error {
 	if a.output == "json" {
 		err = a.printJSON(ans)
 	} else {
-		err = a.print(func(w io.Writer) { printStatus(w, ans, style(a.colored(a.out))) })
+		err = a.print(func(w io.Writer) { printStatus(w, ans, a.style()) })
 	}
 	if err == nil && !ans.Status.Ready {
 		return exitError(exitFailed)

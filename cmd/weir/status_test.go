@@ -23,7 +23,7 @@ func TestStatusHeadline(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
-			printStatus(&b, statusAnswer{Version: "v1", Status: tc.status}, false)
+			printStatus(&b, statusAnswer{Version: "v1", Status: tc.status}, style{})
 			if line, _, _ := strings.Cut(b.String(), "\n"); !strings.Contains(line, tc.want) {
 				t.Errorf("headline %q, want %q", line, tc.want)
 			}
@@ -36,7 +36,7 @@ func TestStatusOfTheScrub(t *testing.T) {
 	var b bytes.Buffer
 	printStatus(&b, statusAnswer{Status: reconcile.Status{Scrub: []reconcile.ScrubStatus{
 		{Account: "ali", Oldest: time.Now().Add(-90 * time.Second), Share: 0.2, Used: 0.1234, Cycle: 3700},
-	}}}, false)
+	}}}, style{})
 	want := "ali: oldest observation 1m30s ago; looking for drift took 12.3% of a read quota (20% at most), all once in 1h1m40s\n"
 	if !strings.Contains(b.String(), want) {
 		t.Errorf("status %q, want %q", b.String(), want)
@@ -54,7 +54,7 @@ func TestStatusOfTheLastLongPlan(t *testing.T) {
 	} {
 		last.Predicted.Ratio = ratio
 		var b bytes.Buffer
-		printStatus(&b, statusAnswer{Status: reconcile.Status{LastApply: &last}}, false)
+		printStatus(&b, statusAnswer{Status: reconcile.Status{LastApply: &last}}, style{})
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("status %q, want %q", b.String(), want)
 		}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"io"
+	"strings"
+)
+
+// gap is what stands between the columns of a table.
+const gap = 2
+
+// table is what is compared row by row.
+type table struct {
+	indent int
+	head   []string // "" for a table without one
+	rows   [][]cell
+	below  map[int]func(io.Writer) // what is written below a row, by its number
+}
+
+func (t *table) row(cells ...cell) { t.rows = append(t.rows, cells) }
+
+// text adds a row without colours.
+func (t *table) text(cells ...string) {
+	row := make([]cell, len(cells))
+	for i, c := range cells {
+		row[i].text = c
+	}
+	t.rows = append(t.rows, row)
+}
+
+// write lays the columns out side by side, or, on a terminal that is not wide
+// enough, each row as lines of its own with the columns' names before them.
+func (t *table) write(w io.Writer, s style) {
+	widths, total := t.widths()
+	if !s.fits(t.indent + total) {
+		t.writeTall(w, s)
+		return
+	}
+	if t.head != nil {
+		head := make([]cell, len(t.head))
+		for i, name := range t.head {
+			head[i] = cell{name, bold}
+		}
+		t.writeRow(w, head, widths, s)
+	}
+	for i, row := range t.rows {
+		t.writeRow(w, row, widths, s)
+		if below := t.below[i]; below != nil {
+			below(w)
+		}
+	}
+}
+
+// widths are those of the columns, of which the last ends where it ends, and of
+// all of them.
+func (t *table) widths() (widths []int, total int) {
+	for _, name := range t.head {
+		widths = append(widths, columns(name))
+	}
+	for _, row := range t.rows {
+		for i, c := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], columns(c.text))
+		}
+	}
+	for _, n := range widths {
+		total += n + gap
+	}
+	return widths, total - gap
+}
+
+func (t *table) writeRow(w io.Writer, row []cell, widths []int, s style) {
+	var b strings.Builder
+	b.WriteString(strings.Repeat(" ", t.indent))
+	last := len(row) - 1
+	for last > 0 && row[last].text == "" {
+		last--
+	}
+	for i, c := range row[:last+1] {
+		b.WriteString(s.paint(c.color, c.text))
+		if i < last {
+			b.WriteString(strings.Repeat(" ", widths[i]-columns(c.text)+gap))
+		}
+	}
+	b.WriteByte('\n')
+	_, _ = io.WriteString(w, b.String())
+}
+
+// writeTall writes each row as a block: its first column as its title.
+func (t *table) writeTall(w io.Writer, s style) {
+	names := 0
+	for _, name := range t.head {
+		names = max(names, columns(name))
+	}
+	indent := strings.Repeat(" ", t.indent)
+	for i, row := range t.rows {
+		for j, c := range row {
+			switch {
+			case c.text == "" || c.text == "-":
+			case t.head == nil && j > 0:
+				s.line(w, t.indent+4, cell{indent + "  ", ""}, c)
+			case t.head == nil || j == 0:
+				s.line(w, t.indent+2, cell{indent, ""}, cell{c.text, bold})
+			default:
+				s.line(w, t.indent+4, cell{indent + "  " + pad(strings.ToLower(t.head[j]), names) + "  ", dim}, c)
+			}
+		}
+		if below := t.below[i]; below != nil {
+			below(w)
+		}
+	}
+}
