@@ -38,6 +38,7 @@ func (d *Daemon) api() []route {
 		{"GET", "/api/v1/quota", nil, d.quota},
 		{"GET", "/api/v1/journal", []string{"resource", "account", "plan", "below", "limit"}, d.journal},
 		{"GET", "/api/v1/observations", []string{"account"}, d.observations},
+		{"GET", "/api/v1/events", nil, d.events},
 		{"POST", "/api/v1/sync", nil, d.sync},
 	}
 }
@@ -74,10 +75,8 @@ func (d *Daemon) addAPI(mux *http.ServeMux) {
 	mux.HandleFunc(apiPrefix, missing)
 }
 
-func (d *Daemon) viewer() *view.Viewer { return d.loop().viewer }
-
 func (d *Daemon) status(w http.ResponseWriter, r *http.Request, _ *query) {
-	answer(w, http.StatusOK, d.viewer().Overview(r.Context()))
+	answer(w, http.StatusOK, d.viewer.Load().Overview(r.Context()))
 }
 
 // resources lists a page of resources.
@@ -94,13 +93,13 @@ func (d *Daemon) resources(w http.ResponseWriter, _ *http.Request, q *query) {
 		refuse(w, http.StatusBadRequest, q.err.Error())
 		return
 	}
-	answer(w, http.StatusOK, d.viewer().List(sel))
+	answer(w, http.StatusOK, d.viewer.Load().List(sel))
 }
 
 // resource tells all of one resource.
 func (d *Daemon) resource(w http.ResponseWriter, r *http.Request, _ *query) {
 	id := resource.ID{Account: r.PathValue("account"), Kind: r.PathValue("kind"), Key: r.PathValue("key")}
-	v := d.viewer()
+	v := d.viewer.Load()
 	res, ok, err := v.Resource(r.Context(), id)
 	switch {
 	case err != nil:
@@ -119,7 +118,7 @@ func (d *Daemon) plan(w http.ResponseWriter, _ *http.Request, q *query) {
 		refuse(w, http.StatusBadRequest, q.err.Error())
 		return
 	}
-	p, ok, err := d.viewer().Plan(offset, limit)
+	p, ok, err := d.viewer.Load().Plan(offset, limit)
 	switch {
 	case err != nil:
 		refuse(w, http.StatusInternalServerError, err.Error())
@@ -132,15 +131,15 @@ func (d *Daemon) plan(w http.ResponseWriter, _ *http.Request, q *query) {
 }
 
 func (d *Daemon) passes(w http.ResponseWriter, _ *http.Request, _ *query) {
-	answer(w, http.StatusOK, map[string]any{"passes": d.viewer().Passes()})
+	answer(w, http.StatusOK, map[string]any{"passes": d.viewer.Load().Passes()})
 }
 
 func (d *Daemon) problems(w http.ResponseWriter, _ *http.Request, _ *query) {
-	answer(w, http.StatusOK, map[string]any{"sources": d.viewer().Problems()})
+	answer(w, http.StatusOK, map[string]any{"sources": d.viewer.Load().Problems()})
 }
 
 func (d *Daemon) quota(w http.ResponseWriter, _ *http.Request, _ *query) {
-	answer(w, http.StatusOK, map[string]any{"quota": d.viewer().Quota()})
+	answer(w, http.StatusOK, map[string]any{"quota": d.viewer.Load().Quota()})
 }
 
 // journal tells which calls were made, the newest first.
@@ -153,7 +152,7 @@ func (d *Daemon) journal(w http.ResponseWriter, r *http.Request, q *query) {
 		refuse(w, http.StatusBadRequest, q.err.Error())
 		return
 	}
-	entries, err := d.viewer().Journal(r.Context(), sel)
+	entries, err := d.viewer.Load().Journal(r.Context(), sel)
 	if err != nil {
 		refuse(w, http.StatusServiceUnavailable, "the journal cannot be read: "+err.Error())
 		return

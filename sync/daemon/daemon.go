@@ -68,6 +68,8 @@ type Daemon struct {
 	counted  *webhook.Metrics
 	metrics  *metrics
 	webhooks atomic.Pointer[webhook.Handler] // of current; a sender need not wait for a reload
+	viewer   atomic.Pointer[view.Viewer]     // of current; who looks need not wait for a reload either
+	hub      *hub
 	starts   *starts
 
 	mu      sync.Mutex // guards what a reload replaces
@@ -111,7 +113,7 @@ func New(ctx context.Context, opts Options) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Daemon{opts: opts, counted: counted, metrics: loads, starts: &starts{log: opts.Logger}}
+	d := &Daemon{opts: opts, counted: counted, metrics: loads, hub: newHub(), starts: &starts{log: opts.Logger}}
 	next, err := d.load(ctx)
 	if err != nil {
 		return nil, err
@@ -182,6 +184,8 @@ func (d *Daemon) make(ctx context.Context) (*loop, error) {
 func (d *Daemon) take(next *loop) {
 	d.current = next
 	d.webhooks.Store(next.webhooks)
+	d.viewer.Store(next.viewer)
+	d.hub.wake()
 }
 
 func (l *loop) closeAll() error {
@@ -228,6 +232,7 @@ func (d *Daemon) Start() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.current.start()
+	d.serving.Go(func() { d.hub.run(d.viewer.Load) })
 	d.serving.Go(func() {
 		if err := d.server.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
 			d.opts.Logger.Error("HTTP server ended", "error", err)
@@ -256,8 +261,10 @@ func (d *Daemon) Reload(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends the loop after what is in flight, then the server.
+// Stop ends the streams of those who look at once, the loop after what is in
+// flight, then the server.
 func (d *Daemon) Stop(ctx context.Context) error {
+	d.hub.close()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.current.halt()

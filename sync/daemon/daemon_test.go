@@ -52,9 +52,11 @@ type world struct {
 	mode     plan.Mode
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldIn(t, t.TempDir()) }
+
+func newWorldIn(t *testing.T, dir string) *world {
 	w := &world{
-		t: t, dir: t.TempDir(), clouds: emulator.New(emulator.DefaultWorld()), store: statetest.NewMemory(),
+		t: t, dir: dir, clouds: emulator.New(emulator.DefaultWorld()), store: statetest.NewMemory(),
 		registry: prometheus.NewRegistry(), mode: plan.Sync,
 	}
 	w.metrics = reconcile.NewMetrics(w.registry)

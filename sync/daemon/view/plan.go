@@ -41,6 +41,20 @@ func (v *Viewer) Plan(offset, limit int) (Plan, bool, error) {
 	}, true, nil
 }
 
+// PlanHead is what tells a plan from another.
+type PlanHead struct {
+	reconcile.PlanStatus
+	Revision string `json:"revision"`
+	Consent  string `json:"consent,omitempty"` // the command that lets it through, "" where none does
+}
+
+// PlanHead returns that of the newest plan.
+func (v *Viewer) PlanHead() PlanHead {
+	s := v.Loop.Status()
+	s.Plan.Held = append([]plan.Hold{}, s.Plan.Held...)
+	return PlanHead{s.Plan, s.Revision, Consent(s.Plan.Held, s.Revision, s.Plan.Hash)}
+}
+
 func (b *bills) price(r *reconcile.Reconciler, p *plan.Plan) call.Bill {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -44,25 +44,35 @@ func States() []State {
 func (v *Viewer) Overview(ctx context.Context) Overview {
 	s, shown := v.Loop.Status(), v.Loop.Shown()
 	o := Overview{
-		Version: v.Version, Now: time.Now().UTC(), Status: s, States: map[State]int{},
+		Version: v.Version, Now: time.Now().UTC(), Status: s,
 		Sources: v.sources(ctx), Quota: v.quota(), Passes: v.Passes(), Run: v.run(),
 	}
+	o.Total, o.States = counts(s, shown)
+	return o
+}
+
+// counts returns how many resources there are, and how many in each state.
+func counts(s reconcile.Status, shown reconcile.Shown) (total int, of map[State]int) {
+	of = map[State]int{}
 	for _, state := range States() {
-		o.States[state] = 0
+		of[state] = 0
 	}
 	for _, c := range s.Counts {
-		o.States[State(c.State)] += c.Count
-		o.Total += c.Count
+		of[State(c.State)] += c.Count
+		total += c.Count
 	}
 	for state, n := range shown.Failing {
-		o.States[State(state)] -= n
-		o.States[Failed] += n
+		of[State(state)] -= n
+		of[Failed] += n
 	}
-	return o
+	return total, of
 }
 
 // Passes returns what was done lately, the newest first.
 func (v *Viewer) Passes() []Pass { return v.Loop.Timeline() }
+
+// Running reports whether changes are being made.
+func (v *Viewer) Running() bool { return len(v.Loop.Runs()) > 0 }
 
 // run returns how far all is that is being made, nil where nothing is.
 func (v *Viewer) run() *Run {

@@ -1,0 +1,174 @@
+package daemon
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"weir/sync/daemon/view"
+)
+
+// What telling those who look may cost.
+const (
+	streamsMost  = 256
+	newsPause    = 250 * time.Millisecond // the least time between two batches
+	progressTime = time.Second            // between those that only say how far a run is
+	batchesAhead = 16                     // that a stream may lag behind before it is cut off
+	rowsTold     = 50                     // resources of a batch; of more only the number is told
+)
+
+// hub tells what changes to all who look, in batches that they share. Nobody waits
+// for a stream that is slow: it is cut off, and the one who looks begins anew.
+type hub struct {
+	mu      sync.Mutex
+	streams map[*stream]bool
+	closed  bool
+	poke    chan struct{} // capacity one: look again
+	done    chan struct{}
+	id      int64 // of the last event
+}
+
+// stream is one who looks.
+type stream struct {
+	batches chan []byte // closed when it is cut off
+}
+
+func newHub() *hub {
+	return &hub{streams: map[*stream]bool{}, poke: make(chan struct{}, 1), done: make(chan struct{})}
+}
+
+// join begins a stream, nil where there are too many or all is about to end.
+func (h *hub) join() *stream {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed || len(h.streams) >= streamsMost {
+		return nil
+	}
+	s := &stream{make(chan []byte, batchesAhead)}
+	h.streams[s] = true
+	h.wake()
+	return s
+}
+
+func (h *hub) leave(s *stream) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.streams, s)
+}
+
+// wake makes the hub look again.
+func (h *hub) wake() {
+	select {
+	case h.poke <- struct{}{}:
+	default:
+	}
+}
+
+// close ends all streams at once.
+func (h *hub) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return
+	}
+	h.closed = true
+	close(h.done)
+	for s := range h.streams {
+		close(s.batches)
+	}
+	clear(h.streams)
+}
+
+func (h *hub) idle() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.streams) == 0
+}
+
+// send gives a batch to all streams. One that has not taken those before is cut off.
+func (h *hub) send(batch []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.streams {
+		select {
+		case s.batches <- batch:
+		default:
+			close(s.batches)
+			delete(h.streams, s)
+		}
+	}
+}
+
+// run tells what show shows until the hub is closed.
+func (h *hub) run(show func() *view.Viewer) {
+	var told view.Told
+	for {
+		v := show()
+		changed := v.Loop.Changed()
+		if h.idle() {
+			told, changed = view.Told{}, nil
+		} else {
+			h.send(h.batch(v, &told))
+		}
+		if !h.wait(changed, v.Running()) {
+			return
+		}
+	}
+}
+
+// wait returns when there may be news, false where the hub is closed.
+func (h *hub) wait(changed <-chan struct{}, running bool) bool {
+	progress := make(<-chan time.Time)
+	if running && changed != nil {
+		progress = time.After(progressTime)
+	}
+	select {
+	case <-changed:
+	case <-progress:
+	case <-h.poke:
+	case <-h.done:
+		return false
+	}
+	select {
+	case <-time.After(newsPause):
+		return true
+	case <-h.done:
+		return false
+	}
+}
+
+// batch returns the events of what has changed. The first is always how all is now.
+func (h *hub) batch(v *view.Viewer, told *view.Told) []byte {
+	var b bytes.Buffer
+	h.event(&b, "status", v.Headline())
+	news := v.News(told, rowsTold)
+	for _, p := range news.Passes {
+		h.event(&b, "pass", p)
+	}
+	if news.Plan {
+		h.event(&b, "plan", v.PlanHead())
+	}
+	if news.Changed > rowsTold {
+		h.event(&b, "resources", map[string]int{"changed": news.Changed})
+		return b.Bytes()
+	}
+	for _, r := range news.Rows {
+		h.event(&b, "resource", r)
+	}
+	for _, id := range news.Gone {
+		h.event(&b, "gone", map[string]string{"id": id})
+	}
+	return b.Bytes()
+}
+
+// event adds an event to a batch. JSON has no line ends of its own.
+func (h *hub) event(b *bytes.Buffer, name string, v any) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return // a type that has no JSON, which the tests would show
+	}
+	h.id++
+	fmt.Fprintf(b, "id: %d\nevent: %s\ndata: %s\n\n", h.id, name, data)
+}
