@@ -33,7 +33,11 @@ func commitText(o resource.Origin) string {
 
 // authorText returns an author's name without the address.
 func authorText(o resource.Origin) string {
-	name, _, _ := strings.Cut(o.Author, "<")
+	return authorOf(o.Author)
+}
+
+func authorOf(author string) string {
+	name, _, _ := strings.Cut(author, "<")
 	name, _, _ = strings.Cut(name, "@")
 	return visible(strings.TrimSpace(name), authorShown, "")
 }

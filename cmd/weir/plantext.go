@@ -430,13 +430,17 @@ func printSummary(w io.Writer, doc reconcile.PlanDocument, s style) {
 		counted(sum.Waiting, "waiting, ", cyan), counted(sum.Unknown, "unknown, ", yellow),
 		counted(sum.Withheld, "withheld.", yellow))
 	printPrice(w, doc.Cost, s)
-	for _, h := range doc.Held {
+	printHeld(w, doc.Held, letThrough(doc.Held, doc.Revision, doc.Hash), s)
+}
+
+// printHeld writes what holds a plan, and what to do about it.
+func printHeld(w io.Writer, held []plan.Hold, command string, s style) {
+	for _, h := range held {
 		s.line(w, 6, cell{"Held: ", loud}, cell{visible(h.Message, math.MaxInt, "") + " [" + h.Guard + "]", ""})
 	}
-	if len(doc.Held) > 0 {
-		s.line(w, 2, cell{"Nothing of it is applied until someone says: ", ""},
-			cell{letThrough(doc.Held, doc.Revision, doc.Hash), bold})
-		s.line(w, 2, cell{"What it means and what to look at first: weir explain " + doc.Held[0].Guard, dim})
+	if len(held) > 0 {
+		s.line(w, 2, cell{"Nothing of it is applied until someone says: ", ""}, cell{command, bold})
+		s.line(w, 2, cell{"What it means and what to look at first: weir explain " + held[0].Guard, dim})
 	}
 }
 

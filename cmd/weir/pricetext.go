@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"weir/sync/call"
-	"weir/sync/reconcile"
 )
 
 // soon is the time up to which it does not matter how long a plan takes, in
@@ -89,15 +88,4 @@ func about(s float64) string {
 		return d.Round(time.Second).String()
 	}
 	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
-}
-
-// printLastApply writes how long the daemon's last long plan took, and was foreseen
-// to take.
-func printLastApply(w io.Writer, last reconcile.ApplyStatus) {
-	fmt.Fprintf(w, "last long plan %s: %s in %s, %s were foreseen", since(last.Ended), plural(last.Changes, "change"),
-		about(last.Seconds), about(last.Predicted.Seconds))
-	if last.Predicted.Ratio > 0 {
-		fmt.Fprintf(w, " (%+.0f %%)", 100*(last.Predicted.Ratio-1))
-	}
-	fmt.Fprintln(w)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"weir/sync/reconcile"
+	"weir/sync/daemon/view"
 )
 
 // statusTimeout bounds the question to the daemon, statusBody its answer.
@@ -19,12 +18,6 @@ const (
 	statusTimeout = 5 * time.Second
 	statusBody    = 16 << 20
 )
-
-// statusAnswer is what /api/v1/status says.
-type statusAnswer struct {
-	Version string           `json:"version"`
-	Status  reconcile.Status `json:"status"`
-}
 
 func (a *app) statusCmd() *cobra.Command {
 	var address string
@@ -56,7 +49,7 @@ func (a *app) status(ctx context.Context, address string) error {
 	if a.output == "json" {
 		err = a.printJSON(ans)
 	} else {
-		err = a.print(func(w io.Writer) { printStatus(w, ans, a.style()) })
+		err = a.print(func(w io.Writer) { printStatus(w, ans, ans.Now, a.style()) })
 	}
 	if err == nil && !ans.Status.Ready {
 		return exitError(exitFailed)
@@ -64,7 +57,7 @@ func (a *app) status(ctx context.Context, address string) error {
 	return err
 }
 
-func askStatus(ctx context.Context, address string) (ans statusAnswer, err error) {
+func askStatus(ctx context.Context, address string) (ans view.Overview, err error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
 	body, err := askDaemon(ctx, http.MethodGet, address, "/api/v1/status", http.StatusOK)
@@ -91,87 +84,4 @@ func askDaemon(ctx context.Context, method, address, path string, want int) (io.
 		return nil, fmt.Errorf("HTTP %s", resp.Status)
 	}
 	return resp.Body, nil
-}
-
-func printStatus(w io.Writer, ans statusAnswer, s style) {
-	st := ans.Status
-	ready := s.paint(green, "ready")
-	switch {
-	case !st.Ready:
-		ready = s.paint(red, "not ready")
-	case len(st.Unread) > 0:
-		ready += s.paint(yellow, ", but knows nothing of "+plural(len(st.Unread), "resource"))
-	}
-	fmt.Fprintf(w, "weir %s is %s; mode %s, %d passes, last %s\n",
-		ans.Version, ready, st.Mode, st.Passes, since(st.LastPass.Started))
-	if st.ReadOnly != "" {
-		fmt.Fprintf(w, "%s\n", s.paint(red, st.ReadOnly))
-	}
-	for _, src := range st.Sources {
-		fmt.Fprintf(w, "source %s: %s in force, %s, last success %s\n",
-			src.Name, cmp.Or(src.InForce, "nothing"), plural(src.Documents, "document"), since(src.LastSuccess))
-		if src.Error != "" {
-			fmt.Fprintf(w, "  %s\n", s.paint(red, src.Error))
-		}
-		if src.Pinned != nil {
-			fmt.Fprintf(w, "  %s %s\n", s.paint(yellow, "rolled back"), src.Pinned.Text)
-		}
-		if src.Degraded != "" {
-			fmt.Fprintf(w, "  %s\n", s.paint(yellow, src.Degraded))
-		}
-		for _, p := range src.Problems {
-			fmt.Fprintf(w, "  %s %s\n", s.paint(red, string(p.Severity)), p)
-		}
-	}
-	for _, h := range st.Plan.Held {
-		fmt.Fprintf(w, "%s by %s: %s; consent: %s\n",
-			s.paint(red, "held"), h.Guard, h.Message, letThrough(st.Plan.Held, st.Revision, st.Plan.Hash))
-	}
-	for _, c := range st.Counts {
-		fmt.Fprintf(w, "%-12s %-14s %-9s %d\n", c.Account, c.Kind, c.State, c.Count)
-	}
-	if st.LastApply != nil {
-		printLastApply(w, *st.LastApply)
-	}
-	for _, sc := range st.Scrub {
-		printScrub(w, sc)
-	}
-	printTroubles(w, st, s)
-	if st.Journal.Writes.Seq > 0 {
-		fmt.Fprintf(w, "journal: head of writes %s (link %d)\n", st.Journal.Writes.Hash, st.Journal.Writes.Seq)
-	}
-	if st.Error != "" {
-		fmt.Fprintf(w, "%s\n", s.paint(red, st.Error))
-	}
-}
-
-// printTroubles writes what a person may have to look at.
-func printTroubles(w io.Writer, st reconcile.Status, s style) {
-	for _, f := range st.Failures {
-		fmt.Fprintf(w, "%s %s: %s\n", s.paint(red, "failed"), f.ID, f.Error)
-	}
-	for _, f := range st.Fights {
-		fmt.Fprintf(w, "%s %s: %s; edit the declaration, or: weir settle %s again\n",
-			s.paint(red, "stopped"), f.ID, f.Fight, f.ID)
-	}
-	for _, u := range st.Unread {
-		what := "unreadable"
-		if u.InDoubt {
-			what = "in doubt"
-		}
-		fmt.Fprintf(w, "%s %s: %s\n", s.paint(yellow, what), u.ID, u.Why)
-	}
-}
-
-// printScrub says how the search for drift goes.
-func printScrub(w io.Writer, s reconcile.ScrubStatus) {
-	fmt.Fprintf(w, "%s: oldest observation %s; looking for drift took %.1f%% of a read quota (%g%% at most), all once in %s\n",
-		s.Account, since(s.Oldest), 100*s.Used, 100*s.Share, time.Duration(s.Cycle*float64(time.Second)).Round(time.Second))
-}
-
-func since(t time.Time) string {
-	if t.IsZero() {
-		return "never"
-	}
-	return time.Since(t).Round(time.Second).String() + " ago"
 }

@@ -6,10 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"weir/sync/daemon/view"
+	"weir/sync/plan"
 	"weir/sync/reconcile"
 )
 
-// TestStatusHeadline: the first line does not reassure about what is not known.
+// TestStatusHeadline: what is said first does not reassure about what is not known.
 func TestStatusHeadline(t *testing.T) {
 	unread := []reconcile.Unread{{ID: "ali/MultiStream/live.example.com", Why: "InvalidAccessKeyId"}}
 	tests := map[string]struct {
@@ -23,9 +25,9 @@ func TestStatusHeadline(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
-			printStatus(&b, statusAnswer{Version: "v1", Status: tc.status}, style{})
-			if line, _, _ := strings.Cut(b.String(), "\n"); !strings.Contains(line, tc.want) {
-				t.Errorf("headline %q, want %q", line, tc.want)
+			printStatus(&b, view.Overview{Version: "v1", Status: tc.status}, time.Now(), style{})
+			if !strings.Contains(b.String(), tc.want) {
+				t.Errorf("status %q, want %q", b.String(), tc.want)
 			}
 		})
 	}
@@ -34,9 +36,9 @@ func TestStatusHeadline(t *testing.T) {
 // TestStatusOfTheScrub: what an operator asks about the search for drift.
 func TestStatusOfTheScrub(t *testing.T) {
 	var b bytes.Buffer
-	printStatus(&b, statusAnswer{Status: reconcile.Status{Scrub: []reconcile.ScrubStatus{
+	printStatus(&b, view.Overview{Status: reconcile.Status{Scrub: []reconcile.ScrubStatus{
 		{Account: "ali", Oldest: time.Now().Add(-90 * time.Second), Share: 0.2, Used: 0.1234, Cycle: 3700},
-	}}}, style{})
+	}}}, time.Now(), style{})
 	want := "ali: oldest observation 1m30s ago; looking for drift took 12.3% of a read quota (20% at most), all once in 1h1m40s\n"
 	if !strings.Contains(b.String(), want) {
 		t.Errorf("status %q, want %q", b.String(), want)
@@ -54,9 +56,34 @@ func TestStatusOfTheLastLongPlan(t *testing.T) {
 	} {
 		last.Predicted.Ratio = ratio
 		var b bytes.Buffer
-		printStatus(&b, statusAnswer{Status: reconcile.Status{LastApply: &last}}, style{})
+		printStatus(&b, view.Overview{Status: reconcile.Status{LastApply: &last}}, time.Now(), style{})
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("status %q, want %q", b.String(), want)
+		}
+	}
+}
+
+// TestVerdict: the first line is what matters most.
+func TestVerdict(t *testing.T) {
+	ready := reconcile.Status{Ready: true}
+	held := ready
+	held.Plan.Held = []plan.Hold{{Guard: "on-air"}}
+	for want, over := range map[string]view.Overview{
+		"not ready: no complete pass yet": {},
+		"not ready: source live cannot be used": {
+			Sources: []view.Source{{SourceStatus: reconcile.SourceStatus{Name: "live", Error: "gone"}}},
+		},
+		"held: nothing is applied until somebody consents": {Status: held},
+		"in sync: 2 resources":                             {Status: ready, Total: 2, States: map[view.State]int{"in-sync": 2}},
+		"in sync: 1 of 3 resources, 1 waiting, 1 unknown": {
+			Status: ready, Total: 3, States: map[view.State]int{"in-sync": 1, "waiting": 1, "unknown": 1},
+		},
+		"applying: 87 of 200 changes, 1 failed, about 12s left": {Status: ready, Run: &view.Run{Done: 87, Total: 200, Failed: 1, Left: 12}},
+		"drifted: 1 resource changed behind weir's back":        {Status: ready, Total: 1, States: map[view.State]int{"drifted": 1}},
+		"in doubt: nothing is known of 1 resource":              {Status: reconcile.Status{Ready: true, Unread: []reconcile.Unread{{}}}},
+	} {
+		if got := verdict(over).text; got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

@@ -93,21 +93,33 @@ func (t *table) writeTall(w io.Writer, s style) {
 	for _, name := range t.head {
 		names = max(names, columns(name))
 	}
-	indent := strings.Repeat(" ", t.indent)
+	indent := cell{strings.Repeat(" ", t.indent), ""}
 	for i, row := range t.rows {
-		for j, c := range row {
-			switch {
-			case c.text == "" || c.text == "-":
-			case t.head == nil && j > 0:
-				s.line(w, t.indent+4, cell{indent + "  ", ""}, c)
-			case t.head == nil || j == 0:
-				s.line(w, t.indent+2, cell{indent, ""}, cell{c.text, bold})
-			default:
-				s.line(w, t.indent+4, cell{indent + "  " + pad(strings.ToLower(t.head[j]), names) + "  ", dim}, c)
+		if t.head == nil {
+			s.line(w, t.indent+2, append([]cell{indent}, spaced(row)...)...)
+			continue
+		}
+		s.line(w, t.indent+2, indent, cell{row[0].text, bold})
+		for j, c := range row[1:] {
+			if c.text != "" && c.text != "-" {
+				name := pad(strings.ToLower(t.head[j+1]), names)
+				s.line(w, t.indent+4, indent, cell{"  " + name + "  ", dim}, c)
 			}
 		}
 		if below := t.below[i]; below != nil {
 			below(w)
 		}
 	}
+}
+
+// spaced puts a gap between cells.
+func spaced(row []cell) []cell {
+	var out []cell
+	for i, c := range row {
+		if i > 0 && c.text != "" {
+			out = append(out, cell{strings.Repeat(" ", gap), ""})
+		}
+		out = append(out, c)
+	}
+	return out
 }

@@ -1,0 +1,438 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"weir/sync/apply"
+	"weir/sync/daemon/view"
+	"weir/sync/manifest"
+	"weir/sync/plan"
+	"weir/sync/reconcile"
+)
+
+// The bounds of what a status shows.
+const (
+	troublesShown = 10 // of a sort on a terminal; a pipe gets all
+	passesShown   = 5
+	busy          = 0.05 // part of a quota from which on it is worth a line
+)
+
+// verdict is what matters most, in a sentence and a colour.
+func verdict(o view.Overview) cell {
+	st := o.Status
+	n := func(s plan.State) int { return o.States[view.State(s)] }
+	switch o.Conditions()[0] {
+	case view.NotReady:
+		return cell{"not ready: " + whyNotReady(o), loud}
+	case view.Held:
+		return cell{"held: nothing is applied until somebody consents", loud}
+	case view.Refused:
+		return cell{"refused: a newest revision has errors; the last good one stays in force", red}
+	case view.Failing:
+		return cell{"failing: " + plural(max(len(st.Failures), o.States[view.Failed]), "change") + " could not be made and are tried again", red}
+	case view.Fought:
+		return cell{"stopped: somebody undoes what weir puts back, at " + plural(len(st.Fights), "resource"), yellow}
+	case view.Applying:
+		return cell{"applying: " + runText(o), cyan}
+	case view.Drift:
+		return cell{"drifted: " + plural(n(plan.Differs), "resource") + " changed behind weir's back", yellow}
+	case view.Due:
+		return cell{"pending: " + plural(n(plan.Pending), "change") + " due", yellow}
+	case view.Unread:
+		return cell{"in doubt: nothing is known of " + plural(len(st.Unread), "resource"), yellow}
+	case view.Waits, view.InSync:
+	}
+	return cell{inSyncText(o), green}
+}
+
+// inSyncText says what is as declared, and never so of what nobody can know.
+func inSyncText(o view.Overview) string {
+	known := o.States[view.State(plan.InSync)]
+	text := fmt.Sprintf("in sync: %d of %s", known, plural(o.Total, "resource"))
+	if known == o.Total {
+		text = "in sync: " + plural(o.Total, "resource")
+	}
+	for _, s := range []plan.State{plan.Waiting, plan.Unknown} {
+		if k := o.States[view.State(s)]; k > 0 {
+			text += fmt.Sprintf(", %d %s", k, s)
+		}
+	}
+	return text
+}
+
+func whyNotReady(o view.Overview) string {
+	for _, why := range []string{o.Status.ReadOnly, o.Status.Error} {
+		if why != "" {
+			return visible(why, math.MaxInt, "")
+		}
+	}
+	for _, src := range o.Sources {
+		if src.Error != "" {
+			return "source " + src.Name + " cannot be used"
+		}
+	}
+	return "no complete pass yet"
+}
+
+// runText says how far carrying out the plan is.
+func runText(o view.Overview) string {
+	if o.Run == nil {
+		n := 0
+		for _, u := range o.Status.UnderWay {
+			n += u.Count
+		}
+		return plural(n, "change") + " under way"
+	}
+	text := fmt.Sprintf("%d of %s", o.Run.Done, plural(o.Run.Total, "change"))
+	if o.Run.Failed > 0 {
+		text += fmt.Sprintf(", %d failed", o.Run.Failed)
+	}
+	return text + ", about " + about(o.Run.Left) + " left"
+}
+
+// statusText writes one status.
+type statusText struct {
+	style
+	w   io.Writer
+	o   view.Overview
+	now time.Time
+}
+
+// printStatus writes how a daemon is at a time: what matters most first.
+func printStatus(w io.Writer, o view.Overview, now time.Time, s style) {
+	t := &statusText{s, w, o, now}
+	v := verdict(o)
+	t.line(w, 2, cell{v.text, cmp.Or(map[string]string{green: "1;32", red: loud, yellow: "1;33", cyan: "1;36"}[v.color], v.color)})
+	t.process()
+	t.held()
+	t.sources()
+	t.counts()
+	t.failures()
+	t.fights()
+	t.unread()
+	t.quota()
+	t.passes()
+}
+
+func (t *statusText) ago(at time.Time) string { return ago(t.now, at) }
+
+// head begins a part.
+func (t *statusText) head(text string) { fmt.Fprintf(t.w, "\n%s\n", t.paint(bold, text)) }
+
+// process says which process it is, and that it lives.
+func (t *statusText) process() {
+	st := t.o.Status
+	ready := "ready"
+	switch {
+	case !st.Ready:
+		ready = "not ready"
+	case len(st.Unread) > 0:
+		ready += ", but knows nothing of " + plural(len(st.Unread), "resource")
+	}
+	mode := string(st.Mode)
+	if st.DryRun {
+		mode += " (dry run)"
+	}
+	t.line(t.w, 2, cell{fmt.Sprintf("weir %s is %s; mode %s, %d passes, last %s",
+		t.o.Version, ready, mode, st.Passes, t.ago(st.LastPass.Started)), dim})
+	for _, why := range []string{st.ReadOnly, st.Error} {
+		if why != "" {
+			t.line(t.w, 2, cell{visible(why, math.MaxInt, ""), red})
+		}
+	}
+	if t.o.Run != nil {
+		t.line(t.w, 2, cell{runText(t.o) + " " + barText(float64(t.o.Run.Done)/float64(max(t.o.Run.Total, 1)), 20), cyan})
+	}
+}
+
+// barText draws a part of a whole.
+func barText(part float64, width int) string {
+	full := int(math.Round(min(max(part, 0), 1) * float64(width)))
+	return "[" + strings.Repeat("#", full) + strings.Repeat("-", width-full) + "]"
+}
+
+func (t *statusText) held() {
+	if p := t.o.Status.Plan; len(p.Held) > 0 {
+		fmt.Fprintln(t.w)
+		printHeld(t.w, p.Held, view.Consent(p.Held, t.o.Status.Revision, p.Hash), t.style)
+	}
+}
+
+func (t *statusText) sources() {
+	if len(t.o.Sources) > 0 {
+		t.head("Sources")
+	}
+	for _, src := range t.o.Sources {
+		t.line(t.w, 4, cell{"  ", ""}, cell{src.Name, bold}, cell{"  " + t.revisionText(src) + "  ", ""},
+			cell{t.commitText(src.InForceCommit), ""},
+			cell{plural(src.Documents, "document") + ", last success " + t.ago(src.LastSuccess), dim})
+		for _, what := range []cell{{src.Error, red}, {src.Degraded, yellow}} {
+			if what.text != "" {
+				t.line(t.w, 6, cell{"    ", ""}, cell{visible(what.text, math.MaxInt, ""), what.color})
+			}
+		}
+		if src.Pinned != nil {
+			t.line(t.w, 6, cell{"    rolled back ", yellow}, cell{visible(src.Pinned.Text, math.MaxInt, ""), ""})
+		}
+		t.problems(src)
+	}
+}
+
+// commitText says who made a revision, and when.
+func (t *statusText) commitText(c *view.Commit) string {
+	if c == nil {
+		return ""
+	}
+	return fmt.Sprintf("%q by %s, %s  ", visible(c.Subject, authorShown, ""), authorOf(c.Author), t.ago(c.When))
+}
+
+// revisionText is the revision in force, on a terminal as short as tells it from
+// others.
+func (t *statusText) revisionText(src view.Source) string {
+	if src.InForce == "" {
+		return "nothing in force"
+	}
+	rev := visible(src.InForce, math.MaxInt, "")
+	if kind, hash, found := strings.Cut(rev, ":"); t.width > 0 && found {
+		rev = kind + ":" + hash[:min(len(hash), planShown)]
+	} else if t.width > 0 {
+		rev = rev[:min(len(rev), planShown)]
+	}
+	return rev + " in force"
+}
+
+// problems says what stands against the newest revision of a source.
+func (t *statusText) problems(src view.Source) {
+	for i, p := range src.SourceStatus.Problems {
+		if t.tooMany(i, len(src.SourceStatus.Problems)) {
+			return
+		}
+		color := yellow
+		if p.Severity == manifest.Error {
+			color = red
+		}
+		t.line(t.w, 6, cell{"    ", ""}, cell{string(p.Severity), color}, cell{" " + visible(p.String(), math.MaxInt, ""), ""})
+	}
+}
+
+// tooMany ends a list that is too long for a terminal.
+func (t *statusText) tooMany(i, all int) bool {
+	if t.width == 0 || i < troublesShown {
+		return false
+	}
+	t.line(t.w, 4, cell{fmt.Sprintf("  … %d more", all-i), dim})
+	return true
+}
+
+// counts writes how many resources of each account and kind are in which state.
+func (t *statusText) counts() {
+	var states []plan.State
+	for _, s := range plan.States() {
+		if slices.ContainsFunc(t.o.Status.Counts, func(c reconcile.Count) bool { return c.State == s && c.Count > 0 }) {
+			states = append(states, s)
+		}
+	}
+	if len(states) == 0 {
+		return
+	}
+	t.head("Resources")
+	tab := table{indent: 2, head: []string{"OF"}}
+	for _, s := range states {
+		tab.head = append(tab.head, strings.ToUpper(string(s)))
+	}
+	rows := map[string][]cell{}
+	var order []string
+	for _, c := range t.o.Status.Counts {
+		key := c.Account + "/" + c.Kind
+		if rows[key] == nil {
+			rows[key] = append([]cell{{key, ""}}, slices.Repeat([]cell{{"-", dim}}, len(states))...)
+			order = append(order, key)
+		}
+		if i := slices.Index(states, c.State); i >= 0 && c.Count > 0 {
+			rows[key][1+i] = cell{fmt.Sprint(c.Count), stateColors[c.State]}
+		}
+	}
+	for _, key := range order {
+		tab.row(rows[key]...)
+	}
+	tab.write(t.w, t.style)
+}
+
+var stateColors = map[plan.State]string{
+	plan.InSync: green, plan.Pending: cyan, plan.Differs: yellow, plan.Waiting: cyan, plan.Unknown: yellow,
+}
+
+// trouble writes one thing that a person may have to look at.
+func (t *statusText) trouble(word, color, id, text string) {
+	t.line(t.w, 6, cell{"  ", ""}, cell{word, color}, cell{" " + visible(id+": "+text, math.MaxInt, ""), ""})
+}
+
+func (t *statusText) failures() {
+	if len(t.o.Status.Failures) > 0 {
+		t.head("Failed")
+	}
+	for i, f := range t.o.Status.Failures {
+		if t.tooMany(i, len(t.o.Status.Failures)) {
+			return
+		}
+		again := ""
+		if !f.Retries.IsZero() {
+			again = "; tried again " + in(t.now, f.Retries)
+		}
+		t.trouble("failed", red, f.ID, f.Error+again)
+	}
+}
+
+func (t *statusText) fights() {
+	if len(t.o.Status.Fights) > 0 {
+		t.head("Fights")
+	}
+	for i, f := range t.o.Status.Fights {
+		if t.tooMany(i, len(t.o.Status.Fights)) {
+			return
+		}
+		t.trouble("stopped", red, f.ID, f.Fight.String()+"; edit the declaration, or: weir settle "+f.ID+" again")
+	}
+}
+
+func (t *statusText) unread() {
+	if len(t.o.Status.Unread) > 0 {
+		t.head("Unknown")
+	}
+	for i, u := range t.o.Status.Unread {
+		if t.tooMany(i, len(t.o.Status.Unread)) {
+			return
+		}
+		word := "unreadable"
+		if u.InDoubt {
+			word = "in doubt"
+		}
+		t.trouble(word, yellow, u.ID, u.Why)
+	}
+}
+
+// quota says which operations are busy, and how the search for drift goes.
+func (t *statusText) quota() {
+	tab := table{indent: 2}
+	for _, g := range t.o.Quota {
+		if g.Used < busy && g.Waiting == 0 && g.Throttled == 0 {
+			continue
+		}
+		color := green
+		if g.Waiting > 0 || g.Throttled > 0 {
+			color = yellow
+		}
+		var more []string
+		if g.Waiting > 0 {
+			more = append(more, plural(g.Waiting, "call")+" waiting")
+		}
+		if g.Throttled > 0 {
+			more = append(more, fmt.Sprintf("%d throttled", g.Throttled))
+		}
+		tab.row(cell{g.Account, ""}, cell{g.Operation, ""}, cell{barText(g.Used, 10), color},
+			cell{fmt.Sprintf("%.0f %% of %.3g a second", 100*g.Used, g.PerSecond), ""}, cell{strings.Join(more, ", "), dim})
+	}
+	if len(tab.rows)+len(t.o.Status.Scrub) > 0 {
+		t.head("Quota")
+	}
+	tab.write(t.w, t.style)
+	for _, s := range t.o.Status.Scrub {
+		t.line(t.w, 4, cell{"  " + s.Account, ""}, cell{fmt.Sprintf(
+			": oldest observation %s; looking for drift took %.1f%% of a read quota (%g%% at most), all once in %s", t.ago(s.Oldest),
+			100*s.Used, 100*s.Share, time.Duration(s.Cycle*float64(time.Second)).Round(time.Second)), dim})
+	}
+}
+
+// passes writes what was done last, and what the journal ends with.
+func (t *statusText) passes() {
+	if len(t.o.Passes) > 0 || t.o.Status.LastApply != nil || t.o.Status.Journal.Writes.Seq > 0 {
+		t.head("Done last")
+	}
+	tab := table{indent: 2}
+	for _, p := range t.o.Passes {
+		if p.Kind == reconcile.KindQuiet && p.Error == "" {
+			continue
+		}
+		if len(tab.rows) == passesShown {
+			break
+		}
+		tab.row(cell{t.ago(p.Started), ""}, cell{strings.TrimSpace(p.Kind + " " + p.Account), ""},
+			cell{tookText(time.Duration(p.Seconds * float64(time.Second))), ""}, passResult(p))
+	}
+	tab.write(t.w, t.style)
+	if last := t.o.Status.LastApply; last != nil {
+		t.lastApply(*last)
+	}
+	if head := t.o.Status.Journal.Writes; head.Seq > 0 {
+		t.line(t.w, 4, cell{fmt.Sprintf("  journal: head of writes %s (link %d)", head.Hash, head.Seq), dim})
+	}
+}
+
+// passResult says what came of a pass or a run.
+func passResult(p view.Pass) cell {
+	switch {
+	case p.Error != "":
+		return cell{visible(p.Error, math.MaxInt, ""), red}
+	case p.Held:
+		return cell{"held", loud}
+	case p.Results != nil:
+		var parts []string
+		for _, o := range []apply.Outcome{apply.Done, apply.Failed, apply.Refused, apply.Waiting, apply.Withheld} {
+			if n := p.Results[o]; n > 0 {
+				parts = append(parts, fmt.Sprintf("%d %s", n, o))
+			}
+		}
+		return cell{strings.Join(parts, ", "), ""}
+	case p.Summary != nil:
+		return cell{summaryText(*p.Summary), ""}
+	}
+	return cell{}
+}
+
+// lastApply says how long the daemon's last long plan took, and was foreseen to
+// take.
+func (t *statusText) lastApply(last reconcile.ApplyStatus) {
+	text := fmt.Sprintf("  last long plan %s: %s in %s", t.ago(last.Ended), plural(last.Changes, "change"), about(last.Seconds))
+	if p := last.Predicted; p != nil {
+		text += ", " + about(p.Seconds) + " were foreseen"
+		if p.Ratio > 0 {
+			text += fmt.Sprintf(" (%+.0f %%)", 100*(p.Ratio-1))
+		}
+	}
+	t.line(t.w, 4, cell{text, ""})
+}
+
+func since(t time.Time) string { return ago(time.Now(), t) }
+
+// ago says how long before now something was.
+func ago(now, at time.Time) string {
+	if at.IsZero() {
+		return "never"
+	}
+	return spanText(now.Sub(at)) + " ago"
+}
+
+// in says how long after now something is.
+func in(now, at time.Time) string {
+	if !at.After(now) {
+		return "now"
+	}
+	return "in " + spanText(at.Sub(now))
+}
+
+// spanText writes a time as precisely as it matters.
+func spanText(d time.Duration) string {
+	switch d = max(d, 0); {
+	case d < time.Hour:
+		return d.Round(time.Second).String()
+	case d < 48*time.Hour:
+		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}

@@ -1,0 +1,66 @@
+package view
+
+import (
+	"slices"
+
+	"weir/sync/manifest"
+	"weir/sync/plan"
+)
+
+// Condition is how everything is, in one word.
+type Condition string
+
+// The conditions, the most urgent first.
+const (
+	NotReady Condition = "not-ready" // no complete pass yet, or source or store cannot be used
+	Held     Condition = "held"      // a plan waits for a person's consent
+	Refused  Condition = "refused"   // a newest revision is not in force
+	Failing  Condition = "failing"   // changes failed and are tried again
+	Fought   Condition = "fought"    // somebody undoes what weir puts back
+	Applying Condition = "applying"
+	Drift    Condition = "drift"
+	Due      Condition = "due"    // changes are due and are not being made
+	Unread   Condition = "unread" // what could be read was not
+	Waits    Condition = "waits"
+	InSync   Condition = "in-sync"
+)
+
+// Conditions returns those that hold, the most urgent first. There is always one.
+func (o Overview) Conditions() []Condition {
+	var all []Condition
+	for _, c := range []struct {
+		is    Condition
+		holds bool
+	}{
+		{NotReady, !o.Status.Ready || o.Status.Error != "" || o.Status.ReadOnly != ""},
+		{Held, len(o.Status.Plan.Held) > 0},
+		{Refused, slices.ContainsFunc(o.Sources, Source.Refused)},
+		{Failing, o.failing() > 0},
+		{Fought, len(o.Status.Fights) > 0},
+		{Applying, o.applying()},
+		{Drift, o.States[State(plan.Differs)] > 0},
+		{Due, o.States[State(plan.Pending)] > 0 && !o.applying()},
+		{Unread, len(o.Status.Unread) > 0},
+		{Waits, o.States[State(plan.Waiting)] > 0},
+	} {
+		if c.holds {
+			all = append(all, c.is)
+		}
+	}
+	if len(all) == 0 {
+		return []Condition{InSync}
+	}
+	return all
+}
+
+// Refused reports whether the newest revision of a source is kept out by what is
+// written in it.
+func (s Source) Refused() bool {
+	return s.Revision != s.InForce && slices.ContainsFunc(s.SourceStatus.Problems, func(p manifest.Problem) bool {
+		return p.Severity == manifest.Error
+	})
+}
+
+func (o Overview) failing() int { return max(len(o.Status.Failures), o.States[Failed]) }
+
+func (o Overview) applying() bool { return o.Run != nil || len(o.Status.UnderWay) > 0 }
