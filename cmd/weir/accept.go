@@ -52,8 +52,8 @@ func (a *app) accept(ctx context.Context, hash string) error {
 		return err
 	}
 	fmt.Fprintf(a.out, "%s: accepted at %s\n", found.Source, found.Revision)
-	if err := askSync(ctx, cfg.Listen); err != nil {
-		fmt.Fprintf(a.errs, "no daemon answers on %s: it will be seen at the next look (%v)\n", cfg.Listen, err)
+	if err := askSync(ctx, daemonOf(cfg)); err != nil {
+		fmt.Fprintf(a.errs, "no daemon answers on %s: it will be seen at the next look (%v)\n", askedAs(cfg), err)
 	}
 	return nil
 }
@@ -92,10 +92,10 @@ func heldAt(ctx context.Context, cfg *config.Config, store state.Store, hash str
 }
 
 // askSync asks the daemon, if there is one, to look at its sources now.
-func askSync(ctx context.Context, address string) error {
+func askSync(ctx context.Context, d *askedDaemon) error {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	body, err := askDaemon(ctx, http.MethodPost, address, "/api/v1/sync", http.StatusAccepted)
+	body, err := d.ask(ctx, http.MethodPost, "/api/v1/sync", http.StatusAccepted)
 	if err != nil {
 		return err
 	}

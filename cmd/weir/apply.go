@@ -99,7 +99,7 @@ func (a *app) apply(ctx context.Context, f applyFlags) error {
 		err = errors.Join(err, a.printReport(rep))
 	}
 	if f.consent != "" {
-		_ = askSync(ctx, one.cfg.Listen) // so that no daemon calls it held any longer
+		_ = askSync(ctx, daemonOf(one.cfg)) // so that no daemon calls it held any longer
 	}
 	unread := a.printUnreadable(doc)
 	if err == nil && (unread || rep.Failed()) {

@@ -17,6 +17,7 @@ import (
 	"weir/sync/commitstatus"
 	"weir/sync/config"
 	"weir/sync/daemon"
+	"weir/sync/daemon/access"
 	"weir/sync/manifest"
 	"weir/sync/notify"
 	"weir/sync/provider"
@@ -129,6 +130,7 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 		return setup, err
 	}
 	setup.Close, setup.Limiters = closeAll, b.limitersOf(cfg)
+	setup.Access, setup.Insecure = accessOf(cfg), cfg.Insecure
 	setup.Reconcile = reconcile.Options{
 		Feeds: feeds, Accounts: targets, Store: store, Outlook: b.limiters.Outlook, Expect: b.limiters.Expect, Policy: cfg.Policy,
 		Interval: cfg.Interval, Scrub: scrubs(cfg), DryRun: b.dryRun, Selector: b.selector, Logger: b.log, Metrics: b.loop,
@@ -143,6 +145,15 @@ func (b *builder) limitersOf(cfg *config.Config) call.Limiters {
 	out := call.Limiters{}
 	for _, a := range cfg.Accounts {
 		out[a.Name] = b.limiters[a.Name]
+	}
+	return out
+}
+
+// accessOf says who may ask the daemon.
+func accessOf(cfg *config.Config) access.Options {
+	out := access.Options{ConfigFile: cfg.Web.ConfigFile}
+	for _, t := range cfg.Web.Tokens {
+		out.Tokens = append(out.Tokens, access.Token{Name: t.Name, Secret: t.Secret})
 	}
 	return out
 }

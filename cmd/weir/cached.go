@@ -51,18 +51,18 @@ func (a *app) takeOver(ctx context.Context, one *oneShot, age time.Duration) err
 		}
 		return matches(h, one.identity)
 	}
-	err := readObservations(ctx, one.cfg.Listen, accept, func(o resource.Observation) {
+	err := readObservations(ctx, daemonOf(one.cfg), accept, func(o resource.Observation) {
 		if head.Now.Sub(o.At) <= age && !strange[o.ID.Account] && one.identity.Accounts[o.ID.Account] != "" {
 			list = append(list, o)
 		}
 	})
 	if err != nil {
 		return fmt.Errorf("--cached: the observations of the daemon on %s: %w; without --cached everything is read now",
-			one.cfg.Listen, err)
+			askedAs(one.cfg), err)
 	}
 	if len(strange) > 0 {
 		fmt.Fprintf(a.errs, "the daemon on %s has other accounts of these names, or none: %s; they are read now\n",
-			one.cfg.Listen, strings.Join(slices.Sorted(maps.Keys(strange)), ", "))
+			askedAs(one.cfg), strings.Join(slices.Sorted(maps.Keys(strange)), ", "))
 	}
 	one.rec.TakeOver(slices.Values(list))
 	return nil
@@ -80,11 +80,11 @@ func matches(h daemon.ObservationsHead, of daemon.Identity) error {
 }
 
 func readObservations(
-	ctx context.Context, address string, accept func(daemon.ObservationsHead) error, keep func(resource.Observation),
+	ctx context.Context, d *askedDaemon, accept func(daemon.ObservationsHead) error, keep func(resource.Observation),
 ) error {
 	ctx, cancel := context.WithTimeout(ctx, observationsTimeout)
 	defer cancel()
-	body, err := askDaemon(ctx, http.MethodGet, address, "/api/v1/observations", http.StatusOK)
+	body, err := d.ask(ctx, http.MethodGet, "/api/v1/observations", http.StatusOK)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (a *app) tellCached(one *oneShot) {
 		return
 	}
 	total := one.plan.Len()
-	fmt.Fprintf(a.errs, "%d of %s as the daemon on %s saw them", c.Resources, plural(total, "resource"), one.cfg.Listen)
+	fmt.Fprintf(a.errs, "%d of %s as the daemon on %s saw them", c.Resources, plural(total, "resource"), askedAs(one.cfg))
 	if c.Resources > 0 {
 		fmt.Fprintf(a.errs, ", the oldest %s", since(c.Oldest))
 	}

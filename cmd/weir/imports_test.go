@@ -65,10 +65,14 @@ var rooms = map[string][]string{
 
 	"sync/simulation": {}, // tests only
 
-	"sync/daemon":         {"sync/reconcile", "sync/state", "sync/plan", "sync/resource", "sync/call", "sync/daemon/view", "sync/daemon/web", "sync/daemon/webhook"},
+	"sync/daemon":         {"sync/reconcile", "sync/state", "sync/plan", "sync/resource", "sync/call", "sync/daemon/access", "sync/daemon/view", "sync/daemon/web", "sync/daemon/webhook"},
 	"sync/daemon/view":    {"sync/reconcile", "sync/state", "sync/plan", "sync/plan/guard", "sync/resource", "sync/call", "sync/apply", "sync/manifest", "sync/source"},
 	"sync/daemon/web":     {"sync/reconcile", "sync/state", "sync/plan", "sync/resource", "sync/call", "sync/daemon/view"},
-	"sync/daemon/webhook": {"sync/secret"},
+	"sync/daemon/gate":    {},
+	"sync/daemon/webhook": {"sync/daemon/gate", "sync/secret"},
+	"sync/daemon/access":  {"sync/daemon/gate", "sync/secret"},
+
+	"sync/daemon/access/accesstest": {},
 }
 
 var concreteProvider = []string{
@@ -89,8 +93,8 @@ var homes = map[string][]string{
 	"github.com/fsnotify/fsnotify":           {"sync/source/dirsource"},
 	"github.com/go-git/":                     {"sync/source/gitsource"},
 	"github.com/hiddeco/sshsig":              {"sync/source/gitsource"},
-	"github.com/prometheus/client_golang":    {"cmd/weir", "sync/call", "sync/commitstatus", "sync/notify", "sync/reconcile", "sync/daemon", "sync/daemon/webhook"},
-	"github.com/prometheus/exporter-toolkit": {"cmd/weir", "sync/daemon"},
+	"github.com/prometheus/client_golang":    {"cmd/weir", "sync/call", "sync/commitstatus", "sync/notify", "sync/reconcile", "sync/daemon", "sync/daemon/access", "sync/daemon/webhook"},
+	"github.com/prometheus/exporter-toolkit": {"sync/daemon/access"},
 	"github.com/rivo/uniseg":                 {"cmd/weir"},
 	"github.com/santhosh-tekuri/jsonschema":  {"schema"},
 	"github.com/skeema/knownhosts":           {"sync/source/gitsource"},
@@ -98,18 +102,19 @@ var homes = map[string][]string{
 	"github.com/spf13/pflag":                 {"cmd/weir"},
 	"github.com/vbauerster/mpb":              {"cmd/weir"},
 	"go.etcd.io/":                            {"sync/state/etcdstate"},
-	"go.yaml.in/yaml":                        {"sync/manifest", "sync/emulator"},
-	"golang.org/x/crypto":                    {"sync/source/gitsource"},
+	"go.yaml.in/yaml":                        {"sync/manifest", "sync/emulator", "sync/daemon/access"}, // of Prometheus' web config, v2 as its toolkit
+	"golang.org/x/crypto":                    {"sync/source/gitsource", "sync/daemon/access"},
+	"golang.org/x/net/netutil":               {"sync/daemon"},
 	"golang.org/x/net/proxy":                 {"sync/source/gitsource"},
 	"golang.org/x/sys":                       {"sync/quota/filequota"},
 	"golang.org/x/term":                      {"cmd/weir"},
-	"golang.org/x/time":                      {"sync/daemon/webhook"},
+	"golang.org/x/time":                      {"sync/daemon/gate", "sync/daemon/access"},
 	"modernc.org/sqlite":                     {"sync/state/sqlitestate"},
 	"pgregory.net/rapid":                     {"sync/provider/providertest", "sync/state/statetest"},
 }
 
 // suites are packages of tests that other packages' tests run.
-var suites = []string{"sync/provider/providertest", "sync/state/statetest"}
+var suites = []string{"sync/provider/providertest", "sync/state/statetest", "sync/daemon/access/accesstest"}
 
 // pure packages decide; they neither wait, read, write nor look at a clock.
 var pure = []string{"sync/resource", "sync/plan", "sync/plan/guard", "sync/blame"}

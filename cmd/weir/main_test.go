@@ -58,6 +58,7 @@ func runScripts(t *testing.T, dir string) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"writes": checkWrites, "calls": checkCalls, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll, "faults": setFaults, "calm": checkCalm, "filled": checkFilled, "foretold": checkForetold,
 			"fought": fought, "once": checkOnce, "githost": startGitHost, "host": useGitHost, "sshd": startSSH, "inbox": startInbox, "remember": remember, "commit": commitAll,
+			"certify": certify, "serves": checkServed,
 		},
 		Condition: func(name string) (bool, error) {
 			if name != "sshd" {
@@ -75,6 +76,7 @@ func setup(env *testscript.Env) error {
 	server := httptest.NewServer(clouds)
 	env.Defer(server.Close)
 	env.Values["clouds"] = clouds
+	env.Values["authority"] = &authority{}
 	listen, err := freeAddress()
 	if err != nil {
 		return err
@@ -181,7 +183,7 @@ func look(ts *testscript.TestScript, place string) string {
 		b, _ := os.ReadFile(ts.MkAbs(place))
 		return string(b)
 	}
-	resp, err := http.Get(place)
+	resp, err := storyClient(ts, strings.HasPrefix(place, "https")).Get(place)
 	if err != nil {
 		return err.Error()
 	}

@@ -119,7 +119,7 @@ func (a *app) undo(ctx context.Context, one *oneShot, f rollbackFlags) error {
 	if rep != nil {
 		err = errors.Join(err, a.printReport(rep))
 	}
-	_ = askSync(ctx, one.cfg.Listen) // without a daemon the next process sees it
+	_ = askSync(ctx, daemonOf(one.cfg)) // without a daemon the next process sees it
 	if err == nil && rep.Failed() {
 		fmt.Fprintf(a.errs, "not all of it is undone; the revision stays pinned, and nothing of its source is in force "+
 			"until there is another, or `weir rollback %.12s` ends what is left\n", u.Of.Plan)
@@ -231,8 +231,8 @@ func (a *app) unpin(ctx context.Context, one *oneShot) error {
 	if err == nil && len(pins) == 0 {
 		return errors.New("no revision is pinned")
 	}
-	if serr := askSync(ctx, one.cfg.Listen); serr != nil && err == nil {
-		fmt.Fprintf(a.errs, "no daemon answers on %s: it will be seen at the next look (%v)\n", one.cfg.Listen, serr)
+	if serr := askSync(ctx, daemonOf(one.cfg)); serr != nil && err == nil {
+		fmt.Fprintf(a.errs, "no daemon answers on %s: it will be seen at the next look (%v)\n", askedAs(one.cfg), serr)
 	}
 	return err
 }
@@ -246,20 +246,24 @@ func letThrough(held []plan.Hold, revision, hash string) string {
 // sees the pin only once it has ended what it was making.
 func (a *app) settler(one *oneShot, u *reconcile.Undo) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if askSync(ctx, one.cfg.Listen) != nil {
-			return nil // nobody is there
+		d := daemonOf(one.cfg)
+		if err := askSync(ctx, d); err != nil {
+			if errors.Is(err, errUnproved) {
+				fmt.Fprintf(a.errs, "the daemon on %s is not waited for: %v\n", d.name, err)
+			}
+			return nil // nobody is there, or nobody who answers
 		}
 		ctx, cancel := context.WithTimeout(ctx, daemonSettle)
 		defer cancel()
 		for ctx.Err() == nil {
-			ans, err := askStatus(ctx, one.cfg.Listen)
+			ans, err := askStatus(ctx, d)
 			if err != nil || holdsBack(ans.Status, u.Pins) {
 				return nil
 			}
 			pause(ctx, daemonLook)
 		}
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			fmt.Fprintf(a.errs, "the daemon on %s is busy; it stops before its next change\n", one.cfg.Listen)
+			fmt.Fprintf(a.errs, "the daemon on %s is busy; it stops before its next change\n", askedAs(one.cfg))
 			return nil
 		}
 		return ctx.Err()

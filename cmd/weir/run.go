@@ -57,7 +57,7 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, dryRun bool, started 
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	d, err := daemon.New(ctx, daemon.Options{
-		Listen: cfg.Listen, Insecure: cfg.Insecure, Registry: registry, Version: version().Version, Logger: log,
+		Listen: cfg.Listen, Registry: registry, Version: version().Version, Logger: log,
 		Load: a.loader(b, cfg),
 	})
 	if err != nil {
@@ -73,6 +73,7 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, dryRun bool, started 
 // loader returns what reads the configuration: the one given at first, the
 // file again at each reload.
 func (a *app) loader(b *builder, first *config.Config) func(context.Context) (daemon.Setup, error) {
+	listen := first.Listen
 	return func(ctx context.Context) (daemon.Setup, error) {
 		cfg := first
 		first = nil
@@ -80,6 +81,9 @@ func (a *app) loader(b *builder, first *config.Config) func(context.Context) (da
 			var err error
 			if cfg, err = a.readConfig(); err != nil {
 				return daemon.Setup{}, err
+			}
+			if cfg.Listen != listen {
+				b.log.Warn("another address to listen on takes a restart", "listen", listen, "configured", cfg.Listen)
 			}
 		}
 		return b.build(ctx, cfg)

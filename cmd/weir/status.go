@@ -20,31 +20,28 @@ const (
 )
 
 func (a *app) statusCmd() *cobra.Command {
-	var address string
+	var f askFlags
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Ask the running daemon how it is",
 		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context(), address) },
+		RunE:  func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context(), f) },
 	}
-	cmd.Flags().StringVar(&address, "address", "", "`host:port` of the daemon, instead of the config's listen")
+	f.register(cmd.Flags())
 	return cmd
 }
 
-func (a *app) status(ctx context.Context, address string) error {
+func (a *app) status(ctx context.Context, f askFlags) error {
 	if err := a.format(); err != nil {
 		return err
 	}
-	if address == "" {
-		cfg, err := a.readConfig()
-		if err != nil {
-			return err
-		}
-		address = cfg.Listen
-	}
-	ans, err := askStatus(ctx, address)
+	d, err := f.daemon(a)
 	if err != nil {
-		return fmt.Errorf("ask the daemon on %s: %w", address, err)
+		return err
+	}
+	ans, err := askStatus(ctx, d)
+	if err != nil {
+		return fmt.Errorf("ask the daemon on %s: %w", d.name, err)
 	}
 	if a.output == "json" {
 		err = a.printJSON(ans)
@@ -57,31 +54,13 @@ func (a *app) status(ctx context.Context, address string) error {
 	return err
 }
 
-func askStatus(ctx context.Context, address string) (ans view.Overview, err error) {
+func askStatus(ctx context.Context, d *askedDaemon) (ans view.Overview, err error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	body, err := askDaemon(ctx, http.MethodGet, address, "/api/v1/status", http.StatusOK)
+	body, err := d.ask(ctx, http.MethodGet, "/api/v1/status", http.StatusOK)
 	if err != nil {
 		return ans, err
 	}
 	defer body.Close()
 	return ans, json.NewDecoder(io.LimitReader(body, statusBody)).Decode(&ans)
-}
-
-// askDaemon asks the daemon on an address, and returns the body of its answer where
-// that has the status that is wanted.
-func askDaemon(ctx context.Context, method, address, path string, want int) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+address+path, http.NoBody)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	if resp.StatusCode != want {
-		_ = resp.Body.Close()
-		return nil, fmt.Errorf("HTTP %s", resp.Status)
-	}
-	return resp.Body, nil
 }

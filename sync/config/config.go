@@ -45,6 +45,7 @@ type Config struct {
 	Journal   Journal
 	Listen    string
 	Insecure  bool // allows a Listen that others can reach, without TLS and authentication
+	Web       Web
 	Limits    Limits
 }
 

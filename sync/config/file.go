@@ -37,9 +37,10 @@ type file struct {
 		MaxAge     string `json:"maxAge"`
 		MaxEntries int64  `json:"maxEntries"`
 	} `json:"journal"`
-	Listen   string `json:"listen"`
-	Insecure bool   `json:"insecure"`
-	Limits   Limits `json:"limits"`
+	Listen   string  `json:"listen"`
+	Insecure bool    `json:"insecure"`
+	Web      fileWeb `json:"web"`
+	Limits   Limits  `json:"limits"`
 }
 
 type fileSource struct {
@@ -74,6 +75,7 @@ type fileAccount struct {
 func (f file) config(path string) *Config {
 	cfg := &Config{
 		File: path, Listen: or(f.Listen, DefaultListen), Insecure: f.Insecure, Limits: f.Limits,
+		Web:       f.Web.web(beside(path)),
 		StatePath: below(path, or(f.State.SQLite.Path, DefaultState)),
 		Interval:  orTime(f.Interval, DefaultInterval),
 		Journal: Journal{

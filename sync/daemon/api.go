@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"weir/sync/daemon/access"
 	"weir/sync/daemon/view"
 	"weir/sync/resource"
 	"weir/sync/state"
@@ -161,7 +162,10 @@ func (d *Daemon) journal(w http.ResponseWriter, r *http.Request, q *query) {
 }
 
 // sync asks for a full pass; its answer says only that it was asked for.
-func (d *Daemon) sync(w http.ResponseWriter, _ *http.Request, _ *query) {
+func (d *Daemon) sync(w http.ResponseWriter, req *http.Request, _ *query) {
+	if who := access.Caller(req.Context()); who != "" {
+		d.opts.Logger.InfoContext(req.Context(), "a pass was asked for", "by", who, "remote", req.RemoteAddr)
+	}
 	d.reconciler().MarkFull()
 	answer(w, http.StatusAccepted, map[string]bool{"accepted": true})
 }

@@ -15,8 +15,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/net/netutil"
 
 	"weir/sync/call"
+	"weir/sync/daemon/access"
 	"weir/sync/daemon/view"
 	"weir/sync/daemon/webhook"
 	"weir/sync/reconcile"
@@ -31,6 +33,8 @@ const (
 	writeTimeout  = 30 * time.Second
 	idleTimeout   = 60 * time.Second
 	maxHeader     = 16 << 10
+
+	maxConnections = 2000 // at once; what is more waits, and costs no file
 )
 
 // Setup is one configuration, made ready: opening what it names has succeeded.
@@ -38,6 +42,8 @@ type Setup struct {
 	Reconcile reconcile.Options
 	Limiters  call.Limiters  // of the accounts, whose quota is shown; must not be changed
 	Webhooks  []webhook.Hook // none: the route answers 404
+	Access    access.Options // the zero Options: everybody is let in
+	Insecure  bool           // allows an address that others can reach without TLS and authentication
 	Identity  Identity
 	Close     func() error // closes sources and store; may be nil
 }
@@ -51,8 +57,7 @@ type Identity struct {
 
 // Options says how to run. Listen and Load are required.
 type Options struct {
-	Listen   string // host:port; loopback unless Insecure
-	Insecure bool   // allows a wider Listen without TLS and authentication
+	Listen string // host:port
 	// Load reads the configuration anew and opens what it names.
 	Load     func(context.Context) (Setup, error)
 	Registry *prometheus.Registry // served on /metrics
@@ -65,6 +70,8 @@ type Daemon struct {
 	opts     Options
 	listener net.Listener
 	server   *http.Server
+	door     access.Door
+	guarded  *access.Metrics
 	counted  *webhook.Metrics
 	metrics  *metrics
 	webhooks atomic.Pointer[webhook.Handler] // of current; a sender need not wait for a reload
@@ -82,6 +89,8 @@ type loop struct {
 	*reconcile.Reconciler
 	viewer   *view.Viewer
 	webhooks *webhook.Handler
+	access   *access.Rules
+	insecure bool
 	identity Identity
 	starts   *starts
 	store    state.Store
@@ -102,10 +111,11 @@ func New(ctx context.Context, opts Options) (*Daemon, error) {
 	if opts.Registry == nil {
 		opts.Registry = prometheus.NewRegistry()
 	}
-	if err := CheckListen(opts.Listen, opts.Insecure); err != nil {
+	counted, err := webhook.NewMetrics(opts.Registry)
+	if err != nil {
 		return nil, err
 	}
-	counted, err := webhook.NewMetrics(opts.Registry)
+	guarded, err := access.NewMetrics(opts.Registry)
 	if err != nil {
 		return nil, err
 	}
@@ -113,15 +123,17 @@ func New(ctx context.Context, opts Options) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Daemon{opts: opts, counted: counted, metrics: loads, hub: newHub(), starts: &starts{log: opts.Logger}}
+	d := &Daemon{
+		opts: opts, counted: counted, guarded: guarded, metrics: loads, hub: newHub(), starts: &starts{log: opts.Logger},
+	}
 	next, err := d.load(ctx)
 	if err != nil {
 		return nil, err
 	}
-	d.take(next)
-	if d.listener, err = net.Listen("tcp", opts.Listen); err != nil {
-		return nil, errors.Join(fmt.Errorf("listen: %w", err), next.closeAll())
+	if err := d.listen(next); err != nil {
+		return nil, errors.Join(err, next.closeAll())
 	}
+	d.take(next)
 	if !next.dryRun {
 		d.starts.begin(ctx, next.store)
 	}
@@ -133,19 +145,18 @@ func New(ctx context.Context, opts Options) (*Daemon, error) {
 	return d, nil
 }
 
-// CheckListen refuses an address that others can reach, since the page and the
-// API have neither TLS nor authentication of their own.
-func CheckListen(addr string, insecure bool) error {
-	host, _, err := net.SplitHostPort(addr)
+// listen binds the address, and refuses one that others can reach without proving
+// anything. Nobody was answered by then.
+func (d *Daemon) listen(first *loop) error {
+	bound, err := net.Listen("tcp", d.opts.Listen)
 	if err != nil {
-		return fmt.Errorf("listen %q: %w", addr, err)
+		return fmt.Errorf("listen: %w", err)
 	}
-	ip := net.ParseIP(host)
-	if insecure || host == "localhost" || (ip != nil && ip.IsLoopback()) {
-		return nil
+	if err := first.access.CheckListener(bound.Addr(), d.opts.Listen, first.insecure); err != nil {
+		return errors.Join(err, bound.Close())
 	}
-	return fmt.Errorf("listen %q is not a loopback address, and there is neither TLS nor authentication: "+
-		"use 127.0.0.1, or say `insecure: true` in the config", addr)
+	d.listener = d.door.Listen(netutil.LimitListener(bound, maxConnections))
+	return nil
 }
 
 // load makes a configuration ready, and tells the metrics how that went.
@@ -163,9 +174,13 @@ func (d *Daemon) make(ctx context.Context) (*loop, error) {
 	setup.Reconcile.ReadOnly = d.starts.readOnly
 	l := &loop{
 		identity: setup.Identity, store: setup.Reconcile.Store, dryRun: setup.Reconcile.DryRun, starts: d.starts,
-		close: setup.Close, stop: func() {}, ended: make(chan struct{}),
+		insecure: setup.Insecure, close: setup.Close, stop: func() {}, ended: make(chan struct{}),
 	}
 	close(l.ended) // until it is started
+	setup.Access.Logger, setup.Access.Metrics = d.opts.Logger, d.guarded
+	if l.access, err = access.Load(setup.Access); err != nil {
+		return nil, errors.Join(err, l.closeAll())
+	}
 	if l.Reconciler, err = reconcile.New(setup.Reconcile); err != nil {
 		return nil, errors.Join(err, l.closeAll())
 	}
@@ -183,6 +198,7 @@ func (d *Daemon) make(ctx context.Context) (*loop, error) {
 // earlier deliveries: one that is replayed after a reload costs a fetch.
 func (d *Daemon) take(next *loop) {
 	d.current = next
+	d.door.Set(next.access)
 	d.webhooks.Store(next.webhooks)
 	d.viewer.Store(next.viewer)
 	d.hub.wake()
@@ -247,6 +263,11 @@ func (d *Daemon) Addr() string { return d.listener.Addr().String() }
 // old one stays in force and the error says why. The listener stays.
 func (d *Daemon) Reload(ctx context.Context) error {
 	next, err := d.load(ctx)
+	if err == nil {
+		if err = next.access.CheckListener(d.listener.Addr(), d.opts.Listen, next.insecure); err != nil {
+			err = errors.Join(err, next.closeAll())
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("reload: the old configuration stays in force: %w", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"weir/sync/daemon/access"
 )
 
 // scrapesInFlight bounds what a storm of scrapes can cost.
@@ -26,7 +28,9 @@ func (d *Daemon) routes() http.Handler {
 	mux.HandleFunc("GET /{$}", d.page())
 	guarded := http.NewCrossOriginProtection()
 	guarded.SetDenyHandler(http.HandlerFunc(denied))
-	return headers(exact(guarded.Handler(mux)))
+	return headers(exact(d.door.Guard(guarded.Handler(mux), access.Routes{
+		Open: []string{"/healthz", "/readyz"}, Signed: []string{"/webhook/"},
+	}, turnedAway)))
 }
 
 // exact lets only paths through that are written as the routes are: the mux
@@ -70,10 +74,16 @@ func answer(w http.ResponseWriter, code int, v any) {
 	_ = enc.Encode(v)
 }
 
-func (d *Daemon) readyz(w http.ResponseWriter, _ *http.Request) {
+// readyz says to anybody whether weir is ready, and why it is not only to who may
+// read the status: an error names hosts and paths.
+func (d *Daemon) readyz(w http.ResponseWriter, req *http.Request) {
 	s := d.reconciler().Status()
 	if s.Ready {
 		text(w, http.StatusOK, "ready\n")
+		return
+	}
+	if access.IsStranger(req.Context()) {
+		text(w, http.StatusServiceUnavailable, "not ready\n")
 		return
 	}
 	why := "no complete pass yet"

@@ -41,3 +41,12 @@ func missing(w http.ResponseWriter, r *http.Request) {
 func denied(w http.ResponseWriter, _ *http.Request) {
 	refuse(w, http.StatusForbidden, "a page of another origin may not ask for this")
 }
+
+// turnedAway answers a request that the door does not let in.
+func turnedAway(w http.ResponseWriter, r *http.Request, status int, why string) {
+	if strings.HasPrefix(r.URL.Path, apiPrefix) {
+		refuse(w, status, why)
+		return
+	}
+	text(w, status, why+"\n")
+}

@@ -15,12 +15,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"weir/sync/daemon/gate"
 )
 
 // open is a gate that refuses nobody.
-var open = rates{
-	all: 1e9, address: 1e9, allBurst: 1e9, addressBurst: 1e9,
-	inFlight: 1e9, ofAddress: 1e9, addresses: 1024,
+var open = gate.Rates{
+	All: 1e9, Address: 1e9, AllBurst: 1e9, AddressBurst: 1e9,
+	InFlight: 1e9, OfAddress: 1e9, Addresses: 1024,
 }
 
 // FuzzDelivery sends what proves the secret and is anything else.
@@ -30,7 +32,7 @@ func FuzzDelivery(f *testing.F) {
 		f.Add(body, "Push Hook", "application/x-www-form-urlencoded")
 	}
 	w := newWorld(f)
-	w.handler.gate = newGate(open)
+	w.handler.gate = gate.New(open)
 	f.Fuzz(func(t *testing.T, body, event, media string) {
 		for kind := range events {
 			h := proof(kind, body, "one")
@@ -67,7 +69,7 @@ func FuzzForged(f *testing.F) {
 // and leave nothing behind.
 func TestFailure_W07_Flood(t *testing.T) {
 	w := newWorld(t)
-	w.handler.gate = newGate(open)
+	w.handler.gate = gate.New(open)
 	body := strings.Repeat("x", 10<<10)
 	flood := func(n int) {
 		for i := range n {
@@ -130,7 +132,7 @@ func TestFailure_C5_W07_Rates(t *testing.T) {
 		for range 10_000 {
 			codes[send("192.0.2.1:1")]++
 		}
-		if codes[401] != defaultRates.addressBurst || codes[429] != 10_000-codes[401] {
+		if codes[401] != defaultRates.AddressBurst || codes[429] != 10_000-codes[401] {
 			t.Errorf("one address: %v", codes)
 		}
 		if code := send("192.0.2.2:1"); code != 401 {
@@ -139,7 +141,7 @@ func TestFailure_C5_W07_Rates(t *testing.T) {
 		for i := range 10_000 {
 			codes[send(fmt.Sprintf("10.0.%d.%d:1", i>>8, i&255))]++
 		}
-		if codes[401] != defaultRates.allBurst-1 {
+		if codes[401] != defaultRates.AllBurst-1 {
 			t.Errorf("all: %v", codes)
 		}
 		time.Sleep(time.Second)
@@ -161,17 +163,12 @@ func TestFailure_C5_W01_SlowSenders(t *testing.T) {
 	s.Start()
 	defer s.Close()
 	var slow []net.Conn
-	for range defaultRates.ofAddress {
+	for range defaultRates.OfAddress {
 		c := dial(t, s)
 		fmt.Fprintf(c, "POST /webhook/github HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
 		slow = append(slow, c)
 	}
-	inside := func() int {
-		w.handler.gate.mu.Lock()
-		defer w.handler.gate.mu.Unlock()
-		return w.handler.gate.inside
-	}
-	until(t, func() bool { return inside() == len(slow) })
+	until(t, func() bool { return w.handler.gate.Inside() == len(slow) })
 	if code := post(t, s, "/webhook/github", "0", push); code != http.StatusServiceUnavailable {
 		t.Errorf("one more of the address: %d", code)
 	}
@@ -182,7 +179,7 @@ func TestFailure_C5_W01_SlowSenders(t *testing.T) {
 		}
 		c.Close()
 	}
-	until(t, func() bool { return inside() == 0 })
+	until(t, func() bool { return w.handler.gate.Inside() == 0 })
 	if code := post(t, s, "/webhook/github", "0", push); code != http.StatusUnauthorized {
 		t.Errorf("afterwards: %d", code)
 	}
@@ -280,9 +277,9 @@ func BenchmarkRefused10KiB(b *testing.B) { flooded(b, open, http.StatusUnauthori
 // BenchmarkLimited10KiB is the same flood before the rates of a daemon.
 func BenchmarkLimited10KiB(b *testing.B) { flooded(b, defaultRates, 0) }
 
-func flooded(b *testing.B, r rates, want int) {
+func flooded(b *testing.B, r gate.Rates, want int) {
 	w := newWorld(b)
-	w.handler.gate = newGate(r)
+	w.handler.gate = gate.New(r)
 	s := httptest.NewServer(w.mux)
 	defer s.Close()
 	body := strings.Repeat("x", 10<<10)

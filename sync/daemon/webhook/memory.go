@@ -13,11 +13,8 @@ const (
 	bodyMemory = time.Minute // of a body without an id, which may rightly come again
 )
 
-// How often a source is poked, and a fault is logged, at most.
-const (
-	pokeGap = time.Second
-	logGap  = time.Minute
-)
+// pokeGap is how often a source is poked at most.
+const pokeGap = time.Second
 
 // memory knows the last deliveries, in a ring: the oldest makes room.
 type memory struct {
@@ -130,24 +127,4 @@ func (p *poker) close() {
 	if p.later != nil {
 		p.later.Stop()
 	}
-}
-
-// seldom lets something happen once a logGap.
-type seldom struct {
-	mu     sync.Mutex // guards what follows
-	last   time.Time
-	missed int
-}
-
-// due reports whether it is to happen now, and how often it was not to since
-// the last time.
-func (s *seldom) due() (missed int, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.last.IsZero() && time.Since(s.last) < logGap {
-		s.missed++
-		return 0, false
-	}
-	missed, s.missed, s.last = s.missed, 0, time.Now()
-	return missed, true
 }

@@ -44,6 +44,7 @@ import (
 	"strings"
 	"time"
 
+	"weir/sync/daemon/gate"
 	"weir/sync/secret"
 )
 
@@ -52,6 +53,13 @@ const MaxBody = 256 << 10
 
 // writeTimeout is how long a sender may take to read its answer.
 const writeTimeout = 5 * time.Second
+
+// defaultRates bound what comes before any proof. A host sends one delivery a
+// push.
+var defaultRates = gate.Rates{
+	All: 200, AllBurst: 400, Address: 50, AddressBurst: 100,
+	InFlight: 32, OfAddress: 16, Addresses: 1024,
+}
 
 // Kind is the kind of host that sends.
 type Kind string
@@ -92,7 +100,7 @@ type Handler struct {
 	decoy   string // the secret of sources that are not there
 	log     *slog.Logger
 	metrics *Metrics
-	gate    *gate
+	gate    *gate.Gate
 	seen    *memory
 }
 
@@ -101,8 +109,8 @@ type hook struct {
 	Hook
 	repository string // URL in the form that is compared
 	poker      poker
-	refusals   seldom // of deliveries that prove nothing
-	faults     seldom // of a secret that cannot be used
+	refusals   gate.Seldom // of deliveries that prove nothing
+	faults     gate.Seldom // of a secret that cannot be used
 }
 
 // New checks the hooks and returns what serves them.
@@ -112,7 +120,7 @@ func New(opts Options) (*Handler, error) {
 	}
 	h := &Handler{
 		hooks: map[string]*hook{}, decoy: rand.Text(), log: opts.Logger, metrics: opts.Metrics,
-		gate: newGate(defaultRates), seen: newMemory(),
+		gate: gate.New(defaultRates), seen: newMemory(),
 	}
 	for _, o := range opts.Hooks {
 		if _, twice := h.hooks[o.Source]; twice {
@@ -178,9 +186,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // receive decides about a delivery to k, nil for a source that is not there:
 // one that costs the same, and proves nothing.
 func (h *Handler) receive(w http.ResponseWriter, r *http.Request, k *hook) answer {
-	leave, refusal := h.gate.enter(r.RemoteAddr)
-	if refusal != nil {
-		return *refusal
+	leave, refusal := h.gate.Enter(r.RemoteAddr)
+	switch refusal {
+	case gate.TooOften:
+		return tooOften
+	case gate.TooMany:
+		return tooMany
 	}
 	defer leave()
 	if r.ContentLength > MaxBody {
@@ -199,14 +210,14 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request, k *hook) answe
 	}
 	key, err := k.key()
 	if err != nil {
-		if before, ok := k.faults.due(); ok {
+		if before, ok := k.faults.Due(); ok {
 			h.log.ErrorContext(r.Context(), "webhook secret cannot be used: deliveries are refused",
 				"source", k.Source, "error", err, "unlogged", before)
 		}
 		return unusable
 	}
 	if !verify(k.Kind, r.Header, body, key, time.Now()) {
-		if before, ok := k.refusals.due(); ok {
+		if before, ok := k.refusals.Due(); ok {
 			h.log.WarnContext(r.Context(), "webhook delivery refused: it does not prove the secret",
 				"source", k.Source, "remote", r.RemoteAddr, "unlogged", before)
 		}

@@ -26,6 +26,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"go.uber.org/goleak"
 
+	"weir/sync/daemon/gate"
 	"weir/sync/secret"
 )
 
@@ -225,7 +226,7 @@ func TestFailure_W03_C6_Forged(t *testing.T) {
 		Gitee: "X-Gitee-Token", Generic: "X-Signature-256",
 	}
 	w := newWorld(t)
-	w.handler.gate = newGate(open)
+	w.handler.gate = gate.New(open)
 	for kind, name := range proofs {
 		var first http.Header
 		for how, spoil := range wrong {
@@ -320,7 +321,7 @@ func TestFailure_W04_C6_Replayed(t *testing.T) {
 // without a panic.
 func TestFailure_W05_Malformed(t *testing.T) {
 	w := newWorld(t)
-	w.handler.gate = newGate(open)
+	w.handler.gate = gate.New(open)
 	for _, body := range []string{
 		"", " ", "null", "true", "0", `""`, "[]", "{", "}", "{}", "[{}]", `{"ref":`, "\x00", "\xff\xfe", "{}{}",
 		`{"ref":null}`, `{"ref":"refs/heads/main"}`, `{"ref":"refs/heads/main","repository":null}`, `{"repository":{}}`,
