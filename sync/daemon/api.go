@@ -167,5 +167,10 @@ func (d *Daemon) sync(w http.ResponseWriter, req *http.Request, _ *query) {
 		d.opts.Logger.InfoContext(req.Context(), "a pass was asked for", "by", who, "remote", req.RemoteAddr)
 	}
 	d.reconciler().MarkFull()
+	if strings.Contains(req.Header.Get("Accept"), "text/html") { // the page's button, without script
+		w.Header().Set("Location", "../../") // relative: a proxy may have the page below another path
+		w.WriteHeader(http.StatusSeeOther)
+		return
+	}
 	answer(w, http.StatusAccepted, map[string]bool{"accepted": true})
 }

@@ -20,6 +20,7 @@ import (
 	"weir/sync/call"
 	"weir/sync/daemon/access"
 	"weir/sync/daemon/view"
+	"weir/sync/daemon/web"
 	"weir/sync/daemon/webhook"
 	"weir/sync/reconcile"
 	"weir/sync/state"
@@ -78,6 +79,7 @@ type Daemon struct {
 	viewer   atomic.Pointer[view.Viewer]     // of current; who looks need not wait for a reload either
 	hub      *hub
 	starts   *starts
+	page     *web.Handler
 
 	mu      sync.Mutex // guards what a reload replaces
 	current *loop
@@ -125,6 +127,9 @@ func New(ctx context.Context, opts Options) (*Daemon, error) {
 	}
 	d := &Daemon{
 		opts: opts, counted: counted, guarded: guarded, metrics: loads, hub: newHub(), starts: &starts{log: opts.Logger},
+	}
+	if d.page, err = web.New(func() web.Viewer { return d.viewer.Load() }, opts.Logger); err != nil {
+		return nil, err
 	}
 	next, err := d.load(ctx)
 	if err != nil {

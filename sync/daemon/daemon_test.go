@@ -202,7 +202,7 @@ func TestServesWhatItDoes(t *testing.T) {
 	if _, body := get(t, d, "/api/v1/plan"); !strings.Contains(body, `"format": "weir.plan/v1"`) {
 		t.Errorf("plan %s", body)
 	}
-	if _, body := get(t, d, "/"); !strings.Contains(body, "weir is ready") || !strings.Contains(body, "<td>MultiStream</td>") {
+	if _, body := get(t, d, "/"); !strings.Contains(body, `<h1 id="state">In sync</h1>`) || !strings.Contains(body, ">MultiStream</a>") {
 		t.Errorf("page %s", body)
 	}
 }
@@ -322,7 +322,7 @@ func TestFailure_C20_PageEscapesWhatManifestsSay(t *testing.T) {
 	w := newWorld(t)
 	w.write("<script>alert(1)<.yaml", "kind: <b>x</b>\n")
 	d := w.start()
-	body := until(t, d, "/", "has problems")
+	body := until(t, d, "/", "&lt;script&gt;alert(1)&lt;.yaml:1")
 	if strings.Contains(body, "<script>") || strings.Contains(body, "<b>") {
 		t.Errorf("page holds markup of a manifest:\n%s", body)
 	}

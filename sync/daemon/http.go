@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"weir/sync/daemon/access"
+	"weir/sync/daemon/web"
 )
 
 // scrapesInFlight bounds what a storm of scrapes can cost.
@@ -25,7 +26,9 @@ func (d *Daemon) routes() http.Handler {
 	mux.HandleFunc("POST /webhook/{source}", func(w http.ResponseWriter, r *http.Request) {
 		d.webhooks.Load().ServeHTTP(w, r)
 	})
-	mux.HandleFunc("GET /{$}", d.page())
+	for _, path := range []string{"GET /{$}", "GET /resources", "GET /resources/", "GET /plan", "GET /assets/"} {
+		mux.Handle(path, d.page)
+	}
 	guarded := http.NewCrossOriginProtection()
 	guarded.SetDenyHandler(http.HandlerFunc(denied))
 	return headers(exact(d.door.Guard(guarded.Handler(mux), access.Routes{
@@ -52,7 +55,7 @@ func exact(next http.Handler) http.Handler {
 func headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", web.Policy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r)

@@ -12,6 +12,13 @@ type Chronicle interface {
 	Commit(ctx context.Context, revision string) (Commit, error)
 }
 
+// Housed is a source that reads of a repository of which people may know the pages.
+type Housed interface {
+	// Repository returns the URL of the repository, which holds no password, and
+	// the folder of it that the source's paths begin in, "" for its root.
+	Repository() (url, folder string)
+}
+
 // Commit is a revision of a repository as people know it. Author and Subject are
 // what somebody wrote, made fit for one line of a log.
 type Commit struct {

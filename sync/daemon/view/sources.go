@@ -67,6 +67,9 @@ func (v *Viewer) sources(ctx context.Context) []Source {
 	for _, f := range feeds {
 		s := Source{SourceStatus: f.SourceStatus, InForceSince: f.Since.UTC(), Problems: problems(f)}
 		s.InForceCommit = v.commit(ctx, f, f.InForce)
+		if h, ok := f.Source.(source.Housed); ok {
+			s.URL, s.Folder = h.Repository()
+		}
 		if f.Revision != f.InForce {
 			s.NewestCommit = v.commit(ctx, f, f.Revision)
 		}

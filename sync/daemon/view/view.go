@@ -42,6 +42,10 @@ type Source struct {
 	InForceSince  time.Time `json:"inForceSince,omitzero"`   // when this process took it over
 	NewestCommit  *Commit   `json:"newestCommit,omitempty"`  // where it is another than the one in force
 	Problems      []Problem `json:"problemsAt"`              // the first ones
+	// URL is the repository's and Folder where in it the source reads, both "" for
+	// a directory: what leads to the pages of a git host.
+	URL    string `json:"-"`
+	Folder string `json:"-"`
 }
 
 // Commit is a revision of a repository as people know it.

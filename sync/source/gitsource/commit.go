@@ -12,10 +12,16 @@ import (
 	"weir/sync/source"
 )
 
-var _ source.Chronicle = (*Source)(nil)
+var (
+	_ source.Chronicle = (*Source)(nil)
+	_ source.Housed    = (*Source)(nil)
+)
 
 // longestSubject is what is kept of the first line of a commit's message, in bytes.
 const longestSubject = 200
+
+// Repository returns the URL and the path of the options.
+func (s *Source) Repository() (url, folder string) { return s.opt.URL, s.opt.Path }
 
 // Commit returns the commit of a revision from the mirror.
 func (s *Source) Commit(ctx context.Context, revision string) (source.Commit, error) {
