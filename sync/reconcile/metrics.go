@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"weir/sync/apply"
+	"weir/sync/manifest"
 	"weir/sync/plan"
 	"weir/sync/plan/guard"
 	"weir/sync/resource"
@@ -22,6 +23,7 @@ type Metrics struct {
 	sourceErrors *prometheus.CounterVec
 	documents    *prometheus.GaugeVec
 	problems     *prometheus.GaugeVec
+	rejected     *prometheus.GaugeVec
 	pinned       *prometheus.GaugeVec
 	unapplied    *scraped
 	applied      *prometheus.HistogramVec
@@ -66,7 +68,9 @@ func (m *Metrics) registerSources(reg prometheus.Registerer) {
 		"When a source was last looked at with success, 0 for never.", "source")
 	m.sourceErrors = newCounter(reg, "weir_source_sync_errors_total", "Times a source could not be read.", "source")
 	m.documents = newGauge(reg, "weir_manifest_documents", "Documents in the newest revision.", "source")
-	m.problems = newGauge(reg, "weir_manifest_problems", "Problems in the newest revision.", "source")
+	m.problems = newGauge(reg, "weir_manifest_problems", "Problems in the newest revision, warnings among them.", "source")
+	m.rejected = newGauge(reg, "weir_source_refused",
+		"1 while the newest revision has an error, so that the last good one stays in force.", "source")
 	m.pinned = newGauge(reg, "weir_source_pinned", "1 while the newest revision is left out, as it was rolled back.", "source")
 	m.unapplied = newScraped(reg, "weir_source_unapplied_seconds",
 		"How long the oldest revision waits whose changes are not all applied, 0 for none; what a guard holds does not count.",
@@ -146,7 +150,8 @@ func (r *Reconciler) beginMetrics() {
 		return
 	}
 	for _, g := range []*prometheus.GaugeVec{
-		m.leader, m.revision, m.documents, m.problems, m.pinned, m.resources, m.failing, m.unread, m.doubts, m.underWay, m.fights,
+		m.leader, m.revision, m.documents, m.problems, m.rejected, m.pinned,
+		m.resources, m.failing, m.unread, m.doubts, m.underWay, m.fights,
 	} {
 		g.Reset()
 	}
@@ -168,6 +173,7 @@ func (r *Reconciler) preset() {
 		m.sourceErrors.WithLabelValues(f.Name)
 		m.problems.WithLabelValues(f.Name)
 		m.documents.WithLabelValues(f.Name)
+		m.rejected.WithLabelValues(f.Name)
 		m.pinned.WithLabelValues(f.Name)
 		m.applied.WithLabelValues(f.Name)
 	}
@@ -385,6 +391,7 @@ func (r *Reconciler) meterSources() {
 		m.tellRevision(f.Name, f.force.revision)
 		m.documents.WithLabelValues(f.Name).Set(float64(f.documents))
 		m.problems.WithLabelValues(f.Name).Set(float64(len(f.problems) + len(f.clashes)))
+		m.rejected.WithLabelValues(f.Name).Set(oneIf(manifest.Failed(f.standing())))
 		m.pinned.WithLabelValues(f.Name).Set(oneIf(f.pin != nil))
 	}
 }
