@@ -31,6 +31,7 @@ type Metrics struct {
 	duration     prometheus.Histogram
 	success      prometheus.Gauge
 	attempt      prometheus.Gauge
+	interval     prometheus.Gauge
 	errors       prometheus.Counter
 	resources    *prometheus.GaugeVec
 	failing      *prometheus.GaugeVec
@@ -96,6 +97,8 @@ func (m *Metrics) registerPasses(reg prometheus.Registerer) {
 		"When a pass last had no failure, 0 for never.").WithLabelValues()
 	m.attempt = newGauge(reg, "weir_reconcile_last_attempt_timestamp_seconds",
 		"When a pass last ended, 0 for never.").WithLabelValues()
+	m.interval = newGauge(reg, "weir_reconcile_interval_seconds",
+		"Longest time between two passes, as configured.").WithLabelValues()
 	m.errors = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "weir_reconcile_errors_total", Help: "Passes that the state kept from being made or completed.",
 	})
@@ -157,6 +160,7 @@ func (r *Reconciler) beginMetrics() {
 	}
 	clear(m.told)
 	r.preset()
+	m.interval.Set(r.opts.Interval.Seconds())
 	m.ready.set(r.tellReady)
 	m.lastSource.set(r.tellLookups)
 	m.unapplied.set(r.tellUnapplied)
