@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,46 +23,73 @@ const (
 
 func (a *app) statusCmd() *cobra.Command {
 	var f askFlags
+	var follow followFlags
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Ask the running daemon how it is",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context(), f) },
+		Long: "status says first what matters most, then what is in force, how many resources are in which state, what is\n" +
+			"held and how to let it through, what failed, and how busy the quotas are. The exit status is 1 where the\n" +
+			"daemon is not ready.\n\n" +
+			"--watch goes on showing it: on a terminal in place until Ctrl-C, into a pipe a line for each change, as JSON\n" +
+			"a document for each. --wait-for ends as soon as it is so, or with 1 after --timeout:\n" +
+			"  ready    what is declared and what the accounts hold was read once\n" +
+			"  applied  and nothing is due, being made, held, refused or failed\n" +
+			"  in-sync  and every resource was read and is as declared, which a kind that cannot be read never is",
+		Example: "  weir status\n" +
+			"  weir status --watch\n" +
+			"  weir status --wait-for applied --revision \"$(git rev-parse HEAD)\" --timeout 5m   # in CI, after a push",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context(), f, follow) },
 	}
 	f.register(cmd.Flags())
+	follow.register(cmd)
 	return cmd
 }
 
-func (a *app) status(ctx context.Context, f askFlags) error {
+func (a *app) status(ctx context.Context, f askFlags, follow followFlags) error {
 	if err := a.format(); err != nil {
+		return err
+	}
+	if err := follow.check(); err != nil {
 		return err
 	}
 	d, err := f.daemon(a)
 	if err != nil {
 		return err
 	}
-	ans, err := askStatus(ctx, d)
+	if follow.follows() {
+		return a.followStatus(ctx, d, follow)
+	}
+	over, err := askStatus(ctx, d)
 	if err != nil {
-		return fmt.Errorf("ask the daemon on %s: %w", d.name, err)
+		return fmt.Errorf("ask the daemon on %s: %w%s", d.name, err, absentText(err))
 	}
 	if a.output == "json" {
-		err = a.printJSON(ans)
+		err = a.printJSON(over)
 	} else {
-		err = a.print(func(w io.Writer) { printStatus(w, ans, ans.Now, a.style()) })
+		err = a.print(func(w io.Writer) { printStatus(w, over, over.Now, a.style()) })
 	}
-	if err == nil && !ans.Status.Ready {
+	if err == nil && !over.Status.Ready {
 		return exitError(exitFailed)
 	}
 	return err
 }
 
-func askStatus(ctx context.Context, d *askedDaemon) (ans view.Overview, err error) {
+// absentText adds to an error what to look for where nobody answers.
+func absentText(err error) string {
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return "; is `weir run` running there?"
+	}
+	return ""
+}
+
+func askStatus(ctx context.Context, d *askedDaemon) (over view.Overview, err error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
 	body, err := d.ask(ctx, http.MethodGet, "/api/v1/status", http.StatusOK)
 	if err != nil {
-		return ans, err
+		return over, err
 	}
 	defer body.Close()
-	return ans, json.NewDecoder(io.LimitReader(body, statusBody)).Decode(&ans)
+	return over, json.NewDecoder(io.LimitReader(body, statusBody)).Decode(&over)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -35,7 +34,8 @@ func verdict(o view.Overview) cell {
 	case view.Refused:
 		return cell{"refused: a newest revision has errors; the last good one stays in force", red}
 	case view.Failing:
-		return cell{"failing: " + plural(max(len(st.Failures), o.States[view.Failed]), "change") + " could not be made and are tried again", red}
+		failed := max(len(st.Failures), o.States[view.Failed])
+		return cell{"failing: " + plural(failed, "change") + " not made, tried again later", red}
 	case view.Fought:
 		return cell{"stopped: somebody undoes what weir puts back, at " + plural(len(st.Fights), "resource"), yellow}
 	case view.Applying:
@@ -47,6 +47,9 @@ func verdict(o view.Overview) cell {
 	case view.Unread:
 		return cell{"in doubt: nothing is known of " + plural(len(st.Unread), "resource"), yellow}
 	case view.Waits, view.InSync:
+	}
+	if o.Total > 0 && n(plan.InSync) == 0 {
+		return cell{"unknown: nothing says of any of " + plural(o.Total, "resource") + " that it is as declared", yellow}
 	}
 	return cell{inSyncText(o), green}
 }
@@ -108,7 +111,7 @@ type statusText struct {
 func printStatus(w io.Writer, o view.Overview, now time.Time, s style) {
 	t := &statusText{s, w, o, now}
 	v := verdict(o)
-	t.line(w, 2, cell{v.text, cmp.Or(map[string]string{green: "1;32", red: loud, yellow: "1;33", cyan: "1;36"}[v.color], v.color)})
+	t.line(w, 2, cell{v.text, bold + ";" + v.color})
 	t.process()
 	t.held()
 	t.sources()
@@ -297,7 +300,7 @@ func (t *statusText) fights() {
 		if t.tooMany(i, len(t.o.Status.Fights)) {
 			return
 		}
-		t.trouble("stopped", red, f.ID, f.Fight.String()+"; edit the declaration, or: weir settle "+f.ID+" again")
+		t.trouble("stopped", red, f.ID, f.String()+"; edit the declaration, or: weir settle "+f.ID+" again")
 	}
 }
 
@@ -343,9 +346,9 @@ func (t *statusText) quota() {
 	}
 	tab.write(t.w, t.style)
 	for _, s := range t.o.Status.Scrub {
-		t.line(t.w, 4, cell{"  " + s.Account, ""}, cell{fmt.Sprintf(
-			": oldest observation %s; looking for drift took %.1f%% of a read quota (%g%% at most), all once in %s", t.ago(s.Oldest),
-			100*s.Used, 100*s.Share, time.Duration(s.Cycle*float64(time.Second)).Round(time.Second)), dim})
+		cycle := time.Duration(s.Cycle * float64(time.Second)).Round(time.Second)
+		t.line(t.w, 4, cell{"  " + s.Account, ""}, cell{fmt.Sprintf(": oldest observation %s; looking for drift took %.1f%%"+
+			" of a read quota (%g%% at most), all once in %s", t.ago(s.Oldest), 100*s.Used, 100*s.Share, cycle), dim})
 	}
 }
 

@@ -11,8 +11,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/creack/pty"
 
@@ -77,6 +79,65 @@ func onTerminal(t *testing.T, width uint16, cmd *exec.Cmd) string {
 	return strings.ReplaceAll(b.String(), "\r\n", "\n")
 }
 
+// onScreen collects what a command writes to a terminal while it runs.
+type onScreen struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	over chan struct{}
+}
+
+func collect(screen io.Reader) *onScreen {
+	s := &onScreen{over: make(chan struct{})}
+	go func() {
+		defer close(s.over)
+		for b := make([]byte, 4096); ; {
+			n, err := screen.Read(b)
+			s.mu.Lock()
+			s.text.Write(b[:n])
+			s.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return s
+}
+
+// since returns what was written after the first so many bytes, and how many
+// there are.
+func (s *onScreen) since(begin int) (text string, end int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()[begin:], s.text.Len()
+}
+
+// until waits until a part is written after the first so many bytes, and returns
+// how many there are then.
+func (s *onScreen) until(t *testing.T, begin int, part string) int {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		text, end := s.since(begin)
+		if strings.Contains(text, part) {
+			return end
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("never %q:\n%q", part, text)
+		}
+	}
+}
+
+// lastFrame is what is on a screen that was redrawn: what came after the cursor
+// went home last, whole.
+func lastFrame(text string) string {
+	frames := strings.Split(text, "\x1b[?2026h\x1b[H")
+	for i := len(frames) - 1; i > 0; i-- {
+		if frame, _, whole := strings.Cut(frames[i], "\x1b[J\x1b[?2026l"); whole {
+			return strings.ReplaceAll(strings.ReplaceAll(sgr.ReplaceAllString(frame, ""), "\x1b[K", ""), "\r\n", "\n")
+		}
+	}
+	return ""
+}
+
 var sgr = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 // TestDiffOnATerminal: coloured and as wide as the terminal, unless somebody
@@ -108,5 +169,59 @@ func TestDiffOnATerminal(t *testing.T) {
 	}
 	if got := onTerminal(t, 80, weirIn(t, dir, nil, "diff", "--no-color")); strings.Contains(got, "\x1b") {
 		t.Errorf("with --no-color: %q", got)
+	}
+}
+
+// TestWatchOnATerminal: what is watched is redrawn in place, in the terminal's
+// size of now, is new when something changes, and gives the terminal back.
+func TestWatchOnATerminal(t *testing.T) {
+	dir, listen := house(t, map[string]string{"live/relay.yaml": aRelay})
+	watch := weirIn(t, dir, nil, "status", "--watch")
+	screen, err := pty.StartWithSize(watch, &pty.Winsize{Rows: 40, Cols: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer screen.Close()
+	seen := collect(screen)
+	at := seen.until(t, 0, "cannot be asked") // nobody is there yet
+	daemon := weirIn(t, dir, nil, "run")
+	if err := daemon.Start(); err != nil {
+		t.Fatal(err)
+	}
+	at = seen.until(t, at, "in sync: 1 resource")
+	all, _ := seen.since(0)
+	if !strings.HasPrefix(all, "\x1b[?1049h\x1b[?25l\x1b[?7l") || strings.Contains(all, "\x1b[2J") {
+		t.Errorf("the screen is not taken over, or is wiped: %q", all[:100])
+	}
+
+	if err := os.Remove(filepath.Join(dir, "live", "relay.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	at = seen.until(t, at, "weir apply --consent ") // long before the next poll: an event told it
+	if err := pty.Setsize(screen, &pty.Winsize{Rows: 12, Cols: 40}); err != nil {
+		t.Fatal(err)
+	}
+	seen.until(t, at, "more lines; `weir status` shows all")
+	text, _ := seen.since(0)
+	lines := strings.Split(lastFrame(text), "\n")
+	if len(lines) > 12 || !strings.HasPrefix(lines[0], "held: nothing is applied") {
+		t.Errorf("%d lines on a screen of 12: %q", len(lines), lines)
+	}
+
+	if err := watch.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := watch.Wait(); err != nil {
+		t.Errorf("Ctrl-C is no failure: %v", err)
+	}
+	<-seen.over
+	if text, _ := seen.since(0); !strings.HasSuffix(text, "\x1b[?7h\x1b[?25h\x1b[?1049l") {
+		t.Errorf("the terminal is not given back: %q", text[max(0, len(text)-100):])
+	}
+	if err := daemon.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if err := daemon.Wait(); err != nil {
+		t.Errorf("the daemon on %s: %v", listen, err)
 	}
 }

@@ -73,12 +73,15 @@ func compareRemoved(c Case) Verdict {
 	return v
 }
 
+// NotReadYet is the note of what is unknown only for a moment.
+const NotReadYet = "not read yet"
+
 // unread returns the verdict for a resource nothing is known of.
 func unread(c Case, after resource.Spec) (Verdict, bool) {
 	v := Verdict{Action: None, State: Unknown, After: after}
 	switch {
 	case c.Seen == nil:
-		v.Note = "not read yet"
+		v.Note = NotReadYet
 	case c.Seen.Unreadable != "":
 		v.Note = c.Seen.Unreadable
 	default:

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package main
+
+import "os"
+
+// resizes tells nothing: a new size is seen when the next second is drawn.
+func resizes() (sizes <-chan os.Signal, stop func()) { return nil, func() {} }
