@@ -3,6 +3,7 @@ package schema
 import (
 	"encoding/json"
 	"fmt"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -22,6 +23,7 @@ func formats() map[string]func(string) bool {
 		"ref":        isRef,
 		"folder":     isFolder,
 		"identities": isIdentities,
+		"mailbox":    isMailbox,
 	}
 }
 
@@ -76,6 +78,12 @@ func isHook(s string) bool {
 	}
 	ip, err := netip.ParseAddr(u.Hostname())
 	return u.Scheme == "https" || u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// isMailbox accepts a mail address, with or without a name.
+func isMailbox(s string) bool {
+	_, err := mail.ParseAddress(s)
+	return err == nil
 }
 
 // splitPort cuts off the port; an IPv6 address with a port is in brackets.

@@ -5,7 +5,7 @@
 // The files are plain JSON Schema 2020-12 and can be given to editors. Rules
 // that the standard cannot express are keywords of our own, named x-weir-*:
 // x-weir-format (duration, address, endpoint, listen, git-url, ref, folder,
-// identities), x-weir-min-duration, x-weir-unique-by and x-weir-max-total are
+// identities, mailbox), x-weir-min-duration, x-weir-unique-by and x-weir-max-total are
 // checked like any other keyword;
 // the rest are annotations: x-weir-identity (the fields of the natural key),
 // x-weir-code, x-weir-rule and x-weir-message (how a violation is told),

@@ -135,8 +135,10 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 		Feeds: feeds, Accounts: targets, Store: store, Outlook: b.limiters.Outlook, Expect: b.limiters.Expect, Policy: cfg.Policy,
 		Interval: cfg.Interval, Scrub: scrubs(cfg), DryRun: b.dryRun, Selector: b.selector, Logger: b.log, Metrics: b.loop,
 		Trouble: recorder.Trouble,
-		Applied: b.applied, Begins: b.begins, Reading: b.reading, Verdict: told.tell, Held: tell.held, Fight: tell.fight,
+		Applied: b.applied, Begins: b.begins, Reading: b.reading, Verdict: told.tell,
 	}
+	tell.into(&setup.Reconcile)
+	setup.Beside = tell.watch()
 	return setup, nil
 }
 

@@ -31,15 +31,20 @@ var rooms = map[string][]string{
 	"sync/quota/filequota": {"sync/quota", "sync/call"},
 
 	"sync/commitstatus": {"sync/secret", "sync/delivery"},
-	"sync/notify":       {"sync/secret", "sync/delivery"},
+	"sync/notify":       {"sync/delivery", "sync/notify/channel", "sync/notify/message"},
 	"sync/delivery":     {"sync/secret"},
+
+	"sync/notify/channel": {"sync/secret", "sync/delivery", "sync/notify/message"},
+	"sync/notify/message": {"sync/delivery", "sync/plan", "sync/resource"},
+
+	"sync/news": {"sync/reconcile", "sync/notify/message", "sync/apply", "sync/manifest", "sync/plan", "sync/resource"},
 
 	"sync/source":           {},
 	"sync/source/dirsource": {"sync/source"},
 	"sync/source/gitsource": {"sync/source", "sync/secret"},
 
 	"sync/manifest": {"schema", "sync/source", "sync/resource"},
-	"sync/config":   {"schema", "sync/manifest", "sync/plan", "sync/secret"},
+	"sync/config":   {"schema", "sync/manifest", "sync/notify/message", "sync/plan", "sync/secret"},
 
 	"sync/plan":       {"sync/resource"},
 	"sync/plan/guard": {"sync/resource", "sync/plan"},
@@ -100,6 +105,7 @@ var homes = map[string][]string{
 	"github.com/skeema/knownhosts":           {"sync/source/gitsource"},
 	"github.com/spf13/cobra":                 {"cmd/weir"},
 	"github.com/spf13/pflag":                 {"cmd/weir"},
+	"github.com/wneessen/go-mail":            {"sync/notify/channel"},
 	"github.com/vbauerster/mpb":              {"cmd/weir"},
 	"go.etcd.io/":                            {"sync/state/etcdstate"},
 	"go.yaml.in/yaml":                        {"sync/manifest", "sync/emulator", "sync/daemon/access"}, // of Prometheus' web config, v2 as its toolkit

@@ -2,71 +2,127 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"os"
 
 	"weir/sync/config"
+	"weir/sync/news"
 	"weir/sync/notify"
-	"weir/sync/plan"
+	"weir/sync/notify/channel"
+	"weir/sync/notify/message"
 	"weir/sync/reconcile"
-	"weir/sync/resource"
 )
-
-// heldData is what an event about a held plan says.
-type heldData struct {
-	Plan     string       `json:"plan"` // its hash
-	Revision string       `json:"revision"`
-	Held     []plan.Hold  `json:"held"`
-	Summary  plan.Summary `json:"summary"`
-	Consent  string       `json:"consent"` // the command that lets it through
-}
-
-// fightData is what an event about a fight says. It names fields and not their
-// values, since those of parameters are often secret.
-type fightData struct {
-	Resource string          `json:"resource"`
-	Origin   resource.Origin `json:"origin"`
-	Fields   []string        `json:"fields"`
-	Reason   string          `json:"reason"`
-	plan.Fight
-	Settle string `json:"settle"` // the command that has weir put it back again
-}
 
 // tellers tell people of what they should look at. The zero value tells nobody.
 type tellers struct {
-	held  func(reconcile.HeldPlan)
-	fight func(reconcile.Fight)
+	desk *news.Desk // nil for nobody
 }
 
 // teller returns what tells people, in a process that has metrics for it: the
-// daemon. Without an address nobody is told.
+// daemon. Without a receiver nobody is told.
 func (b *builder) teller(cfg *config.Config) (tell tellers, end func() error, err error) {
+	nothing := func() error { return nil }
 	if cfg.Notify == nil || b.events == nil || b.dryRun {
-		return tell, func() error { return nil }, nil
+		return tell, nothing, nil
+	}
+	receivers, err := receiversOf(cfg)
+	if err != nil {
+		return tell, nothing, err
 	}
 	n, err := notify.New(notify.Options{
-		URL: cfg.Notify.URL, Secret: cfg.Notify.Secret, Source: eventSource(), Metrics: b.events, Logger: b.log,
+		Receivers: receivers, Weir: hostname(), URL: cfg.URL, Metrics: b.events, Logger: b.log,
 	})
 	if err != nil {
-		return tell, func() error { return nil }, err
+		return tell, nothing, err
 	}
-	tell.held = func(p reconcile.HeldPlan) {
-		n.Send(notify.Event{Type: notify.PlanHeld, Subject: p.Hash, Data: heldData{
-			Plan: p.Hash, Revision: p.Revision, Held: p.Held, Summary: p.Summary, Consent: letThrough(p.Held, p.Revision, p.Hash),
-		}})
-	}
-	tell.fight = func(f reconcile.Fight) {
-		data := fightData{
-			Resource: f.ID.String(), Origin: f.Origin, Fields: []string{}, Reason: f.String(), Fight: f.Fight,
-			Settle: "weir settle " + f.ID.String() + " again",
-		}
-		for _, field := range f.Fields {
-			data.Fields = append(data.Fields, field.Path)
-		}
-		n.Send(notify.Event{Type: notify.Fight, Subject: f.ID.String(), Data: data})
-	}
+	tell.desk = news.NewDesk(news.Options{
+		Tell: n.Tell, Lead: cfg.Notify.LeaseLead, After: cfg.Notify.UnavailableAfter, Consent: letThrough, Faulty: faulty,
+	})
 	return tell, lastWords{n, b.log}.tell, nil
+}
+
+// into has the loop tell.
+func (t tellers) into(opts *reconcile.Options) {
+	if t.desk == nil {
+		return
+	}
+	verdict := opts.Verdict
+	opts.Held, opts.Fight, opts.News = t.desk.Held, t.desk.Fight, t.desk.News()
+	opts.Verdict = func(v reconcile.Verdict) {
+		if verdict != nil {
+			verdict(v)
+		}
+		t.desk.Verdict(v)
+	}
+}
+
+// watch is what is beside the loop, nil for nothing.
+func (t tellers) watch() func(context.Context, func() reconcile.Status) {
+	if t.desk == nil {
+		return nil
+	}
+	return t.desk.Watch
+}
+
+// receiversOf opens the receivers of the configuration.
+func receiversOf(cfg *config.Config) ([]notify.Receiver, error) {
+	var out []notify.Receiver
+	for _, r := range cfg.Notify.Receivers {
+		c, err := channelOf(r)
+		if err != nil {
+			for _, open := range out {
+				open.Channel.Close()
+			}
+			return nil, fmt.Errorf("notify: receiver %s: %w", r.Name, err)
+		}
+		one := notify.Receiver{
+			Name: r.Name, Channel: c, GroupWait: r.GroupWait, GroupInterval: r.GroupInterval, Repeat: r.Repeat, Rate: r.Rate,
+			Began: !r.Over, Filter: notify.Filter{Sources: r.Sources, Accounts: r.Accounts, Kinds: r.Kinds, Labels: r.Labels},
+		}
+		for _, name := range r.Events {
+			one.Filter.Names = append(one.Filter.Names, message.Name(name))
+		}
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+// channelOf opens the channel of a receiver.
+func channelOf(r config.Receiver) (channel.Channel, error) {
+	robot := func(c *config.Robot) channel.RobotOptions {
+		return channel.RobotOptions{
+			Address: channel.Address{Secret: c.Address}, Texts: r.Texts, Mention: r.Mention, CAFile: c.CAFile,
+		}
+	}
+	switch {
+	case r.Webhook != nil:
+		return channel.NewWebhook(channel.WebhookOptions{
+			Address: channel.Address{URL: r.Webhook.URL, Secret: r.Webhook.Address}, Secret: r.Webhook.Secret,
+			Source: eventSource(), CAFile: r.Webhook.CAFile,
+		})
+	case r.Slack != nil:
+		return channel.NewSlack(robot(r.Slack))
+	case r.DingTalk != nil:
+		return channel.NewDingTalk(robot(r.DingTalk), r.DingTalk.Secret)
+	case r.Feishu != nil:
+		return channel.NewFeishu(robot(r.Feishu), r.Feishu.Secret)
+	case r.WeCom != nil:
+		return channel.NewWeCom(robot(r.WeCom))
+	case r.Mail != nil:
+		return channel.NewMail(channel.MailOptions{
+			Server: r.Mail.Server, Encryption: channel.Encryption(r.Mail.Encryption), Username: r.Mail.Username,
+			Password: r.Mail.Password, From: r.Mail.From, To: r.Mail.To, Texts: r.Texts, CAFile: r.Mail.CAFile,
+		})
+	case r.Alertmanager != nil:
+		return channel.NewAlertmanager(channel.AlertmanagerOptions{
+			Address: channel.Address{URL: r.Alertmanager.URL}, Texts: r.Texts, Token: r.Alertmanager.Token,
+			Labels: r.Alertmanager.Labels, CAFile: r.Alertmanager.CAFile,
+		})
+	}
+	return nil, errors.New("there is no channel")
 }
 
 // lastWords tells what waits when weir stops, with half the time that the git
@@ -85,11 +141,19 @@ func (l lastWords) tell() error {
 	return nil
 }
 
-// eventSource names this weir in its events.
-func eventSource() string {
+// hostname names this weir in messages.
+func hostname() string {
 	host, err := os.Hostname()
 	if err != nil {
-		return "/weir"
+		return ""
 	}
-	return "/weir/" + url.PathEscape(host)
+	return host
+}
+
+// eventSource names this weir in its events.
+func eventSource() string {
+	if host := hostname(); host != "" {
+		return "/weir/" + url.PathEscape(host)
+	}
+	return "/weir"
 }

@@ -35,12 +35,14 @@ func TestFailure_A33_FightIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := &builder{log: slog.New(slog.DiscardHandler), events: metrics}
-	tell, end, err := b.teller(&config.Config{Notify: &config.Notify{URL: server.URL, Secret: secret.Ref{Env: "EVENT_KEY"}}})
+	tell, end, err := b.teller(&config.Config{Notify: &config.Notify{Receivers: []config.Receiver{{
+		Name: "notify", Webhook: &config.Robot{URL: server.URL, Secret: secret.Ref{Env: "EVENT_KEY"}},
+	}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
-	tell.fight(reconcile.Fight{
+	tell.desk.Fight(reconcile.Fight{
 		ID:     resource.ID{Account: "volc", Kind: "RelaySource", Key: "push.example.com/live"},
 		Origin: resource.Origin{Source: "live", File: "relay.yaml", Line: 3},
 		Fields: []resource.Field{{Path: "groups[0].servers[0].params.token", Before: "canary-1", After: "canary-2"}},
@@ -67,7 +69,7 @@ func TestFailure_A33_FightIsTold(t *testing.T) {
 // TestNobodyIsTold: without an address, in a dry run, and in a command.
 func TestNobodyIsTold(t *testing.T) {
 	tell, end, err := (&builder{}).teller(&config.Config{})
-	if err != nil || tell.held != nil || tell.fight != nil || end() != nil {
+	if err != nil || tell.desk != nil || tell.watch() != nil || end() != nil {
 		t.Errorf("%+v, %v", tell, err)
 	}
 }

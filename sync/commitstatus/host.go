@@ -2,15 +2,11 @@ package commitstatus
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/drone/go-scm/scm"
 	"github.com/drone/go-scm/scm/driver/gitea"
@@ -86,7 +82,7 @@ func newHost(opt Options) (host, error) {
 	}
 	base := opt.Transport
 	if base == nil {
-		base, err = newTransport(opt.CAFile)
+		base, err = delivery.Transport(opt.CAFile)
 	}
 	return host{opt, at, speaks, base}, err
 }
@@ -103,24 +99,6 @@ func checkTarget(target string) error {
 		return errors.New("target must have at most 255 characters")
 	}
 	return nil
-}
-
-func newTransport(caFile string) (*http.Transport, error) {
-	conf := &tls.Config{MinVersion: tls.VersionTLS12}
-	if caFile != "" {
-		pem, err := os.ReadFile(caFile)
-		if err != nil {
-			return nil, err
-		}
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, errors.New("the CA file holds no certificate")
-		}
-	}
-	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment, TLSClientConfig: conf, ForceAttemptHTTP2: true,
-		TLSHandshakeTimeout: timeout, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10, MaxIdleConnsPerHost: 1,
-	}, nil
 }
 
 // close ends connections that are kept open.

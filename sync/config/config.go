@@ -40,6 +40,7 @@ type Config struct {
 	Accounts  []Account
 	Policy    plan.Policy
 	Notify    *Notify // nil for nobody
+	URL       string  // under which people reach the page, "" for none
 	Interval  time.Duration
 	StatePath string
 	Journal   Journal
@@ -47,12 +48,6 @@ type Config struct {
 	Insecure  bool // allows a Listen that others can reach, without TLS and authentication
 	Web       Web
 	Limits    Limits
-}
-
-// Notify says where to tell of what a person should know.
-type Notify struct {
-	URL    string
-	Secret secret.Ref // that events are signed with
 }
 
 // Source is one place manifests come from: Directory or Git.
@@ -123,11 +118,12 @@ func Parse(path string, data []byte) (*Config, []manifest.Problem) {
 		return nil, append(problems, p)
 	}
 	rules, wrong := f.driftRules(place)
+	cfg := f.config(path)
+	wrong = append(wrong, cfg.lacking(place)...)
 	problems = append(problems, wrong...)
 	if manifest.Failed(wrong) {
 		return nil, problems
 	}
-	cfg := f.config(path)
 	cfg.Policy.DriftRules = rules
 	return cfg, append(problems, advise(cfg, place)...)
 }

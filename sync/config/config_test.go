@@ -85,8 +85,8 @@ limits: {fileBytes: 1000, files: 20, totalBytes: 5000}
 	if want := (plan.Policy{Mode: plan.Sync, MaxRemoved: 0, MaxRemovedPercent: 100, MaxUpdated: 70}); !reflect.DeepEqual(cfg.Policy, want) {
 		t.Errorf("policy %+v", cfg.Policy)
 	}
-	if n := cfg.Notify; n == nil || n.URL != "http://localhost:9000/weir" || n.Secret.File != "event-key" {
-		t.Errorf("notify %+v", n)
+	if hook := cfg.Notify.Receivers[0].Webhook; hook.URL != "http://localhost:9000/weir" || hook.Secret.File != "event-key" {
+		t.Errorf("notify %+v", hook)
 	}
 	got := fmt.Sprintln(cfg.Sources[0].Directory, cfg.Sources[1].Directory, cfg.Interval, cfg.StatePath, cfg.Listen, cfg.Insecure, cfg.Limits, cfg.Journal)
 	if want := "one /srv/two 30s state/weir.db 0.0.0.0:80 true {1000 20 5000} {720h0m0s 5000}\n"; got != want {

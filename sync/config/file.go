@@ -22,12 +22,8 @@ type file struct {
 		MaxUpdatesPercent *int            `json:"maxUpdatesPercent"`
 		MaxUpdates        int             `json:"maxUpdates"`
 	} `json:"policy"`
-	Notify *struct {
-		URL        string `json:"url"`
-		SecretEnv  string `json:"secretEnv"`
-		SecretFile string `json:"secretFile"`
-	} `json:"notify"`
-	Interval string `json:"interval"`
+	Notify   *fileNotify `json:"notify"`
+	Interval string      `json:"interval"`
 	State    struct {
 		SQLite struct {
 			Path string `json:"path"`
@@ -40,6 +36,7 @@ type file struct {
 	Listen   string  `json:"listen"`
 	Insecure bool    `json:"insecure"`
 	Web      fileWeb `json:"web"`
+	URL      string  `json:"externalURL"`
 	Limits   Limits  `json:"limits"`
 }
 
@@ -74,7 +71,7 @@ type fileAccount struct {
 
 func (f file) config(path string) *Config {
 	cfg := &Config{
-		File: path, Listen: or(f.Listen, DefaultListen), Insecure: f.Insecure, Limits: f.Limits,
+		File: path, Listen: or(f.Listen, DefaultListen), Insecure: f.Insecure, URL: f.URL, Limits: f.Limits,
 		Web:       f.Web.web(beside(path)),
 		StatePath: below(path, or(f.State.SQLite.Path, DefaultState)),
 		Interval:  orTime(f.Interval, DefaultInterval),
@@ -90,8 +87,8 @@ func (f file) config(path string) *Config {
 			MaxUpdated:        f.Policy.MaxUpdates,
 		},
 	}
-	if n := f.Notify; n != nil {
-		cfg.Notify = &Notify{URL: n.URL, Secret: beside(path).ref(n.SecretEnv, n.SecretFile)}
+	if f.Notify != nil {
+		cfg.Notify = f.Notify.notify(beside(path))
 	}
 	for _, s := range f.Sources {
 		cfg.Sources = append(cfg.Sources, s.source(path))

@@ -46,7 +46,8 @@ type Setup struct {
 	Access    access.Options // the zero Options: everybody is let in
 	Insecure  bool           // allows an address that others can reach without TLS and authentication
 	Identity  Identity
-	Close     func() error // closes sources and store; may be nil
+	Beside    func(ctx context.Context, status func() reconcile.Status) // runs beside the loop until ctx ends; may be nil
+	Close     func() error                                              // closes sources and store; may be nil
 }
 
 // Identity tells what a configuration works on from all else: observations that
@@ -97,6 +98,7 @@ type loop struct {
 	starts   *starts
 	store    state.Store
 	dryRun   bool
+	beside   func(context.Context, func() reconcile.Status) // may be nil
 	close    func() error
 	stop     context.CancelFunc
 	ended    chan struct{}
@@ -179,7 +181,7 @@ func (d *Daemon) make(ctx context.Context) (*loop, error) {
 	setup.Reconcile.ReadOnly = d.starts.readOnly
 	l := &loop{
 		identity: setup.Identity, store: setup.Reconcile.Store, dryRun: setup.Reconcile.DryRun, starts: d.starts,
-		insecure: setup.Insecure, close: setup.Close, stop: func() {}, ended: make(chan struct{}),
+		insecure: setup.Insecure, beside: setup.Beside, close: setup.Close, stop: func() {}, ended: make(chan struct{}),
 	}
 	close(l.ended) // until it is started
 	setup.Access.Logger, setup.Access.Metrics = d.opts.Logger, d.guarded
@@ -221,16 +223,19 @@ func (l *loop) start() {
 	l.stop, l.ended = cancel, make(chan struct{})
 	go func() {
 		defer close(l.ended)
-		var settling sync.WaitGroup
-		settling.Go(func() {
+		var beside sync.WaitGroup
+		beside.Go(func() {
 			if l.starts.settle(ctx, l.store) {
 				l.MarkFull()
 			}
 		})
+		if l.beside != nil {
+			beside.Go(func() { l.beside(ctx, l.Status) })
+		}
 		if l.starts.wait(ctx) {
 			_ = l.Run(ctx) // ends only with ctx
 		}
-		settling.Wait()
+		beside.Wait()
 	}()
 }
 

@@ -30,6 +30,8 @@ const (
 	CodeSecretInText      = "secret-in-text"
 	CodeMoreProblems      = "more-problems"
 	CodeDriftRule         = "drift-rule"
+	CodeReceiver          = "receiver"
+	CodeTemplate          = "template"
 	CodeDriftPath         = "drift-path"
 	CodePoisonedRevision  = "poisoned-revision"
 	CodePlainCredentials  = "plain-credentials" //nolint:gosec // names a fault, is none

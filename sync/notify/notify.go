@@ -1,202 +1,172 @@
-// Package notify tells whoever wants to know what a person should look at: each
-// event is a CloudEvent 1.0 in structured mode, POSTed to one address.
+// Package notify tells whoever wants to know what a person should look at: it
+// decides who is told of which event, what goes into one message, when it is sent,
+// and what becomes of one that cannot be.
 //
-// A Notifier takes events without blocking and sends them one after the other in
-// the background. What cannot be delivered is tried again with growing pauses,
-// for at most patience, under the same id, so that a receiver can tell a second
-// copy; of too many that wait the oldest is dropped. The header X-Signature-256
-// is "sha256=" and the hexadecimal HMAC-SHA256 of the body. The secret is read
-// anew at each try and appears in no log.
+// Each receiver is on its own: it has a queue and a sender, and one that is dead
+// keeps neither another nor weir waiting. What happens within a moment is one
+// message: events of one name, source and revision are a group, which is told a
+// while after the first of it, and again no sooner than an interval later. What
+// stands is told once, again after a long while, and once more when it is over; what
+// is over before it was told is not told at all. A message that fails is tried again
+// with growing pauses for at most patience, in which the groups behind it grow; above
+// the bounds only the number of events is kept, and the next message says it.
+//
+// Nothing is on disk: what waits when the process dies is lost, and what stands is
+// told again by the next process.
 package notify
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
-	"net/http"
-	"net/netip"
-	"net/url"
+	"slices"
 	"sync"
 	"time"
 
-	"weir/sync/secret"
-)
-
-// The types of events.
-const (
-	PlanHeld = "weir.plan.held"      // a guard holds a plan
-	Fight    = "weir.resource.fight" // weir has stopped putting a resource back
+	"weir/sync/notify/channel"
+	"weir/sync/notify/message"
 )
 
 // Event is what is told.
-type Event struct {
-	Type    string // PlanHeld or Fight
-	Subject string // what it is about, such as a plan's hash; may be ""
-	Data    any    // is encoded as JSON
+type Event = message.Event
+
+// The defaults of a Receiver.
+const (
+	DefaultGroupWait     = 5 * time.Second
+	DefaultGroupInterval = 5 * time.Minute
+	DefaultRepeat        = 4 * time.Hour
+)
+
+// Receiver is who is told, and what. Name and Channel are required.
+type Receiver struct {
+	Name    string
+	Channel channel.Channel
+	Filter  Filter
+	// GroupWait is how long after the first event of a group it is told. Of applied
+	// changes it is how long there must be no more of them, for at most GroupInterval.
+	GroupWait     time.Duration
+	GroupInterval time.Duration // between two messages of one group
+	Repeat        time.Duration // after which what stands is told again, 0 for never
+	Rate          int           // messages a minute, 0 for what the channel takes
+	Began         bool          // it is told what begins and not what is over
 }
 
-// Options says whom to tell. URL and Secret are required.
+// Filter says which events are told. An empty list is every value; events of weir as
+// a whole, such as a held plan, are of every source, account, kind and label.
+type Filter struct {
+	Names    []message.Name
+	Sources  []string
+	Accounts []string
+	Kinds    []string
+	Labels   map[string]string
+}
+
+// takes reports whether e passes.
+func (f Filter) takes(e Event) bool {
+	source := e.Source
+	if source == "" {
+		source = e.Origin.Source
+	}
+	if !in(f.Names, e.Name) || source != "" && !in(f.Sources, source) {
+		return false
+	}
+	if e.Resource == "" {
+		return true
+	}
+	for name, value := range f.Labels {
+		if e.Labels[name] != value {
+			return false
+		}
+	}
+	return in(f.Accounts, e.Account) && in(f.Kinds, e.Kind)
+}
+
+func in[T comparable](list []T, value T) bool { return len(list) == 0 || slices.Contains(list, value) }
+
+// Options says whom to tell. Receivers is required.
 type Options struct {
-	URL       string     // https, or http to this machine
-	Secret    secret.Ref // that events are signed with
-	Source    string     // of the events, a URI reference
-	Metrics   *Metrics   // nil: nothing is counted
+	Receivers []Receiver
+	Weir      string   // name of this weir, in messages
+	URL       string   // of its page, "" where people cannot reach it
+	Metrics   *Metrics // nil: nothing is counted
 	Logger    *slog.Logger
-	Transport http.RoundTripper // nil for the network
 
 	// For tests: a number from 0 to 1.
 	random func() float64
 }
 
-// Bounds of a Notifier.
-const (
-	maxWaiting   = 100 // events
-	maxBody      = 256 << 10
-	maxAnswer    = 16 << 10
-	timeout      = 15 * time.Second // of one request
-	patience     = time.Hour        // with one event
-	closeTimeout = 5 * time.Second
-)
+// closeTimeout bounds what Close waits for.
+const closeTimeout = 5 * time.Second
 
-// envelope is a CloudEvent 1.0.
-type envelope struct {
-	SpecVersion string    `json:"specversion"`
-	ID          string    `json:"id"`
-	Source      string    `json:"source"`
-	Type        string    `json:"type"`
-	Time        time.Time `json:"time"`
-	Subject     string    `json:"subject,omitempty"`
-	ContentType string    `json:"datacontenttype"`
-	Data        any       `json:"data"`
-}
-
-// Notifier sends events. Its methods may be called at any time by any goroutine.
+// Notifier tells events. Its methods may be called at any time by any goroutine.
 type Notifier struct {
-	opt    Options
-	url    *url.URL
-	client *http.Client
-	ctx    context.Context // ends what is under way
-	stop   context.CancelFunc
-	done   chan struct{} // closed when the sender has ended
-	wake   chan struct{}
-
-	mu      sync.Mutex
-	waiting []*job
-	closing bool
-	unsent  int
-	warned  string // what was warned of last, so that it is said once
+	receivers []*receiver
+	ctx       context.Context // ends what is under way
+	stop      context.CancelFunc
+	senders   sync.WaitGroup
 }
 
-// New returns a Notifier, which sends nothing yet. Close must be called.
+// New returns a Notifier. Close must be called, which also closes the channels.
 func New(opt Options) (*Notifier, error) {
-	u, err := address(opt.URL)
-	if err != nil {
-		return nil, fmt.Errorf("notify: url: %w", err)
-	}
-	if opt.Secret == (secret.Ref{}) {
-		return nil, errors.New("notify: secret is missing")
-	}
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
 	if opt.random == nil {
 		opt.random = mathrand.Float64
 	}
-	if opt.Source == "" {
-		opt.Source = "/weir"
+	opt.Metrics.preset(opt.Receivers)
+	n := &Notifier{}
+	n.ctx, n.stop = context.WithCancel(context.Background())
+	seen := map[string]bool{}
+	for _, r := range opt.Receivers {
+		if r.Name == "" || r.Channel == nil || seen[r.Name] {
+			n.stop()
+			return nil, fmt.Errorf("notify: receiver %q lacks a name of its own, or a channel", r.Name)
+		}
+		seen[r.Name] = true
+		n.receivers = append(n.receivers, newReceiver(r, opt))
 	}
-	opt.Metrics.preset()
-	ctx, stop := context.WithCancel(context.Background())
-	n := &Notifier{
-		opt: opt, url: u, ctx: ctx, stop: stop, done: make(chan struct{}), wake: make(chan struct{}, 1),
-		client: newClient(opt.Transport),
+	for _, r := range n.receivers {
+		n.senders.Go(func() { r.run(n.ctx) })
 	}
-	go n.run()
 	return n, nil
 }
 
-// address reads where events go. Its text is not quoted in errors, as it may
-// hold what others must not know.
-func address(text string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil, u.Hostname() == "", u.User != nil:
-		return nil, errors.New("want an address with a host and without a user")
-	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
-		return u, nil
-	}
-	return nil, errors.New("want https, or http to this machine")
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
-}
-
-// Send has e delivered soon and never blocks.
-func (n *Notifier) Send(e Event) {
-	now := time.Now()
-	id := rand.Text()
-	body, err := json.Marshal(envelope{
-		SpecVersion: "1.0", ID: id, Source: n.opt.Source, Type: e.Type, Time: now.UTC(),
-		Subject: e.Subject, ContentType: "application/json", Data: e.Data,
-	})
-	if err != nil || len(body) > maxBody {
-		n.opt.Logger.Warn("an event cannot be told", "type", e.Type, "bytes", len(body), "error", err)
-		n.opt.Metrics.count(failed)
-		return
-	}
-	if n.put(&job{id: id, kind: e.Type, body: body, first: now}) {
-		n.opt.Metrics.count(failed)
-		n.opt.Logger.Warn("an event is dropped: too many wait, or weir stops", "type", e.Type)
-	}
-	select {
-	case n.wake <- struct{}{}:
-	default:
+// Tell has e told soon to all who want to know it, and never blocks.
+func (n *Notifier) Tell(e Event) {
+	for _, r := range n.receivers {
+		if r.of.Filter.takes(e) {
+			r.take(e, time.Now())
+		}
 	}
 }
 
-// put reports whether an event had to be dropped.
-func (n *Notifier) put(j *job) (dropped bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.closing {
-		return true
-	}
-	n.waiting = append(n.waiting, j)
-	if len(n.waiting) > maxWaiting {
-		n.waiting = n.waiting[1:]
-		return true
-	}
-	return false
-}
-
-// Close tries once more to deliver what waits, for a few seconds at most and no
-// longer than ctx, and ends the Notifier. The error says how much was not.
+// Close tries once more to tell what waits, for a few seconds at most and no longer
+// than ctx, and ends the Notifier. The error says how many events were not told.
 func (n *Notifier) Close(ctx context.Context) error {
-	n.mu.Lock()
-	n.closing = true
-	n.mu.Unlock()
-	select {
-	case n.wake <- struct{}{}:
-	default:
-	}
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
+	for _, r := range n.receivers {
+		r.close()
+	}
+	done := make(chan struct{})
+	go func() {
+		n.senders.Wait()
+		close(done)
+	}()
 	select {
-	case <-n.done:
+	case <-done:
 	case <-ctx.Done():
 	}
 	n.stop()
-	<-n.done
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if lost := n.unsent + len(n.waiting); lost > 0 {
-		return fmt.Errorf("notify: not told before the end: %d", lost)
+	<-done
+	var errs []error
+	for _, r := range n.receivers {
+		if lost := r.lost(); lost > 0 {
+			errs = append(errs, fmt.Errorf("notify: %s: not told before the end: %d", r.of.Name, lost))
+		}
 	}
-	return nil
+	return errors.Join(errs...)
 }

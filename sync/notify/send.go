@@ -1,148 +1,223 @@
 package notify
 
 import (
-	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
+	"crypto/rand"
 	"errors"
-	"fmt"
-	"io"
-	"net/http"
-	"net/url"
+	"slices"
 	"time"
 
 	"weir/sync/delivery"
+	"weir/sync/notify/channel"
+	"weir/sync/notify/message"
 )
+
+// patience is how long one message is tried.
+const patience = time.Hour
+
+// rateWindow is what the rate of a receiver is counted in.
+const rateWindow = time.Minute
 
 // backoff is how the pauses between tries grow.
 var backoff = delivery.Backoff{First: 2 * time.Second, Most: 5 * time.Minute}
 
-// job is an event that waits or is under way.
-type job struct {
-	id, kind string
-	body     []byte
-	first    time.Time // when it was to be told
-	due      time.Time // not to be tried before
-	tries    int
+// sending is a message under way, with what it tells.
+type sending struct {
+	letter channel.Letter
+	data   message.Data
+	group  groupID
+	first  time.Time // of the tries
+	due    time.Time
+	tries  int
+	over   map[stand]bool // ended while it was under way
 }
 
-func newClient(transport http.RoundTripper) *http.Client {
-	return &http.Client{
-		Transport: transport, Timeout: timeout,
-		// Another address would be shown the event, and has no part in the secret.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+// tells returns what a message under way tells of id.
+func (s *sending) tells(id stand) (Event, bool) {
+	if s == nil {
+		return Event{}, false
 	}
+	i := slices.IndexFunc(s.data.Events, func(e Event) bool { return standOf(e) == id && !e.Over })
+	if i < 0 {
+		return Event{}, false
+	}
+	return s.data.Events[i], true
 }
 
-// run is the sender. It ends when it is closing and nothing waits, or with the
-// Notifier's context.
-func (n *Notifier) run() {
-	defer close(n.done)
-	defer n.client.CloseIdleConnections()
-	delivery.Loop(n.ctx, n.wake, func() (func(), time.Duration) {
-		j, wait := n.next()
-		if j == nil {
+// ends notes that id is over, and reports whether the message under way says that it
+// stands.
+func (s *sending) ends(id stand) bool {
+	_, told := s.tells(id)
+	if told {
+		s.over[id] = true
+	}
+	return told
+}
+
+// run is the sender. It ends when it is closing and nothing waits, or with ctx.
+func (r *receiver) run(ctx context.Context) {
+	defer r.of.Channel.Close()
+	delivery.Loop(ctx, r.wake, func() (func(), time.Duration) {
+		s, wait := r.next(time.Now())
+		if s == nil {
 			return nil, wait
 		}
-		return func() { n.settle(j, n.post(j)) }, 0
+		return func() { r.settle(s, r.of.Channel.Send(ctx, s.letter), time.Now()) }, 0
 	})
 }
 
-// next returns the job to do now, or how long to wait for one: 0 without an end,
-// -1 where there will be none.
-func (n *Notifier) next() (*job, time.Duration) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	switch {
-	case len(n.waiting) == 0 && n.closing:
-		return nil, -1
-	case len(n.waiting) == 0:
-		return nil, 0
-	}
-	j := n.waiting[0]
-	if wait := time.Until(j.due); wait > 0 && !n.closing {
-		return nil, wait
-	}
-	n.waiting = n.waiting[1:]
-	return j, 0
-}
-
-// fault is a try that did not succeed.
-type fault struct {
-	final bool          // the receiver does not take it, whatever happens
-	after time.Duration // the receiver asks for
-	err   error
-}
-
-// post makes one try.
-func (n *Notifier) post(j *job) *fault {
-	key, err := n.opt.Secret.Read()
-	if err != nil {
-		return &fault{err: err}
-	}
-	req, err := http.NewRequestWithContext(n.ctx, http.MethodPost, n.url.String(), bytes.NewReader(j.body))
-	if err != nil {
-		return &fault{final: true, err: errors.New("the address cannot be called")}
-	}
-	mac := hmac.New(sha256.New, []byte(key.Reveal()))
-	mac.Write(j.body)
-	req.Header.Set("Content-Type", "application/cloudevents+json; charset=utf-8")
-	req.Header.Set("X-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
-	req.Header.Set("User-Agent", "weir")
-	resp, err := n.client.Do(req)
-	if err != nil {
-		if inner, ok := errors.AsType[*url.Error](err); ok {
-			err = inner.Err // without the address
+// next returns the message to send now, or how long to wait for one: 0 without an
+// end, -1 where there will be none.
+func (r *receiver) next(now time.Time) (*sending, time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if at := r.free(now); at.After(now) { // more would be too much for the receiver: what waits grows together
+		if r.closing {
+			return nil, -1
 		}
-		return &fault{err: errors.New(delivery.OneLine(delivery.Redact(err.Error(), key), 200))}
+		return nil, at.Sub(now)
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer))
-	_ = resp.Body.Close()
-	return verdict(resp)
+	for r.sending == nil {
+		data, id, at, ok := r.pick(now)
+		switch {
+		case !ok && r.closing:
+			return nil, -1
+		case !ok:
+			return nil, 0
+		case at.After(now):
+			return nil, at.Sub(now)
+		}
+		r.begin(data, id, now)
+	}
+	if at := r.sending.due; at.After(now) && !r.closing {
+		return nil, at.Sub(now)
+	}
+	r.sent = append(r.sent, now)
+	return r.sending, 0
 }
 
-// verdict says what an answer means: nil where the receiver has the event.
-func verdict(resp *http.Response) *fault {
-	f := &fault{
-		after: delivery.RetryAfter(resp.Header, time.Now()),
-		err:   fmt.Errorf("the receiver answers with status %d", resp.StatusCode),
+// pick returns what is to be told next and when. What is due is taken out.
+func (r *receiver) pick(now time.Time) (d message.Data, id groupID, at time.Time, ok bool) {
+	var next *group
+	for _, g := range r.groups {
+		if next == nil || g.before(next, r.of) {
+			next = g
+		}
 	}
-	switch s := resp.StatusCode; {
-	case s >= 200 && s < 300:
-		return nil
-	case s == http.StatusUnauthorized, s == http.StatusForbidden, s == http.StatusNotFound, // which a person may mend
-		s == http.StatusRequestTimeout, s == http.StatusTooEarly, s == http.StatusTooManyRequests, s >= 500:
-	default:
-		f.final = true
+	if round, due, repeats := r.nextAgain(); repeats && !r.closing && (next == nil || due.Before(next.due(r.of))) {
+		if due.After(now) {
+			return d, id, due, true
+		}
+		delete(r.again, round)
+		return r.standing(round), groupID{name: round}, due, true
 	}
-	return f
+	if next == nil {
+		return d, id, at, false
+	}
+	at = next.due(r.of)
+	if r.closing {
+		at = now
+	}
+	if at.After(now) {
+		return d, id, at, true
+	}
+	delete(r.groups, next.id)
+	return next.data(), next.id, at, true
+}
+
+// before orders groups by when they are to be told.
+func (g *group) before(other *group, r Receiver) bool {
+	a, b := g.due(r), other.due(r)
+	return a.Before(b) || a.Equal(b) && g.first.Before(other.first)
+}
+
+// data says what a group tells.
+func (g *group) data() message.Data {
+	return message.Data{
+		Name: g.id.name, Over: g.id.over, Source: g.id.source, Revision: g.id.revision,
+		Events: g.events, Total: g.total, Actions: g.actions, Calls: g.calls, Authors: g.authors,
+	}
+}
+
+// begin writes a message.
+func (r *receiver) begin(d message.Data, id groupID, now time.Time) {
+	d.Weir, d.URL, d.At, d.Missed = r.opt.Weir, r.opt.URL, now, r.missed
+	letter, err := r.of.Channel.Compose(r.withStanding(d), rand.Text())
+	if err != nil {
+		r.warn(err, true)
+		r.lose(d)
+		return
+	}
+	r.missed = 0
+	r.sending = &sending{letter: letter, data: d, group: id, first: now, due: now, over: map[stand]bool{}}
+}
+
+// free returns when the rate allows another try.
+func (r *receiver) free(now time.Time) time.Time {
+	r.sent = slices.DeleteFunc(r.sent, func(at time.Time) bool { return !at.Add(rateWindow).After(now) })
+	if len(r.sent) < r.of.Rate {
+		return now
+	}
+	return r.sent[len(r.sent)-r.of.Rate].Add(rateWindow)
 }
 
 // settle books what became of a try.
-func (n *Notifier) settle(j *job, f *fault) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if f == nil {
-		n.opt.Metrics.count(sent)
-		if n.warned != "" {
-			n.opt.Logger.Info("events are told again")
+func (r *receiver) settle(s *sending, err error, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer func() { r.metrics.waiting(r.of.Name, r.waiting()) }()
+	if err == nil {
+		r.told(s, now)
+		return
+	}
+	f := channel.FaultOf(err)
+	if !errors.Is(err, context.Canceled) {
+		r.warn(f.Err, f.Final)
+	}
+	s.tries++
+	s.due = now.Add(backoff.Pause(s.tries, delivery.AtMost(f.After), r.opt.random()))
+	if !f.Final && !r.closing && now.Sub(s.first) < patience {
+		return
+	}
+	r.sending = nil
+	if !f.Final {
+		r.know(s, now, false)
+	}
+	r.lose(s.data)
+}
+
+// told books that a message was told.
+func (r *receiver) told(s *sending, now time.Time) {
+	r.sending = nil
+	r.metrics.message(r.of.Name, sent)
+	r.metrics.events(r.of.Name, s.data, told)
+	if r.warned != "" {
+		r.log.Info("events are told again")
+	}
+	r.warned = ""
+	if !r.traits.Single && !r.traits.All && !s.data.Repeat {
+		r.remember(s.group, now)
+	}
+	r.know(s, now, true)
+}
+
+// remember notes when a group was told. Of too many those are forgotten that were
+// told so long ago that it does not matter.
+func (r *receiver) remember(id groupID, now time.Time) {
+	for other, at := range r.past {
+		if len(r.past) >= maxPast && !at.Add(r.of.GroupInterval).After(now) {
+			delete(r.past, other)
 		}
-		n.warned = ""
-		return
 	}
-	j.tries++
-	if text := f.err.Error(); text != n.warned && !errors.Is(f.err, context.Canceled) {
-		n.warned = text
-		n.opt.Logger.Warn("an event cannot be told", "type", j.kind, "host", n.url.Host, "again", !f.final, "error", f.err)
+	if len(r.past) < maxPast {
+		r.past[id] = now
 	}
-	now := time.Now()
-	if f.final || n.closing || now.Sub(j.first) >= patience {
-		n.unsent++
-		n.opt.Metrics.count(failed)
-		return
-	}
-	j.due = now.Add(backoff.Pause(j.tries, f.after, n.opt.random()))
-	n.waiting = append([]*job{j}, n.waiting...)
+}
+
+// lose counts what no message tells.
+func (r *receiver) lose(d message.Data) {
+	r.missed += d.Missed + d.Total
+	r.unsent += d.Total
+	r.metrics.message(r.of.Name, failed)
+	r.metrics.events(r.of.Name, d, lost)
 }

@@ -121,6 +121,7 @@ func changeOf(p Policy, c Case, v Verdict, another bool) Change {
 	ch := Change{
 		ID: c.ID, Action: v.Action, Reason: v.Reason, State: v.State, Before: v.Before, After: v.After,
 		Acts: v.Acts, Epoch: v.Epoch, Last: c.Last, Note: v.Note, Fingerprint: Fingerprint(c.Seen), Next: v.Next,
+		Ends: v.Ends,
 	}
 	if c.Seen != nil {
 		ch.Read = c.Seen.At

@@ -103,6 +103,7 @@ type Change struct {
 	Fingerprint string    // of what was observed
 	Read        time.Time // when that was, zero for never
 	Next        time.Time // when time alone changes this verdict, zero for never
+	Ends        time.Time // when what is in force runs out and nothing renews it, zero for never
 	// OnAir says what is on air now and would be interrupted, "" for nothing. What
 	// cannot be read counts as on air. Aired is when that was asked.
 	OnAir string
@@ -164,6 +165,7 @@ type Verdict struct {
 	Epoch  string
 	Note   string
 	Next   time.Time // when time alone changes the verdict, zero for never
+	Ends   time.Time // when what is in force runs out and nothing renews it, zero for never
 }
 
 // Judge decides about one resource of a kind. It is pure.

@@ -1,8 +1,6 @@
 package reconcile
 
 import (
-	"maps"
-
 	"weir/sync/plan"
 	"weir/sync/resource"
 )
@@ -13,6 +11,8 @@ type Fight struct {
 	ID     resource.ID
 	Origin resource.Origin  // of the declaration
 	Fields []resource.Field // from what is found to what is declared
+	Labels map[string]string
+	Over   bool // it is as declared, or declared otherwise
 	plan.Fight
 }
 
@@ -34,21 +34,28 @@ func (r *Reconciler) tellFights(p, former *plan.Plan) {
 		case c.Fight == nil && known && c.State != plan.Unknown:
 			delete(r.fights, c.ID)
 			r.opts.Logger.Info("fight is over", "resource", c.ID.String(), "state", string(c.State))
+			r.handFight(Fight{ID: c.ID, Origin: c.Origin, Labels: c.Labels, Over: true})
 		}
 	}
-	maps.DeleteFunc(r.fights, func(id resource.ID, _ plan.Fight) bool {
-		_, found := p.Find(id)
-		return !found
-	})
+	for id := range r.fights {
+		if _, found := p.Find(id); !found {
+			delete(r.fights, id)
+			r.handFight(Fight{ID: id, Over: true})
+		}
+	}
+}
+
+func (r *Reconciler) handFight(f Fight) {
+	if r.opts.Fight != nil && !r.opts.DryRun {
+		r.opts.Fight(f)
+	}
 }
 
 func (r *Reconciler) tellFight(c plan.Change) {
 	r.opts.Logger.Error("fight: somebody changes it back each time; weir has stopped putting it back",
 		"resource", c.ID.String(), "origin", c.Origin.String(), "fields", paths(c.Fields), "times", c.Fight.Times,
 		"put_back", c.Fight.PutBack.UTC(), "found_again", c.Fight.Found.UTC(), "remedy", "weir settle "+c.ID.String()+" again")
-	if r.opts.Fight != nil && !r.opts.DryRun {
-		r.opts.Fight(Fight{ID: c.ID, Origin: c.Origin, Fields: c.Fields, Fight: *c.Fight})
-	}
+	r.handFight(Fight{ID: c.ID, Origin: c.Origin, Labels: c.Labels, Fields: c.Fields, Fight: *c.Fight})
 }
 
 // fightList lists the first fights of p.

@@ -15,6 +15,7 @@ import (
 
 // HeldPlan is a plan that a guard holds until a person consents to it.
 type HeldPlan struct {
+	Over     bool // nothing is held any more
 	Hash     string
 	Revision string
 	Held     []plan.Hold
@@ -145,7 +146,7 @@ func (r *Reconciler) wide(c plan.Change) string {
 // of one to which nobody has. It reports whether somebody had to.
 func (r *Reconciler) letThrough(ctx context.Context, p *plan.Plan, m memory) bool {
 	if len(p.Held) == 0 {
-		clear(r.heldTold)
+		r.tellReleased(p)
 		return false
 	}
 	if r.opts.DryRun {
@@ -158,6 +159,7 @@ func (r *Reconciler) letThrough(ctx context.Context, p *plan.Plan, m memory) boo
 		err := r.Release(ctx, p)
 		if err == nil {
 			r.opts.Logger.Warn("held plan let through", "plan", p.Hash, "consent_of", c.By, "given", c.Given)
+			r.tellReleased(p)
 			return true
 		}
 		r.opts.Logger.Warn("consent could not be used", "plan", p.Hash, "consent_of", c.By, "error", err)
@@ -209,7 +211,15 @@ func (r *Reconciler) tellHeld(p *plan.Plan) {
 		clear(r.heldTold)
 	}
 	r.heldTold[p.Hash] = true
-	r.opts.Held(HeldPlan{p.Hash, p.Revision, p.Held, p.Summary()})
+	r.opts.Held(HeldPlan{Hash: p.Hash, Revision: p.Revision, Held: p.Held, Summary: p.Summary()})
+}
+
+// tellReleased tells that nothing is held where something was told to be.
+func (r *Reconciler) tellReleased(p *plan.Plan) {
+	if r.opts.Held != nil && len(r.heldTold) > 0 {
+		r.opts.Held(HeldPlan{Over: true, Revision: p.Revision})
+	}
+	clear(r.heldTold)
 }
 
 // markMode writes the mode of this pass, so that the first plan under another

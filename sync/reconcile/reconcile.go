@@ -73,12 +73,15 @@ type Options struct {
 	Applied func(apply.Result)
 	// Verdict is told what became of each revision; may be nil. It must not block.
 	Verdict func(Verdict)
-	// Held is told of each plan that a guard holds, once; may be nil. It must not
-	// block.
+	// Held is told of each plan that a guard holds, once, and when nothing is held any
+	// more; may be nil. It must not block.
 	Held func(HeldPlan)
 	// Fight is told once of each resource that weir stops putting back, since
-	// somebody undoes it each time; may be nil. It must not block.
+	// somebody undoes it each time, and when that is over; may be nil. It must not
+	// block.
 	Fight func(Fight)
+	// News are told what else happens to resources.
+	News News
 	// Reading is told how far observing resources is: before it begins, after each
 	// call, from several goroutines, and when it ends. May be nil.
 	Reading func(Reading)
@@ -123,6 +126,7 @@ type Reconciler struct {
 	failures  map[resource.ID]failure
 	drifted   map[resource.ID]bool
 	fights    map[resource.ID]plan.Fight // as told
+	toldOf    toldOf
 	// own is what this process has made true or seen as declared, see plan.Input:
 	// with it two processes on one store know each other's writes from edits.
 	own      noted[resource.Spec]
@@ -195,7 +199,7 @@ func New(opts Options) (*Reconciler, error) {
 		replica: newReplica(), seen: newNoted[resource.Observation](), met: map[resource.ID]bool{},
 		wake:     map[resource.ID]time.Time{},
 		failures: map[resource.ID]failure{}, drifted: map[resource.ID]bool{},
-		fights: map[resource.ID]plan.Fight{}, own: newNoted[resource.Spec](),
+		fights: map[resource.ID]plan.Fight{}, toldOf: newToldOf(), own: newNoted[resource.Spec](),
 		refused: map[resource.ID]bool{},
 		aired:   map[resource.ID]airing{}, heldTold: map[string]bool{},
 		unsure:  map[resource.ID]time.Time{},

@@ -175,6 +175,7 @@ func (r *Reconciler) finish(p *plan.Plan, m memory, began time.Time, err error) 
 	r.logUnread(unread)
 	former := r.lastPlan
 	r.tellFights(p, former)
+	r.tellNews(p, former)
 	pass := PassStatus{Started: t.began, Seconds: time.Since(t.began).Seconds(), Full: t.full}
 	failures, underWay, shown := r.failureList(rep), r.underWay(), r.showing(p)
 	if rep != nil {

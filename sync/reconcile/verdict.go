@@ -29,14 +29,18 @@ type Verdict struct {
 	Source   string
 	Revision string
 	Outcome  Outcome
-	By       string       // where it is stopped: the guard, or the source's code
-	Plan     string       // hash of the plan that a guard holds
-	Text     string       // one line: the first error, or why it is held
-	Problems int          // errors of its documents
-	Summary  plan.Summary // of the plan's changes that come from this source
-	Done     int          // of them, how many were carried out
-	Failed   int          // and how many could not be
+	By       string             // where it is stopped: the guard, or the source's code
+	Plan     string             // hash of the plan that a guard holds
+	Text     string             // one line: the first error, or why it is held
+	Problems int                // errors of its documents
+	Errors   []manifest.Problem // the first of them
+	Summary  plan.Summary       // of the plan's changes that come from this source
+	Done     int                // of them, how many were carried out
+	Failed   int                // and how many could not be
 }
+
+// errorsTold bounds the problems that a Verdict names.
+const errorsTold = 20
 
 // said is what was last told of a feed.
 type said struct {
@@ -70,13 +74,11 @@ func (r *Reconciler) tellLoaded() {
 		if f.loaded == nil || !manifest.Failed(problems) {
 			continue
 		}
-		n := 0
-		for _, p := range problems {
-			if p.Severity == manifest.Error {
-				n++
-			}
-		}
-		r.tell(f, Verdict{Revision: f.loaded.Revision, Outcome: Rejected, Text: firstError(problems), Problems: n})
+		errs := slices.DeleteFunc(slices.Clone(problems), func(p manifest.Problem) bool { return p.Severity != manifest.Error })
+		r.tell(f, Verdict{
+			Revision: f.loaded.Revision, Outcome: Rejected, Text: firstError(problems), Problems: len(errs),
+			Errors: errs[:min(len(errs), errorsTold)],
+		})
 	}
 }
 

@@ -43,6 +43,9 @@ func judgeIngest(c plan.Case) plan.Verdict {
 		}
 	case c.Now.Before(until):
 		v.Next = plan.Earliest(v.Next, until)
+		if c.Seen.Exists {
+			v.Ends = until
+		}
 	default:
 		return blockIsOver(c)
 	}

@@ -30,6 +30,7 @@ type warming struct {
 	doubts  []string // names of acts that nobody knows the end of
 	ended   time.Time
 	next    time.Time
+	ends    time.Time // of the first region that ends and is not renewed
 }
 
 // judgePrefetch decides from the acts alone: no operation shows a prefetch.
@@ -70,9 +71,11 @@ func (w *warming) region(name string) {
 		w.due(name, round+1)
 	case w.want.Renew:
 		w.next = plan.Earliest(w.next, renewal)
-	case !w.Now.Before(act.Ends) && w.returned(name, act):
+	case w.Now.Before(act.Ends):
+		w.ends = plan.Earliest(w.ends, act.Ends)
+	case w.returned(name, act):
 		w.due(name, round+1)
-	case !w.Now.Before(act.Ends):
+	default:
 		w.ended = plan.Earliest(w.ended, act.Ends)
 	}
 }
@@ -116,7 +119,7 @@ func (w *warming) margin() time.Duration { return min(w.lasts/10, maxMargin) }
 func (w *warming) verdict() plan.Verdict {
 	v := plan.Verdict{
 		Action: plan.None, State: plan.Unknown, Before: w.LastSpec(), After: w.Want.Spec,
-		Acts: w.acts, Note: w.note(), Next: w.next,
+		Acts: w.acts, Note: w.note(), Next: w.next, Ends: w.ends,
 	}
 	recorded := w.Last != nil && w.Last.Spec.Equal(w.Want.Spec)
 	if len(w.acts) == 0 && (recorded || len(w.doubts) > 0) {

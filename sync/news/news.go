@@ -1,0 +1,296 @@
+// Package news makes of what the loop tells the events that people are told: with
+// what happened, why, where, and which command helps. What takes a while until it
+// is worth telling, a source that cannot be read and a lease that ends, it watches
+// itself.
+package news
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"weir/sync/manifest"
+	"weir/sync/notify/message"
+	"weir/sync/plan"
+	"weir/sync/reconcile"
+	"weir/sync/resource"
+)
+
+// look is how often a Desk looks whether time has made something worth telling.
+const look = 5 * time.Second
+
+// Options says what a Desk tells, and when. All are required.
+type Options struct {
+	Tell  func(message.Event) // must not block
+	Lead  time.Duration       // how long before a lease ends it is told; at most half of its time
+	After time.Duration       // how long a source cannot be read, or weir is not ready, until it is told
+	// Consent returns the command that lets a held plan through, "" where none does.
+	Consent func(held []plan.Hold, revision, hash string) string
+	// Faulty reports whether a source's code says that a revision cannot be taken at
+	// all, which no consent changes.
+	Faulty func(code string) bool
+}
+
+// Desk takes what the loop tells. Its methods never block.
+type Desk struct {
+	opt Options
+
+	mu       sync.Mutex
+	refused  map[string]bool // sources whose newest revision was told to be refused, or held
+	stopped  map[string]bool
+	leases   map[resource.ID]lease
+	troubles map[string]trouble // by source, "" for weir itself
+}
+
+// lease is one that ends.
+type lease struct {
+	reconcile.Lease
+	told bool
+}
+
+// trouble is what does not work.
+type trouble struct {
+	since time.Time
+	told  bool
+}
+
+// NewDesk returns a Desk.
+func NewDesk(opt Options) *Desk {
+	return &Desk{
+		opt: opt, refused: map[string]bool{}, stopped: map[string]bool{}, leases: map[resource.ID]lease{},
+		troubles: map[string]trouble{},
+	}
+}
+
+// News returns what the loop is to tell of resources.
+func (d *Desk) News() reconcile.News {
+	return reconcile.News{Made: d.made, Failing: d.failing, Drift: d.drift, Lease: d.lease}
+}
+
+// about begins an event about a resource.
+func about(name message.Name, over bool, s reconcile.Subject) message.Event {
+	return message.Event{
+		Name: name, Over: over, At: time.Now(), Key: s.ID.String(), Source: s.Origin.Source,
+		Resource: s.ID.String(), Account: s.ID.Account, Kind: s.ID.Kind, Labels: s.Labels, Origin: s.Origin,
+	}
+}
+
+// made tells of a change that a revision asked for. What was put back is told as
+// drift that is over.
+func (d *Desk) made(m reconcile.Made) {
+	if m.Reason == plan.Drifted || m.Reason == plan.Expired {
+		return
+	}
+	e := about(message.Applied, false, m.Subject)
+	e.Revision, e.Action, e.Cause, e.Calls = m.Revision, m.Action, m.Reason, m.Calls
+	d.opt.Tell(e)
+}
+
+func (d *Desk) failing(f reconcile.Failing) {
+	e := about(message.Failed, f.Over, f.Subject)
+	e.Action, e.Cause, e.Reason, e.Code = f.Action, f.Reason, f.Why, string(f.Code)
+	d.opt.Tell(e)
+}
+
+func (d *Desk) drift(f reconcile.Drifting) {
+	e := about(message.Drift, f.Over, f.Subject)
+	e.Cause, e.Fields = f.Reason, f.Fields
+	d.opt.Tell(e)
+}
+
+// Fight tells of a resource that weir has stopped putting back.
+func (d *Desk) Fight(f reconcile.Fight) {
+	e := about(message.Fight, f.Over, reconcile.Subject{ID: f.ID, Origin: f.Origin, Labels: f.Labels})
+	if !f.Over {
+		e.Reason, e.Unseen, e.Times, e.PutBack, e.Found = f.String(), f.Unseen, f.Times, f.PutBack, f.Found
+		e.Settle = "weir settle " + f.ID.String() + " again"
+	}
+	for _, field := range f.Fields {
+		e.Fields = append(e.Fields, field.Path)
+	}
+	d.opt.Tell(e)
+}
+
+// Held tells of a plan that a guard holds.
+func (d *Desk) Held(p reconcile.HeldPlan) {
+	e := message.Event{Name: message.Held, Over: p.Over, At: time.Now(), Key: "plan", Revision: p.Revision}
+	if !p.Over {
+		e.Plan, e.Held, e.Summary = p.Hash, p.Held, &p.Summary
+		e.Consent = d.opt.Consent(p.Held, p.Revision, p.Hash)
+	}
+	d.opt.Tell(e)
+}
+
+// Verdict tells of a revision that is refused, or held before there is a plan, and
+// when that is over.
+func (d *Desk) Verdict(v reconcile.Verdict) {
+	e := message.Event{Name: message.Refused, At: time.Now(), Key: v.Source, Source: v.Source, Revision: v.Revision}
+	switch {
+	case v.Outcome == reconcile.Rejected:
+		e.Problems, e.Wrong, e.Remedy = problems(v.Errors), v.Problems, "weir validate"
+	case v.Outcome == reconcile.Stopped && v.Plan != "":
+		return // Held tells it
+	case v.Outcome == reconcile.Stopped && d.opt.Faulty(v.By):
+		file, text, found := strings.Cut(v.Text, ": ")
+		if !found {
+			file, text = "", v.Text
+		}
+		e.Problems, e.Wrong, e.Remedy = []message.Problem{{File: file, Message: text, Code: v.By}}, 1, "weir explain "+v.By
+	case v.Outcome == reconcile.Stopped:
+		e.Name, e.Key, e.Held = message.Held, "revision/"+v.Source, []plan.Hold{{Guard: v.By, Message: v.Text}}
+		e.Remedy = "weir explain " + v.By
+	default:
+		e.Over = true
+	}
+	d.revision(e)
+}
+
+// revision tells of a revision; the end only of what was told.
+func (d *Desk) revision(e message.Event) {
+	d.mu.Lock()
+	refused, stopped := d.refused[e.Source], d.stopped[e.Source]
+	d.refused[e.Source] = !e.Over && e.Name == message.Refused
+	d.stopped[e.Source] = !e.Over && e.Name == message.Held
+	d.mu.Unlock()
+	if refused && (e.Over || e.Name != message.Refused) {
+		d.opt.Tell(message.Event{
+			Name: message.Refused, Over: true, At: e.At, Key: e.Source, Source: e.Source, Revision: e.Revision,
+		})
+	}
+	if stopped && (e.Over || e.Name != message.Held) {
+		d.opt.Tell(message.Event{
+			Name: message.Held, Over: true, At: e.At, Key: "revision/" + e.Source, Source: e.Source, Revision: e.Revision,
+		})
+	}
+	if !e.Over {
+		d.opt.Tell(e)
+	}
+}
+
+func problems(list []manifest.Problem) []message.Problem {
+	out := make([]message.Problem, 0, len(list))
+	for _, p := range list {
+		text := p.Message
+		if p.Path != "" {
+			text = p.Path + ": " + text
+		}
+		out = append(out, message.Problem{File: p.File, Line: p.Line, Column: p.Column, Message: text, Code: p.Code})
+	}
+	return out
+}
+
+// lease notes when what was applied runs out.
+func (d *Desk) lease(l reconcile.Lease) {
+	d.mu.Lock()
+	before := d.leases[l.ID]
+	if l.Ends.IsZero() {
+		delete(d.leases, l.ID)
+	} else {
+		d.leases[l.ID] = lease{Lease: l}
+	}
+	d.mu.Unlock()
+	if before.told {
+		e := about(message.Lease, true, l.Subject)
+		e.Ends = l.Ends
+		d.opt.Tell(e)
+	}
+}
+
+// Watch looks, until ctx ends, at what time makes worth telling.
+func (d *Desk) Watch(ctx context.Context, status func() reconcile.Status) {
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			now := time.Now()
+			events := append(d.ending(now), d.trouble(status(), now)...)
+			for _, e := range events {
+				d.opt.Tell(e)
+			}
+		}
+	}
+}
+
+// ending returns the leases that end soon, and those that have ended, once each.
+func (d *Desk) ending(now time.Time) []message.Event {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []message.Event
+	for id, l := range d.leases {
+		lead := d.opt.Lead
+		if whole := l.Ends.Sub(l.Since); !l.Since.IsZero() && whole > 0 {
+			lead = min(lead, whole/2)
+		}
+		e := about(message.Lease, false, l.Subject)
+		e.Ends = l.Ends
+		switch {
+		case !now.Before(l.Ends):
+			delete(d.leases, id)
+			if e.Over = true; l.told {
+				out = append(out, e)
+			}
+		case !l.told && !now.Before(l.Ends.Add(-lead)):
+			l.told = true
+			d.leases[id] = l
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// trouble returns what has not worked for long, and what works again, once each.
+func (d *Desk) trouble(s reconcile.Status, now time.Time) []message.Event {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []message.Event
+	broken := ""
+	for _, src := range s.Sources {
+		e := message.Event{
+			Name: message.Source, Key: src.Name, Source: src.Name, Reason: src.Error, Code: src.Code, Since: src.LastSuccess,
+		}
+		out = d.lasting(out, src.Name, src.Error != "", e, now)
+		if src.Error != "" {
+			broken = fmt.Sprintf("source %s: %s", src.Name, src.Error)
+		}
+	}
+	e := message.Event{Name: message.Ready, Key: "ready", Reason: s.Error}
+	switch {
+	case e.Reason != "":
+	case broken != "":
+		e.Reason = broken
+	default:
+		e.Reason = "no complete pass yet"
+	}
+	return d.lasting(out, "", !s.Ready, e, now)
+}
+
+// lasting adds e to out where it has gone on for long and was not told, or is over
+// and was.
+func (d *Desk) lasting(out []message.Event, what string, is bool, e message.Event, now time.Time) []message.Event {
+	t, known := d.troubles[what]
+	e.At = now
+	switch {
+	case !is && !known:
+	case !is:
+		delete(d.troubles, what)
+		if e.Over = true; t.told {
+			return append(out, e)
+		}
+	case !known:
+		if t.since = now; !e.Since.IsZero() {
+			t.since = e.Since
+		}
+		d.troubles[what] = t
+	case !t.told && now.Sub(t.since) >= d.opt.After:
+		t.told = true
+		d.troubles[what] = t
+		e.Since = t.since
+		return append(out, e)
+	}
+	return out
+}

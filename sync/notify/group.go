@@ -1,0 +1,91 @@
+package notify
+
+import (
+	"slices"
+	"time"
+
+	"weir/sync/notify/message"
+)
+
+// maxAuthors bounds the authors that a message names.
+const maxAuthors = 5
+
+// groupID is what the events of a message have in common; zero where a channel
+// wants them all in one.
+type groupID struct {
+	name     message.Name
+	over     bool
+	source   string
+	revision string
+	single   string // the event alone, where each is a message
+}
+
+// group is what is to be told in one message.
+type group struct {
+	id      groupID
+	events  []Event // the first of them
+	total   int
+	actions map[string]int
+	calls   int
+	authors []string
+	first   time.Time // when the first event came
+	last    time.Time
+	after   time.Time // not to be told before, as it was told a while ago
+}
+
+// add takes in an event that came at a time: it replaces what waits of the same.
+func (g *group) add(e Event, at time.Time, most int) {
+	if g.total == 0 {
+		g.first = at
+	}
+	g.last = at
+	if i := g.find(e); i >= 0 {
+		g.events[i] = e
+		return
+	}
+	g.total++
+	g.calls += e.Calls
+	if e.Action != "" {
+		if g.actions == nil {
+			g.actions = map[string]int{}
+		}
+		g.actions[string(e.Action)]++
+	}
+	if who := e.Origin.Author; who != "" && len(g.authors) < maxAuthors && !slices.Contains(g.authors, who) {
+		g.authors = append(g.authors, who)
+	}
+	if len(g.events) < most {
+		g.events = append(g.events, e)
+	}
+}
+
+// find returns where what stands, or is over, waits to be told, -1 for nowhere.
+func (g *group) find(e Event) int {
+	if !e.Name.Stands() {
+		return -1
+	}
+	return slices.IndexFunc(g.events, func(w Event) bool { return standOf(w) == standOf(e) && w.Over == e.Over })
+}
+
+// due returns when the group is to be told.
+func (g *group) due(r Receiver) time.Time {
+	at := g.first.Add(r.GroupWait)
+	if g.id.name == message.Applied { // as long as there are more and more of them
+		at = earlier(g.last.Add(r.GroupWait), g.first.Add(max(r.GroupInterval, r.GroupWait)))
+	}
+	return later(at, g.after)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,144 @@
+package notify
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"weir/sync/notify/message"
+)
+
+// stand names what stands until it is over.
+type stand struct {
+	name message.Name
+	key  string
+}
+
+func standOf(e Event) stand { return stand{e.Name, e.Key} }
+
+// news reports whether e has to be told: not where the receiver knows it, nor the
+// end of what it was never told.
+func (r *receiver) news(e Event) bool {
+	id := standOf(e)
+	known, stands := r.stands[id]
+	switch {
+	case !e.Name.Stands():
+		return true
+	case e.Over:
+		r.unwait(id, false)
+		delete(r.stands, id)
+		return (r.sending.ends(id) || stands) && !r.of.Began
+	case r.traits.Single: // whoever tells knows what is new
+		return true
+	case r.unwait(id, true) && e.Plan == "": // it is back before anybody was told that it was over
+		r.stands[id] = e
+		return false
+	case stands && known.Subject() == e.Subject():
+		r.stands[id] = e
+		return false
+	}
+	other, told := r.sending.tells(id)
+	return !told || other.Subject() != e.Subject()
+}
+
+// unwait takes out what waits to be told of the same, and reports whether there was
+// anything.
+func (r *receiver) unwait(id stand, over bool) bool {
+	found := false
+	for of, g := range r.groups {
+		i := g.find(Event{Name: id.name, Key: id.key, Over: over})
+		if i < 0 {
+			continue
+		}
+		found = true
+		g.events = slices.Delete(g.events, i, i+1)
+		if g.total--; g.total == 0 {
+			delete(r.groups, of)
+		}
+	}
+	return found
+}
+
+// know takes over that a message was told, or that it was tried for so long that
+// what stands is told again later.
+func (r *receiver) know(s *sending, now time.Time, told bool) {
+	pause := r.of.Repeat
+	if !told {
+		pause = min(pause, r.of.GroupInterval)
+	}
+	for _, e := range s.data.Events {
+		id := standOf(e)
+		switch {
+		case !e.Name.Stands(), e.Over, s.over[id]:
+		case len(r.stands) < maxStands || r.stands[id].Name != "":
+			if newer, known := r.stands[id]; !known || !newer.At.After(e.At) {
+				r.stands[id] = e
+			}
+			if r.of.Repeat > 0 {
+				r.again[r.round(e.Name)] = now.Add(pause)
+			}
+		}
+	}
+}
+
+// round names what is repeated together.
+func (r *receiver) round(name message.Name) message.Name {
+	if r.traits.All {
+		return ""
+	}
+	return name
+}
+
+// nextAgain returns what is to be repeated next, and when; false for nothing.
+func (r *receiver) nextAgain() (next message.Name, at time.Time, ok bool) {
+	standing := map[message.Name]bool{}
+	for id := range r.stands {
+		standing[r.round(id.name)] = true
+	}
+	maps.DeleteFunc(r.again, func(name message.Name, _ time.Time) bool { return !standing[name] })
+	for name, due := range r.again {
+		if !ok || due.Before(at) || due.Equal(at) && name < next {
+			next, at, ok = name, due, true
+		}
+	}
+	return next, at, ok
+}
+
+// standing returns a message of what stands of one round.
+func (r *receiver) standing(round message.Name) message.Data {
+	g := &group{id: groupID{name: round}}
+	for _, id := range r.ordered() {
+		if r.round(id.name) == round {
+			g.add(r.stands[id], time.Time{}, r.traits.Most)
+		}
+	}
+	d := g.data()
+	d.Repeat = true
+	return d
+}
+
+func (r *receiver) ordered() []stand {
+	return slices.SortedFunc(maps.Keys(r.stands), func(a, b stand) int {
+		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.key, b.key))
+	})
+}
+
+// withStanding adds all that stands to a message, for a channel that wants that.
+func (r *receiver) withStanding(d message.Data) message.Data {
+	if !r.traits.All || d.Repeat {
+		return d
+	}
+	d.Events = slices.Clone(d.Events)
+	told := map[stand]bool{}
+	for _, e := range d.Events {
+		told[standOf(e)] = true
+	}
+	for _, id := range r.ordered() {
+		if !told[id] && len(d.Events) < r.traits.Most {
+			d.Events = append(d.Events, r.stands[id])
+		}
+	}
+	d.Total = len(d.Events)
+	return d
+}

@@ -1,0 +1,169 @@
+package reconcile
+
+import (
+	"time"
+
+	"weir/sync/apply"
+	"weir/sync/call"
+	"weir/sync/plan"
+	"weir/sync/resource"
+)
+
+// News are told what happens to single resources, each once. Any may be nil; none may
+// block.
+type News struct {
+	Made    func(Made)
+	Failing func(Failing)
+	Drift   func(Drifting)
+	Lease   func(Lease)
+}
+
+// Subject is a resource that something happens to.
+type Subject struct {
+	ID     resource.ID
+	Origin resource.Origin // of the declaration
+	Labels map[string]string
+}
+
+func subjectOf(c plan.Change) Subject { return Subject{c.ID, c.Origin, c.Labels} }
+
+// Made is a change that was carried out.
+type Made struct {
+	Subject
+	Action   plan.Action
+	Reason   plan.Reason
+	Revision string // of its source
+	Calls    int    // that it took
+}
+
+// Failing is a change that could not be made and is tried again later. It is over
+// when it is made, or not wanted any more.
+type Failing struct {
+	Subject
+	Over   bool
+	Action plan.Action
+	Reason plan.Reason
+	Code   call.Code
+	Why    string
+}
+
+// Drifting is a resource that was changed behind weir's back. It is over when it is
+// as declared.
+type Drifting struct {
+	Subject
+	Over   bool
+	Reason plan.Reason
+	Fields []string // that differ, or did
+}
+
+// Lease is when what was applied of a resource runs out, and nothing renews it.
+type Lease struct {
+	Subject
+	Since time.Time
+	Ends  time.Time // zero where it does not run out any more
+}
+
+// toldOf is what was told of resources and is not over.
+type toldOf struct {
+	failing map[resource.ID]Subject
+	drift   map[resource.ID]Drifting
+	leases  map[resource.ID]Lease
+}
+
+func newToldOf() toldOf {
+	return toldOf{map[resource.ID]Subject{}, map[resource.ID]Drifting{}, map[resource.ID]Lease{}}
+}
+
+// tellMade tells of a change that has been carried out.
+func (r *Reconciler) tellMade(l *lane, c plan.Change, res apply.Result) {
+	if r.opts.News.Made == nil || res.Outcome != apply.Done || len(res.Calls) == 0 {
+		return
+	}
+	r.opts.News.Made(Made{subjectOf(c), c.Action, c.Reason, l.revisions[c.Origin.Source], len(res.Calls)})
+}
+
+// tellNews tells what p says otherwise of resources than a former plan.
+func (r *Reconciler) tellNews(p, former *plan.Plan) {
+	if r.opts.DryRun {
+		return
+	}
+	if r.opts.News.Failing != nil {
+		r.tellFailing(p)
+	}
+	if r.opts.News.Drift != nil {
+		r.tellDrift(p, former)
+	}
+	if r.opts.News.Lease != nil {
+		r.tellLeases(p, former)
+	}
+}
+
+func (r *Reconciler) tellFailing(p *plan.Plan) {
+	for id, f := range r.failures {
+		c, found := p.Find(id)
+		if _, told := r.toldOf.failing[id]; told || !found {
+			continue
+		}
+		r.toldOf.failing[id] = subjectOf(c)
+		r.opts.News.Failing(Failing{Subject: subjectOf(c), Action: c.Action, Reason: c.Reason, Code: f.code, Why: f.why})
+	}
+	for id, of := range r.toldOf.failing {
+		if _, still := r.failures[id]; !still && r.under[id] == nil {
+			delete(r.toldOf.failing, id)
+			r.opts.News.Failing(Failing{Subject: of, Over: true})
+		}
+	}
+}
+
+func (r *Reconciler) tellDrift(p, former *plan.Plan) {
+	for c := range p.News(former) {
+		told, known := r.toldOf.drift[c.ID]
+		is := c.Reason == plan.Drifted || c.Reason == plan.Conflict
+		switch {
+		case is && !known && !c.Ineffective():
+			d := Drifting{Subject: subjectOf(c), Reason: c.Reason}
+			for _, f := range c.Fields {
+				d.Fields = append(d.Fields, f.Path)
+			}
+			r.toldOf.drift[c.ID] = d
+			r.opts.News.Drift(d)
+		case !is && known && c.State == plan.InSync:
+			r.endDrift(told)
+		}
+	}
+	for id, told := range r.toldOf.drift {
+		if _, found := p.Find(id); !found {
+			r.endDrift(told)
+		}
+	}
+}
+
+func (r *Reconciler) endDrift(d Drifting) {
+	delete(r.toldOf.drift, d.ID)
+	d.Over = true
+	r.opts.News.Drift(d)
+}
+
+func (r *Reconciler) tellLeases(p, former *plan.Plan) {
+	for c := range p.News(former) {
+		told := r.toldOf.leases[c.ID]
+		if told.Ends.Equal(c.Ends) {
+			continue
+		}
+		l := Lease{Subject: subjectOf(c), Ends: c.Ends}
+		if c.Last != nil {
+			l.Since = c.Last.At
+		}
+		r.toldOf.leases[c.ID] = l
+		if c.Ends.IsZero() {
+			delete(r.toldOf.leases, c.ID)
+		}
+		r.opts.News.Lease(l)
+	}
+	for id, told := range r.toldOf.leases {
+		if _, found := p.Find(id); !found {
+			delete(r.toldOf.leases, id)
+			r.opts.News.Lease(Lease{Subject: told.Subject})
+		}
+	}
+}
