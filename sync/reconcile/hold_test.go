@@ -214,7 +214,8 @@ func TestConsentRunsOut(t *testing.T) {
 	})
 }
 
-// TestHeldIsTold: a held plan is told once, and is a metric until it is not held.
+// TestHeldIsTold: a held plan is told once, is a metric until it is not held, and
+// that it is not is told too.
 func TestHeldIsTold(t *testing.T) {
 	var told []HeldPlan
 	tell := func(_ *house, o *Options) { o.Held = func(p HeldPlan) { told = append(told, p) } }
@@ -235,7 +236,7 @@ func TestHeldIsTold(t *testing.T) {
 		}
 		h.consent("anna")
 		h.wait(time.Minute)
-		if held("empty-source") != 0 || len(told) != 1 {
+		if held("empty-source") != 0 || len(told) != 2 || !told[1].Over {
 			t.Errorf("after the consent: metric %v, told %+v", held("empty-source"), told)
 		}
 	})
