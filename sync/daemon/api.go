@@ -40,6 +40,7 @@ func (d *Daemon) api() []route {
 		{"GET", "/api/v1/journal", []string{"resource", "account", "plan", "below", "limit"}, d.journal},
 		{"GET", "/api/v1/observations", []string{"account"}, d.observations},
 		{"GET", "/api/v1/events", nil, d.events},
+		{"GET", "/api/v1/openapi.json", nil, d.openapi},
 		{"POST", "/api/v1/sync", nil, d.sync},
 	}
 }

@@ -24,9 +24,12 @@ import (
 	"weir/sync/emulator"
 	"weir/sync/manifest"
 	"weir/sync/plan"
+	"weir/sync/provider"
 	"weir/sync/provider/aliyunlive"
+	"weir/sync/provider/volcenginelive"
 	"weir/sync/reconcile"
 	"weir/sync/secret"
+	"weir/sync/source"
 	"weir/sync/source/dirsource"
 	"weir/sync/state/statetest"
 )
@@ -54,6 +57,8 @@ type world struct {
 	listen   string
 	access   access.Options
 	insecure bool
+	reports  bool // drift, and does not heal it
+	open     func() (source.Source, func() error, error)
 }
 
 func newWorld(t *testing.T) *world { return newWorldIn(t, t.TempDir()) }
@@ -63,6 +68,7 @@ func newWorldIn(t *testing.T, dir string) *world {
 		t: t, dir: dir, clouds: emulator.New(emulator.DefaultWorld()), store: statetest.NewMemory(),
 		registry: prometheus.NewRegistry(), mode: plan.Sync, listen: "127.0.0.1:0",
 	}
+	w.open = w.openDir
 	w.metrics = reconcile.NewMetrics(w.registry)
 	var err error
 	if w.calls, err = call.NewMetrics(w.registry); err != nil {
@@ -84,48 +90,91 @@ func (w *world) load(context.Context) (Setup, error) {
 	if w.fail != nil {
 		return Setup{}, w.fail
 	}
-	src, err := dirsource.New(dirsource.Options{Name: "live", Path: w.dir, Quiet: 20 * time.Millisecond})
+	src, closeSource, err := w.open()
 	if err != nil {
 		return Setup{}, err
 	}
-	p := aliyunlive.New()
-	client, err := aliyunlive.NewClient(aliyunlive.ClientOptions{
-		Account: "ali", Endpoint: "http://emulator", Region: "cn-shanghai", Transport: w.clouds.Transport(),
-		Keys: func() (secret.Key, error) {
-			return secret.Key{ID: "weir-emulator", Secret: secret.New("weir-emulator")}, nil
-		},
-	})
+	targets, limiters, err := w.targets()
 	if err != nil {
 		return Setup{}, err
 	}
-	limiter, err := call.NewLimiter(call.LimiterOptions{Limits: p.Limits()})
-	if err != nil {
-		return Setup{}, err
-	}
-	limiters := call.Limiters{"ali": limiter}
-	stack := call.Stack(client, call.StackOptions{Limiters: limiters, Metrics: w.calls, Recorder: apply.NewRecorder(w.store)})
 	return Setup{
 		Reconcile: reconcile.Options{
 			Feeds: []reconcile.Feed{{Name: "live", Source: src, Loader: manifest.New(manifest.Options{
-				Accounts: map[string][]string{"aliyun/v1": {"ali"}},
+				Accounts: map[string][]string{"aliyun/v1": {"ali"}, "volcengine/v1": {"volc"}},
 			})}},
-			Accounts: map[string]apply.Target{"ali": {Provider: p, Caller: stack}},
-			Store:    w.store, Outlook: limiters.Outlook, Policy: plan.Policy{Mode: w.mode, HealDrift: true},
+			Accounts: targets, Store: w.store, Outlook: limiters.Outlook,
+			Policy:  plan.Policy{Mode: w.mode, HealDrift: !w.reports},
 			Metrics: w.metrics,
 		},
 		Limiters: limiters,
 		Access:   w.access, Insecure: w.insecure,
-		Close: func() error { w.closes++; return src.Close() },
+		Close: func() error { w.closes++; return closeSource() },
 	}, nil
 }
 
-// start runs a daemon on a free port until the test ends.
-func (w *world) start() *Daemon {
+// openDir opens the directory of the world as a source.
+func (w *world) openDir() (source.Source, func() error, error) {
+	src, err := dirsource.New(dirsource.Options{Name: "live", Path: w.dir, Quiet: 20 * time.Millisecond})
+	if err != nil {
+		return nil, nil, err
+	}
+	return src, src.Close, nil
+}
+
+// targets returns an account of each cloud.
+func (w *world) targets() (map[string]apply.Target, call.Limiters, error) {
+	key := func() (secret.Key, error) {
+		return secret.Key{ID: "weir-emulator", Secret: secret.New("weir-emulator")}, nil
+	}
+	ali, aliErr := aliyunlive.NewClient(aliyunlive.ClientOptions{
+		Account: "ali", Endpoint: "http://emulator", Region: "cn-shanghai", Transport: w.clouds.Transport(), Keys: key,
+	})
+	volc, volcErr := volcenginelive.NewClient(volcenginelive.ClientOptions{
+		Account: "volc", Endpoint: "http://emulator", Transport: w.clouds.Transport(), Keys: key,
+	})
+	if err := errors.Join(aliErr, volcErr); err != nil {
+		return nil, nil, err
+	}
+	limiters := call.Limiters{}
+	providers := map[string]provider.Provider{"ali": aliyunlive.New(), "volc": volcenginelive.New()}
+	for name, p := range providers {
+		var err error
+		if limiters[name], err = call.NewLimiter(call.LimiterOptions{Limits: p.Limits()}); err != nil {
+			return nil, nil, err
+		}
+	}
+	stack := call.Stack(call.ByAccount{"ali": ali, "volc": volc}, call.StackOptions{
+		Limiters: limiters, Metrics: w.calls, Recorder: apply.NewRecorder(w.store),
+	})
+	targets := map[string]apply.Target{}
+	for name, p := range providers {
+		targets[name] = apply.Target{Provider: p, Caller: stack}
+	}
+	return targets, limiters, nil
+}
+
+// make returns a daemon on a free port.
+func (w *world) make() *Daemon {
 	w.t.Helper()
 	d, err := New(w.t.Context(), Options{Listen: w.listen, Load: w.load, Registry: w.registry, Version: "test"})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return d
+}
+
+// start runs a daemon on a free port until the test ends.
+func (w *world) start() *Daemon {
+	w.t.Helper()
+	d := w.make()
+	w.begin(d)
+	return d
+}
+
+// begin runs a daemon until the test ends.
+func (w *world) begin(d *Daemon) {
+	w.t.Helper()
 	d.Start()
 	w.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -134,7 +183,6 @@ func (w *world) start() *Daemon {
 			w.t.Error(err)
 		}
 	})
-	return d
 }
 
 // get returns the status and body of a path.
@@ -150,6 +198,15 @@ func get(t *testing.T, d *Daemon, path string) (int, string) {
 		t.Fatal(err)
 	}
 	return resp.StatusCode, string(b)
+}
+
+// decode reads a JSON text.
+func decode[T any](t *testing.T, text string) (v T) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	return v
 }
 
 // until asks a path again and again until its body holds text.

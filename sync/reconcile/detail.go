@@ -21,7 +21,6 @@ type Detail struct {
 	Known    bool           // Seen is what the cloud held, and nothing was written since
 	Acts     []resource.Act // ordered by name
 	Failure  *Failure       // of a change that is still due
-	Look     *Unread        // why nothing is known of it
 }
 
 // Detail returns what is known of a resource, and whether the newest plan speaks
@@ -35,15 +34,8 @@ func (r *Reconciler) Detail(id resource.ID) (Detail, bool) {
 	if !ok {
 		return Detail{}, false
 	}
-	d := Detail{Change: c, Declared: declared, Revision: revision(c.Origin.Source), Acts: r.actsOf(id)}
+	d := Detail{Change: c, Declared: declared, Revision: revision(c.Origin.Source), Acts: r.actsOf(id), Failure: shown.Failure(id)}
 	d.Seen, d.Known, d.Since = r.sights.of(id)
-	if f, failed := shown.Failures[id]; failed {
-		d.Failure = &f
-	}
-	if c.Unread || c.InDoubt {
-		why := unreadOf(c)
-		d.Look = &why
-	}
 	return d, true
 }
 

@@ -124,13 +124,14 @@ func (r *Reconciler) Price(p *plan.Plan) call.Bill { return r.applier.Foresee(p)
 // Page renders p with at most limit of its changes from offset on, all with 0, but
 // without their price, and returns how many there are.
 func (r *Reconciler) Page(p *plan.Plan, offset, limit int) (doc PlanDocument, total int, err error) {
-	all := slices.Collect(p.Actions())
-	part := all[min(offset, len(all)):]
-	if limit > 0 {
-		part = part[:min(limit, len(part))]
+	var part []plan.Change
+	for c := range p.Actions() {
+		if total++; total > offset && (limit == 0 || len(part) < limit) {
+			part = append(part, c)
+		}
 	}
 	doc = r.frame(p)
-	return doc, len(all), r.add(&doc, slices.Values(part))
+	return doc, total, r.add(&doc, slices.Values(part))
 }
 
 // calls returns the calls of a change that is due, addressed to its account.

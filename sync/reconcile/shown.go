@@ -16,6 +16,14 @@ type Shown struct {
 	Failing map[plan.State]int
 }
 
+// Failure returns how the last change of a resource failed, nil where it did not.
+func (s Shown) Failure(id resource.ID) *Failure {
+	if f, failed := s.Failures[id]; failed {
+		return &f
+	}
+	return nil
+}
+
 // Shown returns what the last pass left.
 func (r *Reconciler) Shown() Shown {
 	r.mu.Lock()
@@ -45,7 +53,7 @@ func (r *Reconciler) showing(p *plan.Plan) Shown {
 		if !known || !c.Due() || f.spec != c.After {
 			continue
 		}
-		s.Failures[id] = Failure{ID: id.String(), Code: f.code, Error: f.why, Retries: f.until}
+		s.Failures[id] = Failure{ID: id.String(), Code: f.code, Error: f.why, Attempts: f.count, Retries: f.until}
 		s.Failing[c.State]++
 	}
 	return s

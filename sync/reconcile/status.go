@@ -90,10 +90,11 @@ type Count struct {
 
 // Failure is a change that could not be made.
 type Failure struct {
-	ID      string    `json:"id"`
-	Code    call.Code `json:"code"`
-	Error   string    `json:"error"`
-	Retries time.Time `json:"nextTry"`
+	ID       string    `json:"id"`
+	Code     call.Code `json:"code"`
+	Error    string    `json:"error"`
+	Attempts int       `json:"attempts"` // that have failed
+	Retries  time.Time `json:"nextTry"`
 }
 
 // Unread is a resource nothing is known of, and why.
@@ -285,7 +286,7 @@ func (r *Reconciler) failureList(rep *apply.Report) []Failure {
 	}
 	for _, res := range rep.Results {
 		if f, ok := r.failures[res.ID]; ok && res.Code != "" {
-			known[res.ID] = Failure{ID: res.ID.String(), Code: res.Code, Error: res.Error, Retries: f.until}
+			known[res.ID] = Failure{ID: res.ID.String(), Code: res.Code, Error: res.Error, Attempts: f.count, Retries: f.until}
 		}
 	}
 	out := slices.SortedFunc(maps.Values(known), func(a, b Failure) int { return cmp.Compare(a.ID, b.ID) })

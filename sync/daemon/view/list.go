@@ -20,7 +20,7 @@ func (v *Viewer) List(q Query) List {
 			continue
 		}
 		if out.Total++; out.Total > q.Offset && len(out.Resources) < q.Limit {
-			out.Resources = append(out.Resources, rowOf(c, shown))
+			out.Resources = append(out.Resources, rowOf(c, shown.Failure(c.ID)))
 		}
 	}
 	return out
@@ -43,9 +43,18 @@ func (m *matcher) matches(c plan.Change, s reconcile.Shown) bool {
 	return (m.Account == "" || c.ID.Account == m.Account) &&
 		(m.Kind == "" || c.ID.Kind == m.Kind) &&
 		(m.Source == "" || c.Origin.Source == m.Source) &&
-		(m.State == "" || stateOf(c, s) == m.State) &&
+		(m.State == "" || m.stands(c, s)) &&
 		(m.Label == "" || c.Labels[m.key] == m.value && m.has(c)) &&
 		(m.text == "" || m.finds(c))
+}
+
+// stands reports whether the resource is in the state.
+func (m *matcher) stands(c plan.Change, s reconcile.Shown) bool {
+	_, failed := s.Failures[c.ID]
+	if m.State == Failed || failed {
+		return failed && m.State == Failed
+	}
+	return State(c.State) == m.State
 }
 
 // has reports whether c carries the label at all.

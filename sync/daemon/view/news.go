@@ -94,7 +94,7 @@ func (n *News) compare(was, now reconcile.Shown, most int) {
 			continue
 		}
 		if n.Changed++; n.Changed <= most {
-			n.Rows = append(n.Rows, rowOf(c, now))
+			n.Rows = append(n.Rows, rowOf(c, now.Failure(c.ID)))
 		}
 	}
 	for id := range now.Plan.Gone(was.Plan) {

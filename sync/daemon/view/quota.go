@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// quota returns how the quotas are used, by account and operation.
-func (v *Viewer) quota() []Gauge {
+// Quota returns how the quotas are used now, by account and operation.
+func (v *Viewer) Quota() []Gauge {
 	out := []Gauge{}
 	for account, limiter := range v.Limiters {
 		for operation, g := range limiter.Gauges() {
@@ -18,6 +18,3 @@ func (v *Viewer) quota() []Gauge {
 	})
 	return out
 }
-
-// Quota returns how the quotas are used now.
-func (v *Viewer) Quota() []Gauge { return v.quota() }

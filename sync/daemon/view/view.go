@@ -30,7 +30,7 @@ type Overview struct {
 	States  map[State]int    `json:"states"` // every State, also those with 0
 	Sources []Source         `json:"sources"`
 	Quota   []Gauge          `json:"quota"`
-	Passes  []Pass           `json:"passes"` // newest first
+	Passes  []Pass           `json:"passes"` // the last few, newest first; Viewer.Passes has all that are kept
 	Run     *Run             `json:"run,omitempty"`
 }
 
@@ -128,15 +128,24 @@ type Row struct {
 // Resource is all that is known of one resource.
 type Resource struct {
 	Row
-	Fields   []Field        `json:"fields"`
-	Desired  Side           `json:"desired"`
-	Applied  Side           `json:"applied"`
-	Observed Side           `json:"observed"`
-	Failure  string         `json:"failure,omitempty"`
-	NextTry  time.Time      `json:"nextTry,omitzero"`
-	OnAir    string         `json:"onAir,omitempty"`
-	Acts     []resource.Act `json:"acts"`
-	Journal  []state.Entry  `json:"journal"` // newest first, the last few
+	Fields   []Field `json:"fields"`
+	Desired  Side    `json:"desired"`
+	Applied  Side    `json:"applied"`
+	Observed Side    `json:"observed"`
+	// What stands against it: the last failure of a change that is still due, a fight,
+	// an act of which nobody knows how it ended.
+	Failure  string      `json:"failure,omitempty"`
+	Attempts int         `json:"attempts,omitempty"` // that have failed
+	NextTry  time.Time   `json:"nextTry,omitzero"`
+	Fight    *plan.Fight `json:"fight,omitempty"`
+	InDoubt  bool        `json:"inDoubt,omitempty"`
+	OnAir    string      `json:"onAir,omitempty"` // what its change would interrupt
+	Wide     string      `json:"wide,omitempty"`  // what its change takes in beyond it
+	// Acts are what was begun for it and must not happen twice. LeaseEnds is when the
+	// first effect of one runs out that has not yet, zero for none.
+	Acts      []resource.Act `json:"acts"`
+	LeaseEnds time.Time      `json:"leaseEnds,omitzero"`
+	Journal   []state.Entry  `json:"journal"` // newest first, the last few
 }
 
 // Side is one of the three that a resource is made of.

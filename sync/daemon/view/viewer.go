@@ -40,13 +40,17 @@ func States() []State {
 	return append(out, Failed)
 }
 
+// passesShown is how much of the timeline is in an Overview.
+const passesShown = 20
+
 // Overview returns the state of everything.
 func (v *Viewer) Overview(ctx context.Context) Overview {
 	s, shown := v.Loop.Status(), v.Loop.Shown()
 	o := Overview{
 		Version: v.Version, Now: time.Now().UTC(), Status: s,
-		Sources: v.sources(ctx), Quota: v.quota(), Passes: v.Passes(), Run: v.run(),
+		Sources: v.sources(ctx), Quota: v.Quota(), Passes: v.Passes(), Run: v.run(),
 	}
+	o.Passes = o.Passes[:min(len(o.Passes), passesShown)]
 	o.Total, o.States = counts(s, shown)
 	return o
 }
@@ -94,23 +98,27 @@ func (v *Viewer) run() *Run {
 	return out
 }
 
-// stateOf returns what is shown as the state of the resource of c.
-func stateOf(c plan.Change, s reconcile.Shown) State {
-	if _, failed := s.Failures[c.ID]; failed {
-		return Failed
-	}
-	return State(c.State)
-}
-
-func rowOf(c plan.Change, s reconcile.Shown) Row {
+// rowOf returns the row of the resource of c, of which a change has failed or, with
+// nil, has not.
+func rowOf(c plan.Change, f *reconcile.Failure) Row {
 	row := Row{
-		ID: c.ID.String(), State: stateOf(c, s), Action: c.Action, Reason: c.Reason,
+		ID: c.ID.String(), State: State(c.State), Action: c.Action, Reason: c.Reason,
 		Note: c.Note, Withheld: c.Withheld, Origin: c.Origin, Labels: c.Labels, Read: c.Read, UnderWay: c.UnderWay,
 	}
-	if f, failed := s.Failures[c.ID]; failed {
-		row.Note = f.Error
+	if f != nil {
+		row.State, row.Note = Failed, f.Error
 	}
 	return row
+}
+
+// leaseEnds returns when the first effect of acts runs out that has not yet.
+func leaseEnds(acts []resource.Act, now time.Time) (at time.Time) {
+	for _, a := range acts {
+		if a.Ends.After(now) {
+			at = plan.Earliest(at, a.Ends)
+		}
+	}
+	return at
 }
 
 // journalShown is how much of a resource's journal is in its detail.
@@ -124,10 +132,11 @@ func (v *Viewer) Resource(ctx context.Context, id resource.ID) (Resource, bool, 
 		return Resource{}, false, nil
 	}
 	out := Resource{
-		Row: rowOf(d.Change, v.Loop.Shown()), OnAir: d.Change.OnAir, Acts: append([]resource.Act{}, d.Acts...),
+		Row: rowOf(d.Change, d.Failure), Fight: d.Change.Fight, InDoubt: d.Change.InDoubt, OnAir: d.Change.OnAir,
+		Wide: d.Change.Wide, Acts: append([]resource.Act{}, d.Acts...), LeaseEnds: leaseEnds(d.Acts, time.Now()),
 	}
-	if d.Failure != nil {
-		out.Failure, out.NextTry = d.Failure.Error, d.Failure.Retries
+	if f := d.Failure; f != nil {
+		out.Failure, out.Attempts, out.NextTry = f.Error, f.Attempts, f.Retries
 	}
 	v.locate(ctx, &out, d)
 	out.Desired, out.Applied, out.Observed = v.desired(ctx, d, out.Origin), applied(d), observed(d)
