@@ -109,7 +109,7 @@ func execLines(t *testing.T) []string {
 		t.Fatalf("entrypoint %q, health check %q", entry, health)
 	}
 	lines := []string{strings.Join(cmd, " "), strings.Join(health[1:], " ")}
-	run := regexp.MustCompile(`(?m)^Exec\w+=/usr/local/bin/weir (.*)$`)
+	run := regexp.MustCompile(`(?m)^Exec\w+=weir (.*)$`)
 	unit := run.FindAllStringSubmatch(read(t, "systemd/weir.service"), -1)
 	if len(unit) != 1 {
 		t.Fatalf("the unit runs weir %d times", len(unit))

@@ -18,11 +18,10 @@ func TestUnit(t *testing.T) {
 		have[strings.TrimSpace(line)] = true
 	}
 	for _, want := range []string{
-		"DynamicUser=yes", "StateDirectory=weir", "ExecReload=/bin/kill -HUP $MAINPID", "TimeoutStopSec=15s",
+		"User=weir", "StateDirectory=weir", "ExecReload=/bin/kill -HUP $MAINPID", "TimeoutStopSec=15s",
 		"NoNewPrivileges=yes", "ProtectSystem=strict", "CapabilityBoundingSet=", "LimitCORE=0",
 		"SystemCallFilter=@system-service", "SystemCallFilter=~@privileged @resources",
-		"LoadCredential=aliyun-main.id:/etc/weir/keys/aliyun-main.id",
-		"LoadCredential=aliyun-main.secret:/etc/weir/keys/aliyun-main.secret",
+		"LoadCredential=keys:/etc/weir/keys",
 	} {
 		if !have[want] {
 			t.Errorf("the unit does not say %s", want)

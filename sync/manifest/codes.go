@@ -34,6 +34,5 @@ const (
 	CodeTemplate          = "template"
 	CodeDriftPath         = "drift-path"
 	CodePoisonedRevision  = "poisoned-revision"
-	CodeNoNormalForm      = "no-normal-form"
 	CodePlainCredentials  = "plain-credentials" //nolint:gosec // names a fault, is none
 )

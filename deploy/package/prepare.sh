@@ -1,0 +1,19 @@
+#!/bin/sh
+# Writes what the packages hold beside the program into ./made: manual pages and
+# completions, both made by the program. goreleaser runs it before it builds;
+# the bytes depend on the commit alone.
+set -eu
+cd "$(dirname "$0")"
+: "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct)}"
+export SOURCE_DATE_EPOCH
+rm -rf made
+mkdir -p made/man made/completions
+program=$(mktemp)
+trap 'rm -f "$program"' EXIT
+# For this machine, whatever is being built.
+(cd ../.. && GOOS='' GOARCH='' CGO_ENABLED=0 go build -trimpath -o "$program" ./cmd/weir)
+"$program" man made/man
+gzip -9n made/man/*
+for shell in bash zsh fish powershell; do
+  "$program" completion "$shell" >"made/completions/weir.$shell"
+done
