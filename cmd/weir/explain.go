@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -10,7 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/schema"
+	"weir/sync/apply"
 	"weir/sync/call"
+	"weir/sync/daemon/view"
 	"weir/sync/manifest"
 	"weir/sync/plan"
 	"weir/sync/plan/guard"
@@ -20,76 +23,170 @@ import (
 
 func (a *app) explainCmd() *cobra.Command {
 	return &cobra.Command{
-		Use:   "explain CODE|KIND",
+		Use:   "explain [CODE|KIND]",
 		Short: "Say what a code means and what to do, or what a kind's fields are",
-		Args:  cobra.ExactArgs(1),
+		Long: "explain says of each word that weir prints, such as a code in [brackets], a guard, a state or an outcome,\n" +
+			"what it means and what to do. Of a kind it lists the fields. Without a word it lists what it knows.",
+		Example: "  weir explain unknown-region\n  weir explain removals-percent\n  weir explain RelaySource",
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			text, err := explain(args[0])
-			if err != nil {
+			if err := a.format(); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(a.out, strings.TrimRight(text, "\n"))
-			return err
+			if len(args) == 0 {
+				return a.listTopics()
+			}
+			return a.explain(args[0])
 		},
 	}
 }
 
-// explain finds name among the codes of every stage and among the kinds.
-func explain(name string) (string, error) {
+// topic is what one stage of weir has words for.
+type topic struct {
+	of      string // what the words are
+	names   []string
+	explain func(name string) (string, bool)
+}
+
+// topics lists every word that weir prints and explains, by stage.
+func topics() []topic {
+	return []topic{
+		{"problem of a manifest or of weir.yaml", manifest.Codes(), manifest.Explain},
+		{"error of a source", sourceCodes(), explainSource},
+		{"outcome of a call", wordsOf(call.Codes()), typed(call.Explain)},
+		{"outcome in the journal", state.Codes(), state.ExplainCode},
+		{"fault of the state", wordsOf(state.Faults()), typed(state.Explain)},
+		{"guard that holds a plan", guardNames(), explainGuard},
+		{
+			"state of a resource, or reason for a change",
+			slices.Concat(wordsOf(plan.States()), wordsOf(plan.Reasons()), plan.Words()), plan.Explain,
+		},
+		{"outcome of a change", wordsOf(apply.Outcomes()), typed(apply.Explain)},
+		{"how all is, in one word", wordsOf(view.AllConditions()), typed(view.Explain)},
+	}
+}
+
+// typed makes an explanation of words of a type of their own one of texts.
+func typed[T ~string](explain func(T) (string, bool)) func(string) (string, bool) {
+	return func(name string) (string, bool) { return explain(T(name)) }
+}
+
+// wordsOf turns words of a type of their own into texts.
+func wordsOf[T ~string](words []T) []string {
+	var out []string
+	for _, w := range words {
+		out = append(out, string(w))
+	}
+	return out
+}
+
+func sourceCodes() []string {
+	var out []string
+	for _, e := range source.Explanations() {
+		out = append(out, e.Code)
+	}
+	return out
+}
+
+func explainSource(name string) (string, bool) {
+	e, ok := source.Explain(name)
+	text := e.Means + "\nThe last good revision stays in force, and weir looks again until it is well.\n" + e.Remedy
+	if example := source.Example(name); example != "" {
+		text += "\n\n    " + example
+	}
+	return text, ok
+}
+
+func guardNames() []string {
+	var out []string
+	for _, r := range guard.Rules() {
+		out = append(out, r.Name)
+	}
+	return out
+}
+
+func explainGuard(name string) (string, bool) {
+	for _, r := range guard.Rules() {
+		if r.Name == name {
+			return r.Explain, true
+		}
+	}
+	return "", false
+}
+
+// meaning is what a word means at one stage.
+type meaning struct {
+	Of   string `json:"of"`
+	Text string `json:"text"`
+}
+
+// meanings finds a word at every stage: some words mean a thing at several.
+func meanings(name string) ([]meaning, error) {
 	for _, ref := range schema.Kinds() {
 		if strings.EqualFold(ref.Kind, name) {
-			return explainKind(ref)
+			text, err := explainKind(ref)
+			return []meaning{{"kind of a manifest", text}}, err
 		}
 	}
-	for _, find := range explainers() {
-		if text, ok := find(name); ok {
-			return name + "\n\n" + text, nil
+	var found []meaning
+	for _, t := range topics() {
+		if text, ok := t.explain(name); ok {
+			found = append(found, meaning{t.of, strings.TrimRight(text, "\n")})
 		}
 	}
-	err := fmt.Errorf("there is no code or kind %q", name)
-	if near := schema.Nearest(name, codeNames()); near != "" {
-		err = fmt.Errorf("%w; did you mean %s?", err, near)
+	if found == nil {
+		return nil, unknown(fmt.Sprintf("there is no code or kind %q; `weir explain` lists all", name), name, codeNames())
 	}
-	return "", err
+	return found, nil
 }
 
 // codeNames are what explain knows by name, to find the one that was meant.
 func codeNames() []string {
-	names := append(kindNames(), manifest.Codes()...)
-	for _, e := range source.Explanations() {
-		names = append(names, e.Code)
+	names := kindNames()
+	for _, t := range topics() {
+		names = append(names, t.names...)
 	}
-	for _, f := range state.Faults() {
-		names = append(names, string(f))
-	}
-	for _, r := range guard.Rules() {
-		names = append(names, r.Name)
-	}
-	for _, s := range plan.States() {
-		names = append(names, string(s))
-	}
-	return append(names, plan.Words()...)
+	return names
 }
 
-func explainers() []func(string) (string, bool) {
-	return []func(string) (string, bool){
-		manifest.Explain,
-		func(name string) (string, bool) {
-			e, ok := source.Explain(name)
-			return e.Means + "\n" + e.Remedy, ok
-		},
-		func(name string) (string, bool) { return call.Explain(call.Code(name)) },
-		func(name string) (string, bool) { return state.Explain(state.Fault(name)) },
-		func(name string) (string, bool) {
-			for _, r := range guard.Rules() {
-				if r.Name == name {
-					return r.Explain, true
-				}
-			}
-			return "", false
-		},
-		plan.Explain,
+func (a *app) explain(name string) error {
+	name = strings.Trim(name, "[]") // as it stands in a message
+	found, err := meanings(name)
+	if err != nil {
+		return err
 	}
+	if a.output == "json" {
+		return a.printJSON(map[string]any{"name": name, "meanings": found})
+	}
+	s := a.style()
+	return a.print(func(w io.Writer) {
+		for i, m := range found {
+			if i > 0 {
+				fmt.Fprintln(w)
+			}
+			s.line(w, 2, cell{name, bold}, cell{"  " + m.Of, dim})
+			fmt.Fprintf(w, "\n%s\n", strings.TrimRight(m.Text, "\n"))
+		}
+	})
+}
+
+// listTopics lists every word that explain knows.
+func (a *app) listTopics() error {
+	all := slices.Concat([]topic{{of: "kind of a manifest", names: kindNames()}}, topics())
+	if a.output == "json" {
+		names := map[string][]string{}
+		for _, t := range all {
+			names[t.of] = t.names
+		}
+		return a.printJSON(names)
+	}
+	s := a.style()
+	return a.print(func(w io.Writer) {
+		for _, t := range all {
+			s.line(w, 2, cell{t.of, bold})
+			s.line(w, 2, cell{"  " + strings.Join(t.names, " "), ""})
+		}
+	})
 }
 
 // fieldDoc is what a schema says of a field.

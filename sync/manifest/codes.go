@@ -34,5 +34,6 @@ const (
 	CodeTemplate          = "template"
 	CodeDriftPath         = "drift-path"
 	CodePoisonedRevision  = "poisoned-revision"
+	CodeNoNormalForm      = "no-normal-form"
 	CodePlainCredentials  = "plain-credentials" //nolint:gosec // names a fault, is none
 )

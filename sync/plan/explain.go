@@ -7,6 +7,11 @@ const (
 	WordReadOnly     = "read-only"
 )
 
+// Reasons lists every reason for which something is due.
+func Reasons() []Reason {
+	return []Reason{New, Edited, Drifted, Conflict, Removed, Expired, Restart, RolledBack}
+}
+
 // Words lists them.
 func Words() []string { return []string{WordFight, WordNotEffective, WordReadOnly} }
 
@@ -30,6 +35,8 @@ func Explain(word string) (string, bool) {
 			"is forgotten.",
 		string(Expired): "What was applied runs out, or has run out, and is made again.",
 		string(Restart): "The declaration has a new restart token: the recording is restarted, once.",
+		string(RolledBack): "The change sets back what a plan did that somebody rolled back: `weir rollback`. The revision\n" +
+			"that asked for it is pinned, and is not applied again until there is another one, or `weir rollback --unpin`.",
 		string(Waiting): "A precondition is not met, such as a stream that is not on air. weir looks again; nothing is to be\n" +
 			"done.",
 		string(Unknown): "Nothing in the account says whether it is as declared: the kind cannot be read back, a read\n" +

@@ -139,7 +139,7 @@ func (r *Reconciler) edition(revision string, set resource.Set, former edition) 
 		} else if err := r.normalise(&n); err != nil {
 			odd = append(odd, manifest.Problem{
 				File: n.Origin.File, Line: n.Origin.Line, Column: 1, Path: "spec",
-				Code: "no-normal-form", Message: err.Error(), Severity: manifest.Error,
+				Code: manifest.CodeNoNormalForm, Message: err.Error(), Severity: manifest.Error,
 			})
 		}
 		edits = append(edits, resource.Edit[resource.Resource]{ID: n.ID, Value: &n})

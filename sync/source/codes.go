@@ -58,6 +58,26 @@ func Explain(code string) (Explanation, bool) {
 	return Explanation{}, false
 }
 
+// Example returns something to write or to run for a code, "" for none.
+func Example(code string) string {
+	return map[string]string{
+		CodeFileSize:  "limits: {fileBytes: 4194304}   # in weir.yaml",
+		CodeTotalSize: "limits: {totalBytes: 134217728}   # in weir.yaml",
+		CodeFiles:     "limits: {files: 100000}   # in weir.yaml",
+		CodeFetchSize: "git: {url: https://git.example.com/ops/live.git, limits: {fetchBytes: 536870912}}",
+		CodeTimeout:   "git: {url: https://git.example.com/ops/live.git, timeout: 5m}",
+		CodeAuth:      "git: {url: https://git.example.com/ops/live.git, auth: {tokenFile: /run/secrets/git-token}}",
+		CodeHostKey:   "ssh-keyscan git.example.com >known_hosts   # then compare it with what the host's operator publishes",
+		CodeRewritten: "weir accept-rewrite 1f0c6b2a9e41   # the hash that `weir status` names",
+		CodeUnsigned:  "git commit --amend --no-edit --gpg-sign",
+		CodeLFS:       "git lfs untrack '*.yaml' && git add --renormalize .",
+		CodeSymlink:   "cp --remove-destination \"$(readlink -f live/a.yaml)\" live/a.yaml",
+		CodeBranch:    "git: {url: https://git.example.com/ops/live.git, branch: main}",
+		CodeNoVersion: `git: {url: https://git.example.com/ops/live.git, semver: ">=1.2.0 <2.0.0"}`,
+		CodeMissing:   "sources: [{name: live, directory: {path: ./live}}]   # relative to weir.yaml",
+	}[code]
+}
+
 // Explanations returns one entry a code. Common to all: the last good revision
 // stays in force, and the source is looked at again until it is well.
 func Explanations() []Explanation { return slices.Concat(common(), ofRemotes(), ofRevisions()) }

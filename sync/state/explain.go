@@ -35,3 +35,17 @@ func explanations() map[Fault]string {
 		Closed: "The state was used after it was closed, as while the daemon stops.\nNothing is to be done.",
 	}
 }
+
+// ExplainCode says what an outcome that only the journal knows means, false for
+// what is none.
+func ExplainCode(code string) (string, bool) {
+	text, ok := map[string]string{
+		CodeOpen: "The journal has the call's intent and not its end: it is under way, or its process died before the answer.\n" +
+			"What may not happen twice is read back, or left to a person: `weir status` names it.",
+		CodeFailed: "The call had another outcome than ok. `weir history --outcome failed` shows all of them, each with its code.",
+	}[code]
+	return text, ok
+}
+
+// Codes lists the outcomes that only the journal knows.
+func Codes() []string { return []string{CodeOpen, CodeFailed} }
