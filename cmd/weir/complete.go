@@ -24,6 +24,7 @@ func (a *app) complete(root *cobra.Command) {
 	values := map[string]func(*cobra.Command) []string{
 		"output": outputs, "resource": a.knownIDs, "account": a.accountNames, "source": a.sourceNames,
 		"log-format": func(*cobra.Command) []string { return []string{"text", "json"} },
+		"wait-for":   func(*cobra.Command) []string { return waitWords() },
 		"log-level":  func(*cobra.Command) []string { return []string{"debug", "info", "warn", "error"} },
 	}
 	completeFlags(root, root.PersistentFlags(), values)

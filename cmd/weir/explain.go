@@ -27,8 +27,7 @@ func (a *app) explainCmd() *cobra.Command {
 		Short: "Say what a code means and what to do, or what a kind's fields are",
 		Long: "explain says of each word that weir prints, such as a code in [brackets], a guard, a state or an outcome,\n" +
 			"what it means and what to do. Of a kind it lists the fields. Without a word it lists what it knows.",
-		Example: "  weir explain unknown-region\n  weir explain removals-percent\n  weir explain RelaySource",
-		Args:    cobra.MaximumNArgs(1),
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := a.format(); err != nil {
 				return err

@@ -42,6 +42,8 @@ const (
 	waitInSync  = "in-sync"
 )
 
+func waitWords() []string { return []string{waitReady, waitApplied, waitInSync} }
+
 // followFlags say how long a status is looked at.
 type followFlags struct {
 	watch    bool
@@ -62,10 +64,9 @@ func (f *followFlags) register(cmd *cobra.Command) {
 func (f *followFlags) follows() bool { return f.watch || f.waitFor != "" }
 
 func (f *followFlags) check() error {
-	known := []string{waitReady, waitApplied, waitInSync}
 	switch {
-	case f.waitFor != "" && !slices.Contains(known, f.waitFor):
-		return unknown(fmt.Sprintf("--wait-for %q: want ready, applied or in-sync", f.waitFor), f.waitFor, known)
+	case f.waitFor != "" && !slices.Contains(waitWords(), f.waitFor):
+		return unknown(fmt.Sprintf("--wait-for %q: want ready, applied or in-sync", f.waitFor), f.waitFor, waitWords())
 	case f.waitFor == "" && f.revision != "":
 		return errors.New("--revision is for --wait-for: say what is to be waited for, such as --wait-for applied")
 	case f.timeout <= 0:

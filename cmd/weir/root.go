@@ -52,6 +52,7 @@ func (a *app) root() *cobra.Command {
 		a.rollbackCmd(), a.acceptAccountCmd(), a.historyCmd(), a.blameCmd(), a.bisectCmd(), a.importCmd(),
 		a.emulatorCmd(), a.schemaCmd(), a.explainCmd(), a.versionCmd(), a.manCmd(),
 	)
+	teach(cmd)
 	a.complete(cmd)
 	return cmd
 }

@@ -35,9 +35,6 @@ func (a *app) statusCmd() *cobra.Command {
 			"  ready    what is declared and what the accounts hold was read once\n" +
 			"  applied  and nothing is due, being made, held, refused or failed\n" +
 			"  in-sync  and every resource was read and is as declared, which a kind that cannot be read never is",
-		Example: "  weir status\n" +
-			"  weir status --watch\n" +
-			"  weir status --wait-for applied --revision \"$(git rev-parse HEAD)\" --timeout 5m   # in CI, after a push",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context(), f, follow) },
 	}
