@@ -32,7 +32,7 @@ func (a *app) acceptCmd() *cobra.Command {
 func (a *app) accept(ctx context.Context, hash string) error {
 	hash = strings.ToLower(hash)
 	if len(hash) < leastHash || strings.Trim(hash, "0123456789abcdef") != "" {
-		return fmt.Errorf("%q: want at least %d digits of a commit's hash", hash, leastHash)
+		return fmt.Errorf("%q: want at least %d digits of a commit's hash, as `weir status` shows it", hash, leastHash)
 	}
 	cfg, store, err := a.openState(ctx)
 	if err != nil {
@@ -86,7 +86,7 @@ func heldAt(ctx context.Context, cfg *config.Config, store state.Store, hash str
 	case len(found) > 1:
 		return state.Mark{}, fmt.Errorf("%d sources are held at a commit that begins with %s; give more digits", len(found), hash)
 	case len(all) == 0:
-		return state.Mark{}, errors.New("no source is held for its history")
+		return state.Mark{}, errors.New("no source is held for its history; `weir status` says what each has in force, and why")
 	}
 	return state.Mark{}, fmt.Errorf("no source is held at %s; held are %s", hash, strings.Join(all, ", "))
 }

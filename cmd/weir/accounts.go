@@ -153,7 +153,7 @@ func (a *app) acceptAccount(ctx context.Context, name string) error {
 		}
 		now, known := identityOf(acc)
 		if !known {
-			return fmt.Errorf("account %s: its key cannot be read", name)
+			return fmt.Errorf("account %s: its key cannot be read as accounts[].credentials says; `weir diff` tells why", name)
 		}
 		if err := rememberAccount(ctx, store, name, now); err != nil {
 			return err

@@ -121,7 +121,7 @@ func (a *app) planFor(ctx context.Context, one *oneShot, file string) (refused [
 	}
 	var doc reconcile.PlanDocument
 	if err := json.Unmarshal(b, &doc); err != nil {
-		return nil, fmt.Errorf("%s is no saved plan: %w", file, err)
+		return nil, fmt.Errorf("%s is no saved plan: %w; `weir diff --out FILE` writes one", file, err)
 	}
 	a.fetchFor(ctx, one)
 	if one.plan, refused, err = one.rec.Restore(ctx, doc); err != nil {
@@ -165,7 +165,7 @@ func (a *app) permit(ctx context.Context, one *oneShot, f permission) error {
 	fmt.Fprint(a.errs, "Apply? Only \"yes\" is taken for yes: ")
 	line, err := bufio.NewReader(a.in).ReadString('\n')
 	if err != nil || strings.TrimSpace(line) != "yes" {
-		return errors.New("not applied")
+		return errors.New("not applied: the answer was not \"yes\"")
 	}
 	return nil
 }

@@ -312,7 +312,7 @@ func (a *app) readConfig() (*config.Config, error) {
 		return nil, err
 	}
 	if cfg == nil {
-		return nil, fmt.Errorf("the configuration has %s", plural(len(problems), "problem"))
+		return nil, fmt.Errorf("the configuration has %s; `weir explain CODE` says more", plural(len(problems), "problem"))
 	}
 	return cfg, nil
 }

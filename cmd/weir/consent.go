@@ -68,7 +68,7 @@ func (one *oneShot) otherPlan(ctx context.Context, hash string) error {
 	if askSync(ctx, daemonOf(one.cfg)) == nil {
 		note = fmt.Sprintf("; the daemon was asked to look, and may use it for that plan within %s", consentTime)
 	}
-	return fmt.Errorf("consent is for plan %s, but the plan is now %s; look at it again%s", hash, one.plan.Hash, note)
+	return fmt.Errorf("consent is for plan %s, but the plan is now %s; look at `weir diff` again%s", hash, one.plan.Hash, note)
 }
 
 // usedBefore says when and by whom a consent was used.

@@ -36,7 +36,7 @@ type demoHost struct {
 // served, and points dir/weir.yaml at it.
 func startDemoGit(ctx context.Context, dir string) (*demoHost, error) {
 	if _, err := exec.LookPath("git"); err != nil {
-		return nil, errors.New("--git needs git")
+		return nil, errors.New("--git needs the program git, which is not on the PATH; without --git nothing is needed")
 	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {

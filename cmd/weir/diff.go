@@ -284,7 +284,7 @@ func labels(list []string) (map[string]string, error) {
 	for _, kv := range list {
 		k, v, ok := strings.Cut(kv, "=")
 		if !ok || k == "" {
-			return nil, fmt.Errorf("--selector %q: want k=v", kv)
+			return nil, fmt.Errorf("--selector %q: want k=v, such as team=sports", kv)
 		}
 		if out == nil {
 			out = map[string]string{}

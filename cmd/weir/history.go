@@ -90,7 +90,7 @@ func (a *app) history(ctx context.Context, f historyFlags, args []string) error 
 		return fmt.Errorf("%q: a file is for --verify; to look for a call say --resource %[1]s or --request %[1]s", args[0])
 	}
 	if f.head != "" {
-		return errors.New("--head is for --verify")
+		return errors.New("--head is for --verify: say --verify --head HASH, with a head that the daemon logged")
 	}
 	query, err := f.read(time.Now())
 	if err != nil {

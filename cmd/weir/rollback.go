@@ -68,7 +68,7 @@ func (a *app) rollback(ctx context.Context, f rollbackFlags) error {
 		return err
 	}
 	if f.report != "" && (f.list || f.unpin) {
-		return errors.New("--list and --unpin take no REPORT")
+		return errors.New("--list and --unpin take no REPORT: they are of all plans")
 	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
@@ -229,7 +229,7 @@ func (a *app) unpin(ctx context.Context, one *oneShot) error {
 		fmt.Fprintf(a.out, "source %s: revision %s may be applied again\n", p.Source, p.Revision)
 	}
 	if err == nil && len(pins) == 0 {
-		return errors.New("no revision is pinned")
+		return errors.New("no revision is pinned, so there is nothing to unpin; `weir rollback --list` shows the last plans")
 	}
 	if serr := askSync(ctx, daemonOf(one.cfg)); serr != nil && err == nil {
 		fmt.Fprintf(a.errs, "no daemon answers on %s: it will be seen at the next look (%v)\n", askedAs(one.cfg), serr)

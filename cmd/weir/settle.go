@@ -32,7 +32,7 @@ func (a *app) settle(ctx context.Context, name, how string) error {
 		return err
 	}
 	if how != "done" && how != "again" {
-		return fmt.Errorf("%q: want done or again", how)
+		return fmt.Errorf("%q: want done or again: done says that it happened, again that it did not and may be done", how)
 	}
 	_, store, err := a.openState(ctx)
 	if err != nil {
@@ -68,7 +68,7 @@ func (a *app) settle(ctx context.Context, name, how string) error {
 		}
 	}
 	if settled == 0 {
-		return fmt.Errorf("%s has no act in doubt, and weir has not stopped putting it back", id)
+		return fmt.Errorf("%s has no act in doubt, and weir has not stopped putting it back; `weir status` lists both", id)
 	}
 	return nil
 }

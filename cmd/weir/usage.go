@@ -22,10 +22,14 @@ func usualCalls() map[string][]string {
 		"diff": {
 			"weir diff", "weir diff --selector team=sports", "weir diff --out plan.json   # then: weir apply plan.json",
 			"weir diff --cached 10m   # beside a daemon: with what it has read",
-			"weir diff --base origin/main   # in a pull request, without a key", "weir diff --exit-code   # 2 where there are changes",
+			"weir diff --base origin/main   # in a pull request, without a key",
+			"weir diff --exit-code   # 2 where there are changes",
 		},
-		"apply": {"weir apply", "weir apply --yes", "weir apply plan.json", "weir apply --consent 0123456789abcdef0123456789abcdef"},
-		"run":   {"weir run", "weir run --dry-run", "weir run --config /etc/weir/weir.yaml --log-format json"},
+		"apply": {
+			"weir apply", "weir apply --yes", "weir apply plan.json",
+			"weir apply --consent 0123456789abcdef0123456789abcdef",
+		},
+		"run": {"weir run", "weir run --dry-run", "weir run --config /etc/weir/weir.yaml --log-format json"},
 		"status": {
 			"weir status", "weir status --watch",
 			`weir status --wait-for applied --revision "$(git rev-parse HEAD)" --timeout 5m   # in CI, after a push`,
@@ -35,7 +39,10 @@ func usualCalls() map[string][]string {
 			"weir history --outcome throttled", "weir history --request 4A5C77F1-0A1B", "weir history --export >calls.jsonl",
 			"weir history --verify calls.jsonl",
 		},
-		"blame": {"weir blame volc-main/RelaySource/push.example.com/live", "weir blame ali-main/MultiStream/live.example.com --observe"},
+		"blame": {
+			"weir blame volc-main/RelaySource/push.example.com/live",
+			"weir blame ali-main/MultiStream/live.example.com --observe",
+		},
 		"bisect": {
 			"weir bisect ali-main/MultiStream/live.example.com enabled=false",
 			"weir bisect volc-main/RelaySource/push.example.com/live 'groups[0].servers[0].protocol=rtmp'",
@@ -44,7 +51,10 @@ func usualCalls() map[string][]string {
 			"weir settle ali-main/RtcPrefetch/live.example.com/live/main done",
 			"weir settle volc-main/RelaySource/push.example.com/live again",
 		},
-		"rollback":       {"weir rollback --dry-run", "weir rollback", "weir rollback --list", "weir rollback 3f9a2c", "weir rollback --unpin"},
+		"rollback": {
+			"weir rollback --dry-run", "weir rollback", "weir rollback --list", "weir rollback 3f9a2c",
+			"weir rollback --unpin",
+		},
 		"accept-rewrite": {"weir accept-rewrite 1f0c6b2a9e41   # the hash that `weir status` names"},
 		"accept-account": {"weir accept-account ali-main"},
 		"import":         {"weir import --out live", "weir import --account volc-main --kind RelaySource --out -"},

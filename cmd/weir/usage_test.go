@@ -13,7 +13,7 @@ func words(line string) []string {
 	line, _, _ = strings.Cut(line, " >")
 	line = strings.ReplaceAll(line, `"$(git rev-parse HEAD)"`, "45ab9f3")
 	var out []string
-	for _, w := range strings.Fields(line) {
+	for w := range strings.FieldsSeq(line) {
 		out = append(out, strings.Trim(w, `'"`))
 	}
 	return out
