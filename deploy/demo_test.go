@@ -1,7 +1,9 @@
 package deploy
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -183,4 +185,40 @@ func (d *demo) ready() {
 		code, _ := ask(d.t, http.MethodGet, d.daemon+"/readyz", "")
 		return code == http.StatusOK
 	})
+}
+
+// write puts a manifest into the source.
+func (d *demo) write(name, text string) {
+	d.t.Helper()
+	if err := os.WriteFile(filepath.Join(d.dir, "live", name), []byte(text), 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// cloud asks something of the emulator's people.
+func (d *demo) cloud(method, path string, v any) {
+	d.t.Helper()
+	body, err := json.Marshal(v)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if code, answer := ask(d.t, method, d.clouds+"/_emulator/"+path, string(body)); code/100 != 2 {
+		d.t.Fatalf("%s %s: %d %s", method, path, code, answer)
+	}
+}
+
+// metric returns the sum of the series that begin so, for waiting.
+func (d *demo) metric(prefix string) float64 {
+	d.t.Helper()
+	_, text := ask(d.t, http.MethodGet, d.daemon+"/metrics", "")
+	sum := 0.0
+	for s := bufio.NewScanner(strings.NewReader(text)); s.Scan(); {
+		var v float64
+		if i := strings.LastIndexByte(s.Text(), ' '); strings.HasPrefix(s.Text(), prefix) && i > 0 {
+			if _, err := fmt.Sscan(s.Text()[i+1:], &v); err == nil {
+				sum += v
+			}
+		}
+	}
+	return sum
 }

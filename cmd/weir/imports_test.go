@@ -18,10 +18,11 @@ import (
 // code may import. Tests may import more. A new package needs a row; a row of
 // a concrete source, cloud or store is the same as its siblings'.
 var rooms = map[string][]string{
-	"cmd/weir": {"*"}, // the only place that knows concrete sources, clouds and stores
-	"deploy":   {},
-	"examples": {},
-	"schema":   {},
+	"cmd/weir":       {"*"}, // the only place that knows concrete sources, clouds and stores
+	"deploy":         {},
+	"deploy/grafana": {},
+	"examples":       {},
+	"schema":         {},
 
 	"sync/resource": {},
 	"sync/secret":   {},

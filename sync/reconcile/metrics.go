@@ -39,6 +39,7 @@ type Metrics struct {
 	doubts       *prometheus.GaugeVec
 	changes      *prometheus.GaugeVec
 	underWay     *prometheus.GaugeVec
+	runLeft      *scraped
 	drift        *prometheus.CounterVec
 	fights       *prometheus.GaugeVec
 	unfamiliar   *prometheus.CounterVec
@@ -123,6 +124,8 @@ func (m *Metrics) registerResources(reg prometheus.Registerer) {
 	m.doubts = newGauge(reg, "weir_resources_in_doubt",
 		"Resources with a call of which nobody knows the outcome; a person has to settle it.", "account", "kind")
 	m.underWay = newGauge(reg, "weir_changes_under_way", "Changes that are being made, or wait for their turn.", "account")
+	m.runLeft = newScraped(reg, "weir_run_left_seconds",
+		"Estimate of how much longer the changes under way take, 0 for none.", "account")
 	m.drift = newCounter(reg, "weir_drift_detected_total", "Resources found changed behind weir's back.", "account", "kind")
 	m.fights = newGauge(reg, "weir_fights", "Resources that weir has stopped putting back.", "account", "kind")
 	m.unfamiliar = newCounter(reg, "weir_answers_unfamiliar_total",
@@ -166,6 +169,7 @@ func (r *Reconciler) beginMetrics() {
 	m.unapplied.set(r.tellUnapplied)
 	m.age.set(r.tellAges)
 	m.scrubCycle.set(r.tellCycles)
+	m.runLeft.set(r.tellRuns)
 	m.stateBytes.set(r.tellSize)
 }
 

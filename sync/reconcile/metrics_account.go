@@ -16,6 +16,17 @@ func (r *Reconciler) tellCycles(emit func(value float64, labels ...string)) {
 	}
 }
 
+// tellRuns tells how much longer what is being made in each account takes.
+func (r *Reconciler) tellRuns(emit func(value float64, labels ...string)) {
+	now, left := time.Now(), map[string]time.Duration{}
+	for _, run := range r.Runs() {
+		left[run.Account] = max(left[run.Account], run.Left(now))
+	}
+	for account := range r.kinds {
+		emit(left[account].Seconds(), account)
+	}
+}
+
 // scrubbed counts reads that looked for drift.
 func (m *Metrics) scrubbed(account, operation string, calls int) {
 	if m != nil {
