@@ -228,8 +228,8 @@ func drift() []Panel {
 			Query{`max by (account) (weir_scrub_cycle_seconds{A})`, "{{account}} one round"}),
 		chart("Scrub", "Reads a second that look for drift.", "cps",
 			Query{`sum by (operation) (rate(weir_scrub_reads_total{A}[$__rate_interval]))`, "{{operation}}"}),
-		chart("Fights", "Resources that weir has stopped putting back.", "none",
-			Query{`sum by (account, kind) (weir_fights{A})`, "{{account}} {{kind}}"}),
+		chart("First lease ends in", "Of what nothing renews; 0 where there is none.", "s",
+			Query{`clamp_min(max by (account, kind) (weir_lease_end_timestamp_seconds{A}) - time(), 0)`, "{{account}} {{kind}}"}),
 		chart("Unfamiliar answers within a day", "Resources with what this weir does not know.", "none",
 			Query{`sum by (account, kind) (increase(weir_answers_unfamiliar_total{A}[1d]))`, "{{account}} {{kind}}"}),
 		chart("Clock", "By how much the cloud's clock is ahead of this machine's.", "s",
@@ -238,12 +238,17 @@ func drift() []Panel {
 }
 
 func telling() []Panel {
-	told := chart("Notifications within an hour", "Sent, and given up; none where nobody is to be told.", "none",
-		Query{`sum by (result) (increase(weir_notifications_total{P}[1h])) or vector(0)`, "{{result}}"})
-	refused := chart("Requests not let in within an hour", "To page, API and metrics, by reason.", "none",
-		Query{`sum by (reason) (increase(weir_http_refused_total{P}[1h]))`, "{{reason}}"})
-	told.Width, refused.Width = 12, 12
-	return []Panel{told, refused}
+	return []Panel{
+		chart("Messages within an hour", "Notifications by receiver: sent, and given up. 0 where nobody is to be told.", "none",
+			Query{
+				`sum by (receiver, result) (increase(weir_notification_messages_total{P}[1h])) or vector(0)`,
+				"{{receiver}} {{result}}",
+			}),
+		chart("Events that wait to be told", "By receiver.", "none",
+			Query{`sum by (receiver) (weir_notification_waiting_events{P}) or vector(0)`, "{{receiver}}"}),
+		chart("Requests not let in within an hour", "To page, API and metrics, by reason.", "none",
+			Query{`sum by (reason) (increase(weir_http_refused_total{P}[1h]))`, "{{reason}}"}),
+	}
 }
 
 func process() []Panel {

@@ -42,6 +42,7 @@ type Metrics struct {
 	runLeft      *scraped
 	drift        *prometheus.CounterVec
 	fights       *prometheus.GaugeVec
+	leases       *prometheus.GaugeVec
 	unfamiliar   *prometheus.CounterVec
 	refused      prometheus.Counter
 	held         *prometheus.GaugeVec
@@ -128,6 +129,8 @@ func (m *Metrics) registerResources(reg prometheus.Registerer) {
 		"Estimate of how much longer the changes under way take, 0 for none.", "account")
 	m.drift = newCounter(reg, "weir_drift_detected_total", "Resources found changed behind weir's back.", "account", "kind")
 	m.fights = newGauge(reg, "weir_fights", "Resources that weir has stopped putting back.", "account", "kind")
+	m.leases = newGauge(reg, "weir_lease_end_timestamp_seconds",
+		"When the first of what runs out and is not renewed does so, 0 for none.", "account", "kind")
 	m.unfamiliar = newCounter(reg, "weir_answers_unfamiliar_total",
 		"Resources found with settings or values this weir does not know; they are left alone.", "account", "kind")
 	m.age = newScraped(reg, "weir_observation_age_seconds", "Age of the oldest observation.", "account", "kind")
@@ -157,7 +160,7 @@ func (r *Reconciler) beginMetrics() {
 	}
 	for _, g := range []*prometheus.GaugeVec{
 		m.leader, m.revision, m.documents, m.problems, m.rejected, m.pinned,
-		m.resources, m.failing, m.unread, m.doubts, m.underWay, m.fights,
+		m.resources, m.failing, m.unread, m.doubts, m.underWay, m.fights, m.leases,
 	} {
 		g.Reset()
 	}
@@ -194,6 +197,7 @@ func (r *Reconciler) preset() {
 		for kind := range a.Provider.Kinds() {
 			m.drift.WithLabelValues(name, kind)
 			m.fights.WithLabelValues(name, kind)
+			m.leases.WithLabelValues(name, kind)
 			m.failing.WithLabelValues(name, kind)
 			m.unread.WithLabelValues(name, kind)
 			m.doubts.WithLabelValues(name, kind)
@@ -226,6 +230,7 @@ func (r *Reconciler) meter(p, former *plan.Plan, rep *apply.Report, t passTimes,
 	}
 	r.meterCounts(counts)
 	r.meterTroubles(p)
+	r.meterLeases(p, former)
 	r.meterChanges(p)
 	m.meterHeld(p)
 	for _, c := range drifted {

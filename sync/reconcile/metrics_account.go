@@ -1,6 +1,10 @@
 package reconcile
 
-import "time"
+import (
+	"time"
+
+	"weir/sync/plan"
+)
 
 // tellAges tells how old the oldest observation of each account and kind is.
 func (r *Reconciler) tellAges(emit func(value float64, labels ...string)) {
@@ -25,6 +29,47 @@ func (r *Reconciler) tellRuns(emit func(value float64, labels ...string)) {
 	for account := range r.kinds {
 		emit(left[account].Seconds(), account)
 	}
+}
+
+// meterLeases tells when the first lease of each kind ends. It looks at all of them
+// only where one has another end than at the pass before.
+func (r *Reconciler) meterLeases(p, former *plan.Plan) {
+	news := false
+	for c := range p.News(former) {
+		if r.ends[c.ID].Equal(c.Ends) {
+			continue
+		}
+		news = true
+		if r.ends[c.ID] = c.Ends; c.Ends.IsZero() {
+			delete(r.ends, c.ID)
+		}
+	}
+	for id := range p.Gone(former) {
+		if _, ends := r.ends[id]; ends {
+			delete(r.ends, id)
+			news = true
+		}
+	}
+	if !news {
+		return
+	}
+	first := map[accountKind]time.Time{}
+	for id, end := range r.ends {
+		first[kindOf(id)] = plan.Earliest(first[kindOf(id)], end)
+	}
+	for account, kinds := range r.kinds {
+		for kind := range kinds {
+			r.opts.Metrics.leases.WithLabelValues(account, kind).Set(unix(first[accountKind{account, kind}]))
+		}
+	}
+}
+
+// unix returns t in seconds, 0 for never.
+func unix(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
 }
 
 // scrubbed counts reads that looked for drift.

@@ -8,11 +8,7 @@ func (r *Reconciler) tellLookups(emit func(value float64, labels ...string)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, f := range r.feeds {
-		seconds := 0.0
-		if at := f.checked(); !at.IsZero() {
-			seconds = float64(at.UnixMilli()) / 1000
-		}
-		emit(seconds, f.Name)
+		emit(unix(f.checked()), f.Name)
 	}
 }
 

@@ -40,3 +40,28 @@ func TestCountsGoBackToZero(t *testing.T) {
 		}
 	})
 }
+
+// TestLeasesAreMetered: the first end of what nothing renews, until it is over or gone.
+func TestLeasesAreMetered(t *testing.T) {
+	inTime(t, []change{loose}, func(h *house) {
+		h.onAir(true, "main")
+		ends := func() float64 {
+			return testutil.ToFloat64(h.rec.opts.Metrics.leases.WithLabelValues("ali", "RtcPrefetch"))
+		}
+		h.commit("a.yaml", prefetch)
+		h.wait(time.Minute)
+		if got := ends(); got != 0 {
+			t.Errorf("what is renewed ends at %v", got)
+		}
+		began := time.Now()
+		h.commit("a.yaml", prefetchOnce)
+		h.wait(time.Minute)
+		if left := ends() - float64(began.Unix()); left <= 0 || left > 601 {
+			t.Errorf("what is not renewed ends in %v seconds", left)
+		}
+		h.wait(15 * time.Minute)
+		if got := ends(); got != 0 {
+			t.Errorf("what is over ends at %v", got)
+		}
+	})
+}

@@ -134,6 +134,7 @@ type Reconciler struct {
 	refused  map[resource.ID]bool      // removals that a guard or the policy did not let happen
 	unsure   map[resource.ID]time.Time // removed, or written without an answer, no longer ago than a lag
 	odd      map[resource.ID]bool      // hold what weir does not know, as metered
+	ends     map[resource.ID]time.Time // of leases that are not renewed, as metered
 	scan     scan
 	aired    map[resource.ID]airing
 	gone     gone
@@ -204,6 +205,7 @@ func New(opts Options) (*Reconciler, error) {
 		aired:   map[resource.ID]airing{}, heldTold: map[string]bool{},
 		unsure:  map[resource.ID]time.Time{},
 		odd:     map[resource.ID]bool{},
+		ends:    map[resource.ID]time.Time{},
 		sights:  newSights(),
 		under:   map[resource.ID]*lane{},
 		wrote:   map[resource.ID]time.Time{},
