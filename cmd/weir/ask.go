@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -19,7 +21,7 @@ import (
 )
 
 // maxComplaint is how much is read of an answer that is not the wanted one.
-const maxComplaint = 1 << 10
+const maxComplaint = 4 << 10
 
 // errUnproved says that the daemon answers, but not to whom it does not know.
 var errUnproved = errors.New("HTTP 401 Unauthorized")
@@ -192,7 +194,25 @@ func (d *askedDaemon) complaint(resp *http.Response, said string) error {
 	case resp.StatusCode == http.StatusBadRequest && strings.Contains(said, "HTTP request to an HTTPS server"):
 		return errors.New("it speaks TLS: its address begins with https://")
 	}
-	return fmt.Errorf("HTTP %s", resp.Status)
+	refused := &refusal{status: resp.StatusCode, line: resp.Status}
+	_ = json.Unmarshal([]byte(said), refused) // of what is not the API's nothing more is told
+	return refused
+}
+
+// refusal is an answer with another status than the wanted one, and what it says.
+type refusal struct {
+	status int
+	line   string
+	Detail string   `json:"detail"`
+	Near   []string `json:"near"`
+}
+
+// Error returns the status, and why where the daemon says so.
+func (r *refusal) Error() string {
+	if r.Detail == "" {
+		return "HTTP " + r.line
+	}
+	return "HTTP " + r.line + ": " + visible(r.Detail, math.MaxInt, "")
 }
 
 // The TLS alerts of a server that wants another client certificate.

@@ -25,25 +25,26 @@ func (a *app) statusCmd() *cobra.Command {
 	var f askFlags
 	var follow followFlags
 	cmd := &cobra.Command{
-		Use:   "status",
+		Use:   "status [ID]",
 		Short: "Ask the running daemon how it is",
 		Long: "status says first what matters most, then what is in force, how many resources are in which state, what is\n" +
 			"held and how to let it through, what failed, and how busy the quotas are. The exit status is 1 where the\n" +
-			"daemon is not ready.\n\n" +
+			"daemon is not ready. Of one resource it says what is desired, applied and observed, and since when, what stands\n" +
+			"against it, and which calls were made.\n\n" +
 			"--watch goes on showing it: on a terminal in place until Ctrl-C, into a pipe a line for each change, as JSON\n" +
 			"a document for each. --wait-for ends as soon as it is so, or with 1 after --timeout:\n" +
 			"  ready    what is declared and what the accounts hold was read once\n" +
 			"  applied  and nothing is due, being made, held, refused or failed\n" +
 			"  in-sync  and every resource was read and is as declared, which a kind that cannot be read never is",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context(), f, follow) },
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.status(cmd.Context(), f, follow, args) },
 	}
 	f.register(cmd.Flags())
 	follow.register(cmd)
 	return cmd
 }
 
-func (a *app) status(ctx context.Context, f askFlags, follow followFlags) error {
+func (a *app) status(ctx context.Context, f askFlags, follow followFlags, ids []string) error {
 	if err := a.format(); err != nil {
 		return err
 	}
@@ -54,7 +55,12 @@ func (a *app) status(ctx context.Context, f askFlags, follow followFlags) error 
 	if err != nil {
 		return err
 	}
-	if follow.follows() {
+	switch {
+	case len(ids) > 0 && follow.follows():
+		return errors.New("--watch and --wait-for are of all resources, not of one")
+	case len(ids) > 0:
+		return a.statusOf(ctx, d, ids[0])
+	case follow.follows():
 		return a.followStatus(ctx, d, follow)
 	}
 	over, err := askStatus(ctx, d)

@@ -195,19 +195,25 @@ func (t *statusText) commitText(c *view.Commit) string {
 	return fmt.Sprintf("%q by %s, %s  ", visible(c.Subject, authorShown, ""), authorOf(c.Author), t.ago(c.When))
 }
 
-// revisionText is the revision in force, on a terminal as short as tells it from
-// others.
+// revisionText says which revision is in force.
 func (t *statusText) revisionText(src view.Source) string {
 	if src.InForce == "" {
 		return "nothing in force"
 	}
-	rev := visible(src.InForce, math.MaxInt, "")
-	if kind, hash, found := strings.Cut(rev, ":"); t.width > 0 && found {
-		rev = kind + ":" + hash[:min(len(hash), planShown)]
-	} else if t.width > 0 {
-		rev = rev[:min(len(rev), planShown)]
+	return t.revision(src.InForce) + " in force"
+}
+
+// revision is a revision, on a terminal as short as tells it from others.
+func (s style) revision(of string) string {
+	rev := visible(of, math.MaxInt, "")
+	if s.width == 0 {
+		return rev
 	}
-	return rev + " in force"
+	kind, hash, found := strings.Cut(rev, ":")
+	if !found {
+		return rev[:min(len(rev), planShown)]
+	}
+	return kind + ":" + hash[:min(len(hash), planShown)]
 }
 
 // problems says what stands against the newest revision of a source.

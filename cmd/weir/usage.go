@@ -31,7 +31,7 @@ func usualCalls() map[string][]string {
 		},
 		"run": {"weir run", "weir run --dry-run", "weir run --config /etc/weir/weir.yaml --log-format json"},
 		"status": {
-			"weir status", "weir status --watch",
+			"weir status", "weir status volc-main/RelaySource/push.example.com/live", "weir status --watch",
 			`weir status --wait-for applied --revision "$(git rev-parse HEAD)" --timeout 5m   # in CI, after a push`,
 		},
 		"history": {

@@ -19,6 +19,7 @@ type Detail struct {
 	Revision string
 	Seen     resource.Observation
 	Known    bool           // Seen is what the cloud held, and nothing was written since
+	Readable bool           // its kind can be read: else Seen only tells whether it is on air
 	Acts     []resource.Act // ordered by name
 	Failure  *Failure       // of a change that is still due
 }
@@ -34,8 +35,11 @@ func (r *Reconciler) Detail(id resource.ID) (Detail, bool) {
 	if !ok {
 		return Detail{}, false
 	}
-	d := Detail{Change: c, Declared: declared, Revision: revision(c.Origin.Source), Acts: r.actsOf(id), Failure: shown.Failure(id)}
+	d := Detail{
+		Change: c, Declared: declared, Revision: revision(c.Origin.Source), Acts: r.actsOf(id), Failure: shown.Failure(id),
+	}
 	d.Seen, d.Known, d.Since = r.sights.of(id)
+	d.Readable = r.kinds[id.Account][id.Kind].Readable
 	return d, true
 }
 

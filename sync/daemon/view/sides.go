@@ -44,12 +44,16 @@ func (v *Viewer) feed(name string) reconcile.FeedView {
 }
 
 // desired says what the source asks for, and since when: of a commit that is known
-// when it was committed, else when this process met it.
+// when it was committed, else when it was applied or, where it was not, when this
+// process met it.
 func (v *Viewer) desired(ctx context.Context, d reconcile.Detail, o resource.Origin) Side {
 	if d.Declared == nil {
 		return Side{Known: true, Revision: d.Revision, Why: "nothing declares it any more"}
 	}
 	s := Side{Known: true, Exists: true, At: d.Since.UTC(), Revision: d.Revision}
+	if last := d.Change.Last; last != nil && last.At.Before(d.Since) && last.Spec.Equal(d.Declared.Spec) {
+		s.At = last.At.UTC()
+	}
 	if c := v.commit(ctx, v.feed(o.Source), o.Commit); c != nil {
 		s.At = c.When
 	}
@@ -69,9 +73,21 @@ func observed(d reconcile.Detail) Side {
 	case d.Known && d.Seen.Unreadable != "":
 		return Side{At: d.Seen.At.UTC(), Why: d.Seen.Unreadable}
 	case !d.Known:
-		return Side{Why: "it was not read since it was written, or since weir began"}
+		return Side{Why: "not read since it was written, or since weir began"}
+	case !d.Readable:
+		return Side{
+			At: d.Seen.At.UTC(), Live: d.Seen.Live, Epoch: d.Seen.Epoch,
+			Why: "cannot be read back; the stream is " + airText(d.Seen.Live),
+		}
 	}
 	return Side{Known: true, Exists: d.Seen.Exists, At: d.Seen.At.UTC(), Live: d.Seen.Live, Epoch: d.Seen.Epoch}
+}
+
+func airText(live bool) string {
+	if live {
+		return "on air"
+	}
+	return "not on air"
 }
 
 // fieldsOf puts the three sides of a resource together, field by field.
