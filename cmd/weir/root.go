@@ -50,7 +50,7 @@ func (a *app) root() *cobra.Command {
 	cmd.AddCommand(
 		a.demoCmd(), a.validateCmd(), a.diffCmd(), a.applyCmd(), a.runCmd(), a.statusCmd(), a.settleCmd(), a.acceptCmd(),
 		a.rollbackCmd(), a.acceptAccountCmd(), a.historyCmd(), a.blameCmd(), a.bisectCmd(), a.importCmd(),
-		a.emulatorCmd(), a.schemaCmd(), a.explainCmd(), a.versionCmd(), a.manCmd(),
+		a.emulatorCmd(), a.notifyCmd(), a.schemaCmd(), a.explainCmd(), a.versionCmd(), a.manCmd(),
 	)
 	teach(cmd)
 	a.complete(cmd)

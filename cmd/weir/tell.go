@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"slices"
 
 	"weir/sync/config"
 	"weir/sync/news"
@@ -82,12 +83,23 @@ func receiversOf(cfg *config.Config) ([]notify.Receiver, error) {
 			Name: r.Name, Channel: c, GroupWait: r.GroupWait, GroupInterval: r.GroupInterval, Repeat: r.Repeat, Rate: r.Rate,
 			Began: !r.Over, Filter: notify.Filter{Sources: r.Sources, Accounts: r.Accounts, Kinds: r.Kinds, Labels: r.Labels},
 		}
-		for _, name := range r.Events {
-			one.Filter.Names = append(one.Filter.Names, message.Name(name))
-		}
+		one.Filter.Names = eventsOf(r)
 		out = append(out, one)
 	}
 	return out, nil
+}
+
+// eventsOf returns what a receiver is told of, nothing for all. An alert is what
+// stands, unless somebody asks for more.
+func eventsOf(r config.Receiver) []message.Name {
+	var out []message.Name
+	for _, name := range r.Events {
+		out = append(out, message.Name(name))
+	}
+	if r.Alertmanager != nil && len(out) == 0 {
+		out = slices.DeleteFunc(message.Names(), func(n message.Name) bool { return !n.Stands() })
+	}
+	return out
 }
 
 // channelOf opens the channel of a receiver.

@@ -18,17 +18,22 @@ type stand struct {
 func standOf(e Event) stand { return stand{e.Name, e.Key} }
 
 // news reports whether e has to be told: not where the receiver knows it, nor the
-// end of what it was never told.
+// end of what it was never told. That something has drifted matters though it is put
+// back at once.
 func (r *receiver) news(e Event) bool {
 	id := standOf(e)
 	known, stands := r.stands[id]
 	switch {
 	case !e.Name.Stands():
 		return true
-	case e.Over:
-		r.unwait(id, false)
+	case e.Over && r.of.Began && e.Name == message.Drift:
 		delete(r.stands, id)
-		return (r.sending.ends(id) || stands) && !r.of.Began
+		r.sending.ends(id)
+		return false
+	case e.Over:
+		matters := r.unwait(id, false) && e.Name == message.Drift
+		delete(r.stands, id)
+		return (r.sending.ends(id) || stands || matters) && !r.of.Began
 	case r.traits.Single: // whoever tells knows what is new
 		return true
 	case r.unwait(id, true) && e.Plan == "": // it is back before anybody was told that it was over

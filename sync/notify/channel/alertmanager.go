@@ -76,6 +76,7 @@ func (a *Alertmanager) alert(d message.Data, e message.Event) (alert, error) {
 	of := d
 	of.Name, of.Over, of.Events, of.Total = e.Name, e.Over, []message.Event{e}, 1
 	of.Source, of.Revision, of.Missed = e.Source, e.Revision, 0
+	of.Actions, of.Calls, of.Authors = map[string]int{string(e.Action): 1}, e.Calls, nil
 	text, err := a.texts.Render(of, message.Plain(), fits(maxEvent/1000))
 	if err != nil {
 		return alert{}, err

@@ -55,9 +55,13 @@ func (c codes) verdict(a answer) error {
 
 // wide writes what would be markup, or call people, in characters of full width.
 func wide(text string) string {
-	return strings.NewReplacer(
-		"<", "＜", ">", "＞", "[", "［", "]", "］", "*", "＊", "`", "'", "\\", "＼", "~", "～",
+	text = strings.NewReplacer(
+		"<", "＜", ">", "＞", "](", "］(", "*", "＊", "`", "'", "\\", "＼", "~", "～",
 	).Replace(text)
+	if before, ends := strings.CutSuffix(text, "]"); ends { // what follows may begin with a bracket
+		return before + "］"
+	}
+	return text
 }
 
 // robotMarkup is the Markdown that DingTalk, Feishu and WeCom have in common.
