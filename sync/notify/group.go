@@ -30,7 +30,6 @@ type group struct {
 	authors []string
 	first   time.Time // when the first event came
 	last    time.Time
-	after   time.Time // not to be told before, as it was told a while ago
 }
 
 // add takes in an event that came at a time: it replaces what waits of the same.
@@ -67,13 +66,22 @@ func (g *group) find(e Event) int {
 	return slices.IndexFunc(g.events, func(w Event) bool { return standOf(w) == standOf(e) && w.Over == e.Over })
 }
 
-// due returns when the group is to be told.
-func (g *group) due(r Receiver) time.Time {
-	at := g.first.Add(r.GroupWait)
+// due returns when a group is to be told.
+func (r *receiver) due(g *group) time.Time {
+	at := g.first.Add(r.of.GroupWait)
 	if g.id.name == message.Applied { // as long as there are more and more of them
-		at = earlier(g.last.Add(r.GroupWait), g.first.Add(max(r.GroupInterval, r.GroupWait)))
+		at = earlier(g.last.Add(r.of.GroupWait), g.first.Add(max(r.of.GroupInterval, r.of.GroupWait)))
 	}
-	return later(at, g.after)
+	if before, is := r.past[g.id]; is {
+		at = later(at, before.Add(r.of.GroupInterval))
+	}
+	return at
+}
+
+// sooner orders groups by when they are to be told.
+func (r *receiver) sooner(a, b *group) bool {
+	x, y := r.due(a), r.due(b)
+	return x.Before(y) || x.Equal(y) && a.first.Before(b.first)
 }
 
 func earlier(a, b time.Time) time.Time {

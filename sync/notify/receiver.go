@@ -86,9 +86,6 @@ func (r *receiver) put(e Event, now time.Time) {
 	if g == nil {
 		r.makeRoom()
 		g = &group{id: id}
-		if at, before := r.past[id]; before {
-			g.after = at.Add(r.of.GroupInterval)
-		}
 		r.groups[id] = g
 	}
 	g.add(e, now, r.traits.Most)

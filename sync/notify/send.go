@@ -100,11 +100,11 @@ func (r *receiver) next(now time.Time) (*sending, time.Duration) {
 func (r *receiver) pick(now time.Time) (d message.Data, id groupID, at time.Time, ok bool) {
 	var next *group
 	for _, g := range r.groups {
-		if next == nil || g.before(next, r.of) {
+		if next == nil || r.sooner(g, next) {
 			next = g
 		}
 	}
-	if round, due, repeats := r.nextAgain(); repeats && !r.closing && (next == nil || due.Before(next.due(r.of))) {
+	if round, due, repeats := r.nextAgain(); repeats && !r.closing && (next == nil || due.Before(r.due(next))) {
 		if due.After(now) {
 			return d, id, due, true
 		}
@@ -114,7 +114,7 @@ func (r *receiver) pick(now time.Time) (d message.Data, id groupID, at time.Time
 	if next == nil {
 		return d, id, at, false
 	}
-	at = next.due(r.of)
+	at = r.due(next)
 	if r.closing {
 		at = now
 	}
@@ -123,12 +123,6 @@ func (r *receiver) pick(now time.Time) (d message.Data, id groupID, at time.Time
 	}
 	delete(r.groups, next.id)
 	return next.data(), next.id, at, true
-}
-
-// before orders groups by when they are to be told.
-func (g *group) before(other *group, r Receiver) bool {
-	a, b := g.due(r), other.due(r)
-	return a.Before(b) || a.Equal(b) && g.first.Before(other.first)
 }
 
 // data says what a group tells.
