@@ -8,10 +8,13 @@ cd "$(dirname "$0")"
 export SOURCE_DATE_EPOCH
 rm -rf made
 mkdir -p made/man made/completions
-program=$(mktemp)
-trap 'rm -f "$program"' EXIT
-# For this machine, whatever is being built.
-(cd ../.. && GOOS='' GOARCH='' CGO_ENABLED=0 go build -trimpath -o "$program" ./cmd/weir)
+# A program for this machine, whatever is being built; who has one names it.
+program=${1:-}
+if [ -z "$program" ]; then
+  program=$(mktemp)
+  trap 'rm -f "$program"' EXIT
+  (cd ../.. && GOOS='' GOARCH='' CGO_ENABLED=0 go build -trimpath -o "$program" ./cmd/weir)
+fi
 "$program" man made/man
 gzip -9n made/man/*
 for shell in bash zsh fish powershell; do
