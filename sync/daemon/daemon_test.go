@@ -57,8 +57,10 @@ type world struct {
 	listen   string
 	access   access.Options
 	insecure bool
-	reports  bool // drift, and does not heal it
-	open     func() (source.Source, func() error, error)
+	// overrides are quotas of operations instead of the documented ones.
+	overrides map[string]call.Window
+	reports   bool // drift, and does not heal it
+	open      func() (source.Source, func() error, error)
 }
 
 func newWorld(t *testing.T) *world { return newWorldIn(t, t.TempDir()) }
@@ -140,7 +142,7 @@ func (w *world) targets() (map[string]apply.Target, call.Limiters, error) {
 	providers := map[string]provider.Provider{"ali": aliyunlive.New(), "volc": volcenginelive.New()}
 	for name, p := range providers {
 		var err error
-		if limiters[name], err = call.NewLimiter(call.LimiterOptions{Limits: p.Limits()}); err != nil {
+		if limiters[name], err = call.NewLimiter(call.LimiterOptions{Limits: p.Limits(), Overrides: w.overrides}); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -1,10 +1,13 @@
 package view
 
 import (
+	"bytes"
 	"strings"
+	"unicode/utf8"
 
 	"weir/sync/plan"
 	"weir/sync/reconcile"
+	"weir/sync/resource"
 )
 
 // List returns a page of the resources that a query selects, ordered by ID.
@@ -15,54 +18,100 @@ func (v *Viewer) List(q Query) List {
 		return out
 	}
 	m := newMatcher(q)
-	for c := range shown.Plan.All() {
-		if !m.matches(c, shown) {
-			continue
-		}
-		if out.Total++; out.Total > q.Offset && len(out.Resources) < q.Limit {
-			out.Resources = append(out.Resources, rowOf(c, shown.Failure(c.ID)))
+	all := m.all()
+	if all {
+		for _, n := range shown.Plan.Sums() {
+			out.Total += n
 		}
 	}
+	found := 0
+	for c := range shown.Plan.All() {
+		if !m.matches(&c, shown) {
+			continue
+		}
+		if found++; found > q.Offset && len(out.Resources) < q.Limit {
+			out.Resources = append(out.Resources, rowOf(c, shown.Failure(c.ID)))
+		}
+		if all && len(out.Resources) == q.Limit { // the others are counted already
+			return out
+		}
+	}
+	out.Total = found
 	return out
 }
 
-// matcher is a Query made ready.
+// matcher is a Query made ready. It looks at a hundred thousand resources for a
+// page, so it keeps what it has found out and the memory that it needs for that.
 type matcher struct {
 	Query
-	text       string // in lower case
-	key, value string // of the label
+	text       string          // in lower case
+	key, value string          // of the label
+	files      map[string]bool // whether the text is in a file's name
+	id         []byte          // of one resource, in lower case
 }
 
 func newMatcher(q Query) matcher {
-	m := matcher{Query: q, text: strings.ToLower(q.Text)}
+	m := matcher{Query: q, text: strings.ToLower(q.Text), files: map[string]bool{}}
 	m.key, m.value, _ = strings.Cut(q.Label, "=")
 	return m
 }
 
-func (m *matcher) matches(c plan.Change, s reconcile.Shown) bool {
+// all reports whether every resource is selected.
+func (m *matcher) all() bool {
+	q := m.Query
+	q.Offset, q.Limit = 0, 0
+	return q == Query{}
+}
+
+func (m *matcher) matches(c *plan.Change, s reconcile.Shown) bool {
 	return (m.Account == "" || c.ID.Account == m.Account) &&
 		(m.Kind == "" || c.ID.Kind == m.Kind) &&
 		(m.Source == "" || c.Origin.Source == m.Source) &&
 		(m.State == "" || m.stands(c, s)) &&
-		(m.Label == "" || c.Labels[m.key] == m.value && m.has(c)) &&
+		(m.Label == "" || m.labelled(c)) &&
 		(m.text == "" || m.finds(c))
 }
 
 // stands reports whether the resource is in the state.
-func (m *matcher) stands(c plan.Change, s reconcile.Shown) bool {
-	_, failed := s.Failures[c.ID]
-	if m.State == Failed || failed {
-		return failed && m.State == Failed
+func (m *matcher) stands(c *plan.Change, s reconcile.Shown) bool {
+	if len(s.Failures) > 0 || m.State == Failed {
+		if _, failed := s.Failures[c.ID]; failed || m.State == Failed {
+			return failed && m.State == Failed
+		}
 	}
 	return State(c.State) == m.State
 }
 
-// has reports whether c carries the label at all.
-func (m *matcher) has(c plan.Change) bool { _, ok := c.Labels[m.key]; return ok }
+// labelled reports whether c carries the label with the value.
+func (m *matcher) labelled(c *plan.Change) bool {
+	value, ok := c.Labels[m.key]
+	return ok && value == m.value
+}
 
 // finds looks for the text where a person would.
-func (m *matcher) finds(c plan.Change) bool {
-	return strings.Contains(strings.ToLower(c.ID.String()), m.text) ||
-		strings.Contains(strings.ToLower(c.Origin.File), m.text) ||
-		strings.HasPrefix(c.Origin.Commit, m.text)
+func (m *matcher) finds(c *plan.Change) bool {
+	in, known := m.files[c.Origin.File]
+	if !known {
+		in = strings.Contains(strings.ToLower(c.Origin.File), m.text)
+		m.files[c.Origin.File] = in
+	}
+	return in || m.named(c.ID) || strings.HasPrefix(c.Origin.Commit, m.text)
+}
+
+// named reports whether the text is in an identity. The parts of one are ASCII but
+// for what an account is called.
+func (m *matcher) named(id resource.ID) bool {
+	m.id = m.id[:0]
+	for _, part := range []string{id.Account, "/", id.Kind, "/", id.Key} {
+		m.id = append(m.id, part...)
+	}
+	for i, c := range m.id {
+		switch {
+		case c >= utf8.RuneSelf:
+			return strings.Contains(strings.ToLower(id.String()), m.text)
+		case 'A' <= c && c <= 'Z':
+			m.id[i] = c + 'a' - 'A'
+		}
+	}
+	return bytes.Contains(m.id, []byte(m.text))
 }
