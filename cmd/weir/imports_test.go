@@ -73,7 +73,7 @@ var rooms = map[string][]string{
 
 	"sync/daemon":         {"sync/reconcile", "sync/state", "sync/plan", "sync/resource", "sync/call", "sync/daemon/access", "sync/daemon/view", "sync/daemon/web", "sync/daemon/webhook"},
 	"sync/daemon/view":    {"sync/reconcile", "sync/state", "sync/plan", "sync/plan/guard", "sync/resource", "sync/call", "sync/apply", "sync/manifest", "sync/source"},
-	"sync/daemon/web":     {"sync/plan", "sync/resource", "sync/apply", "sync/manifest", "sync/daemon/view"},
+	"sync/daemon/web":     {"sync/plan", "sync/resource", "sync/apply", "sync/daemon/view"},
 	"sync/daemon/gate":    {},
 	"sync/daemon/webhook": {"sync/daemon/gate", "sync/secret"},
 	"sync/daemon/access":  {"sync/daemon/gate", "sync/secret"},

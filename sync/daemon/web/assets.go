@@ -12,6 +12,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"weir/sync/daemon/view"
 )
 
 //go:embed assets
@@ -37,8 +39,8 @@ func readAssets() (assets, error) {
 		}
 		a.add(e.Name(), b)
 	}
-	for _, c := range conditions() {
-		a.add(iconName(c), favicon(c))
+	for c, tone := range conditions() {
+		a.add(iconName(c), favicon(tone))
 	}
 	return a, nil
 }
@@ -63,10 +65,10 @@ func (a assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
 }
 
-func iconName(c Condition) string { return "state-" + string(c) + ".svg" }
+func iconName(c view.Condition) string { return "state-" + string(c) + ".svg" }
 
-// favicon draws the tab's picture of a condition: its colour and its sign.
-func favicon(c Condition) []byte {
+// favicon draws the tab's picture of a condition: its colour and a sign.
+func favicon(tone Tone) []byte {
 	looks := map[Tone]struct{ colour, sign string }{
 		toneOK:   {"#0f7a43", "M9 17l5 5 9-11"},
 		toneBusy: {"#0b57d0", "M16 8v9l6 4"},
@@ -75,7 +77,7 @@ func favicon(c Condition) []byte {
 		toneHeld: {"#7432c4", "M12 10v12M20 10v12"},
 		toneWait: {"#4d5b6b", "M10 16h.1M16 16h.1M22 16h.1"},
 	}
-	look := looks[c.Tone()]
+	look := looks[tone]
 	return fmt.Appendf(nil, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">`+
 		`<circle cx="16" cy="16" r="15" fill="%s"/><path d="%s" fill="none" stroke="#fff" `+
 		`stroke-width="3.5" stroke-linecap="round" stroke-linejoin="round"/></svg>`, look.colour, look.sign)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"strings"
 
 	"weir/sync/apply"
@@ -13,23 +14,25 @@ func (o overview) Headline() string {
 	st := o.over.Status
 	count := func(key string, s plan.State) string { return o.N(key, o.over.States[view.State(s)]) }
 	switch o.Condition() {
-	case NotReady:
+	case view.NotReady:
 		return o.whyNotReady()
-	case Held:
+	case view.Held:
 		return o.T("headline.held")
-	case Refused:
+	case view.Refused:
 		return o.whatRefused()
-	case Failing:
+	case view.Failing:
 		return o.N("headline.failing", max(len(st.Failures), o.over.States[view.Failed]))
-	case Fought:
+	case view.Fought:
 		return o.N("headline.fought", len(st.Fights))
-	case Applying:
-		return o.howFar()
-	case Drift:
+	case view.Applying:
+		return o.HowFar()
+	case view.Drift:
 		return count("headline.drift", plan.Differs)
-	case Due:
+	case view.Due:
 		return o.whyDue()
-	case Waits:
+	case view.Unread:
+		return o.N("headline.unread", len(st.Unread))
+	case view.Waits:
 		return count("headline.waits", plan.Waiting)
 	}
 	return o.howMuchInSync()
@@ -54,7 +57,7 @@ func (o overview) whyNotReady() string {
 func (o overview) whatRefused() string {
 	for _, s := range o.over.Sources {
 		switch {
-		case !refused(s):
+		case !s.Refused():
 		case s.InForce == "":
 			return o.T("headline.refused-first", o.Text(s.Name))
 		default:
@@ -64,7 +67,8 @@ func (o overview) whatRefused() string {
 	return ""
 }
 
-func (o overview) howFar() string {
+// HowFar says how much of what is being made is done.
+func (o overview) HowFar() string {
 	if run := o.over.Run; run != nil && run.Left > 0 {
 		return o.T("headline.applying-left", Number(run.Done), Number(run.Total), o.Span(run.Left))
 	} else if run != nil {
@@ -111,6 +115,14 @@ func (o overview) Holding() holding {
 	return holding{st.Plan.Held, view.Consent(st.Plan.Held, st.Revision, st.Plan.Hash)}
 }
 
+// Guard says what a guard is there for; one that nobody knows has its name.
+func (p *page) Guard(name string) string {
+	if _, known := p.h.texts["guard."+name]; known {
+		return p.T("guard." + name)
+	}
+	return p.Text(name)
+}
+
 // HowTo introduces the command that lets a plan through.
 func (p *page) HowTo(command string) string {
 	if strings.HasSuffix(command, " --unpin") {
@@ -122,17 +134,12 @@ func (p *page) HowTo(command string) string {
 // Refusals are the sources whose newest revision is not in force for what is
 // written in it.
 func (o overview) Refusals() []view.Source {
-	var out []view.Source
-	for _, s := range o.over.Sources {
-		if refused(s) {
-			out = append(out, s)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(o.over.Sources), func(s view.Source) bool { return !s.Refused() })
 }
 
-// IsRefused reports whether the newest revision of a source is kept out.
-func (p *page) IsRefused(s view.Source) bool { return refused(s) }
+// IsCommit reports whether a revision is a commit, of which more is told once it is
+// known.
+func (p *page) IsCommit(revision string) bool { return len(revision) >= 40 && isHex(revision) }
 
 // More is how many problems of a source are not shown.
 func (p *page) More(s view.Source) int { return len(s.SourceStatus.Problems) - len(s.Problems) }

@@ -15,13 +15,35 @@ import (
 // overview is the front page.
 type overview struct {
 	*page
-	Kinds []kindRow
-	Times timeline
+	Kinds   []kindRow
+	Times   timeline
+	Notable []notable
 }
 
 func (h *Handler) overview(w http.ResponseWriter, r *http.Request) {
 	p := h.page(r, "overview", 0)
-	h.render(w, r, http.StatusOK, "overview.html", overview{p, kindRows(p.over), timelineOf(p.over.Passes)})
+	h.render(w, r, http.StatusOK, "overview.html",
+		overview{p, kindRows(p.over), timelineOf(p.over.Passes), h.notable(p.over)})
+}
+
+// notable are the first resources in a state that somebody wants to look at.
+type notable struct {
+	State view.State
+	List  view.List
+}
+
+// notableShown is how many are named of each state.
+const notableShown = 5
+
+func (h *Handler) notable(o view.Overview) []notable {
+	var out []notable
+	for _, s := range []plan.State{plan.Differs, plan.Waiting} {
+		state := view.State(s)
+		if o.States[state] > 0 {
+			out = append(out, notable{state, h.viewer().List(view.Query{State: state, Limit: notableShown})})
+		}
+	}
+	return out
 }
 
 // kindRow is how the resources of a kind in an account are.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"weir/sync/daemon/view"
-	"weir/sync/plan"
 )
 
 // page is what every page has, and what templates call: the texts of one
@@ -19,7 +18,7 @@ type page struct {
 	here  *url.URL // what was asked for
 	root  string   // way to "/" from here, so that a proxy may serve the page below another path
 	over  view.Overview
-	holds []Condition
+	holds []view.Condition
 	name  string // of the page: "overview", "resources", "resource", "plan"
 }
 
@@ -30,7 +29,7 @@ func (h *Handler) page(r *http.Request, name string, depth int) *page {
 	}
 	p.lang, p.asked = speak(r)
 	p.over = h.viewer().Overview(r.Context())
-	p.holds = holds(p.over)
+	p.holds = p.over.Conditions()
 	return p
 }
 
@@ -68,10 +67,10 @@ func (p *page) Is(name string) bool { return p.name == name }
 func (p *page) Overview() view.Overview { return p.over }
 
 // Condition is the most urgent that holds.
-func (p *page) Condition() Condition { return p.holds[0] }
+func (p *page) Condition() view.Condition { return p.holds[0] }
 
 // Also are the others that hold.
-func (p *page) Also() []Condition { return p.holds[1:] }
+func (p *page) Also() []view.Condition { return p.holds[1:] }
 
 // Asset returns the address of a file of the page.
 func (p *page) Asset(name string) string { return p.root + "assets/" + p.h.assets.names[name] }
@@ -170,17 +169,3 @@ func (p *page) source(name string) view.Source {
 	}
 	return view.Source{}
 }
-
-// States lists the states of resources as they are shown.
-func (p *page) States() []view.State {
-	return []view.State{
-		view.State(plan.InSync), view.State(plan.Pending), view.State(plan.Differs), view.Failed,
-		view.State(plan.Waiting), view.State(plan.Unknown),
-	}
-}
-
-// Tone is the colour of a state.
-func (p *page) Tone(s view.State) Tone { return toneOf(s) }
-
-// Icon is the sign of a state.
-func (p *page) Icon(s view.State) string { return iconOf(s) }

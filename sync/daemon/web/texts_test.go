@@ -13,6 +13,7 @@ import (
 
 	"weir/sync/apply"
 	"weir/sync/plan"
+	"weir/sync/plan/guard"
 	"weir/sync/reconcile"
 )
 
@@ -71,8 +72,14 @@ func TestTextsAreUsed(t *testing.T) {
 	for _, s := range p.States() {
 		use("state", "state."+string(s))
 	}
-	for _, c := range conditions() {
+	for c := range conditions() {
 		use("condition", "condition."+string(c))
+	}
+	for _, n := range handler(t, full("x")).notable(full("x").over) {
+		use("notable", "notable."+string(n.State))
+	}
+	for _, rule := range guard.Rules() {
+		use("guard", "guard."+rule.Name)
 	}
 	for _, u := range units() {
 		use("unit", "unit."+u.key)

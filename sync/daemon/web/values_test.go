@@ -25,7 +25,11 @@ type values struct {
 }
 
 func (v *values) Overview(context.Context) view.Overview { return v.over }
-func (v *values) List(view.Query) view.List              { return v.list }
+func (v *values) List(q view.Query) view.List {
+	l := v.list
+	l.Resources = l.Resources[:min(q.Limit, len(l.Resources))]
+	return l
+}
 
 func (v *values) Resource(_ context.Context, id resource.ID) (view.Resource, bool, error) {
 	return v.one, id.String() == v.one.ID, nil
@@ -45,7 +49,7 @@ func full(text string) *values {
 	}
 	v := &values{}
 	v.over = view.Overview{
-		Version: text, Now: moment, Total: 123_456, States: map[view.State]int{"in-sync": 123_400, "drifted": 3, view.Failed: 1},
+		Version: text, Now: moment, Total: 123_456, States: map[view.State]int{"in-sync": 123_400, "drifted": 3, "waiting": 2, view.Failed: 1},
 		Quota: []view.Gauge{{Account: "ali", Operation: text, PerSecond: 18, Used: .42, Waiting: 3, Throttled: 7}},
 		Run:   &view.Run{Done: 12, Total: 40, Failed: 1, Began: ago(time.Minute), Foreseen: 180, Left: 95},
 	}
@@ -88,7 +92,7 @@ func full(text string) *values {
 	for i := range rowsPage {
 		r := row
 		r.ID = fmt.Sprintf("ali/Recording/live.example.com/live/stream-%d", i)
-		r.State = (&page{}).States()[i%6]
+		r.State = states()[i%6].State
 		v.list.Resources = append(v.list.Resources, r)
 	}
 	v.one = view.Resource{

@@ -142,7 +142,7 @@ func TestPagesAreWhole(t *testing.T) {
 	for _, want := range []string{
 		"<code>weir apply --consent 0123456789abcdef0123456789abcdef</code>",
 		"<code>weir settle ali/Recording/live.example.com/live/main again</code>",
-		`href="./resources?state=drifted"`, "12 of 40 done", "1 min 35 s left", "42 % of 18/s",
+		`href="./resources?state=drifted"`, "12 of 40 changes are done; about 1 min 35 s left.", "42 % of 18/s",
 		`href="https://github.com/example/live/commit/9d2e1f0c6b2a9e41d2"`, "123,400", "a text of others.yaml:3:8",
 		"<mark>a</mark> text of others",
 	} {
@@ -154,40 +154,41 @@ func TestPagesAreWhole(t *testing.T) {
 
 // TestConditions: the headline is the most urgent that holds.
 func TestConditions(t *testing.T) {
-	states := func(s plan.State) func(*view.Overview) {
+	are := func(s plan.State) func(*view.Overview) {
 		return func(o *view.Overview) { o.States = map[view.State]int{view.State(s): 2} }
 	}
-	for want, set := range map[Condition]func(*view.Overview){
-		InSync:   states(plan.InSync),
-		Waits:    states(plan.Waiting),
-		Due:      states(plan.Pending),
-		Drift:    states(plan.Differs),
-		Applying: func(o *view.Overview) { o.Run = &view.Run{Done: 1, Total: 2} },
-		Fought:   func(o *view.Overview) { o.Status.Fights = make([]reconcile.FightStatus, 1) },
-		Failing:  func(o *view.Overview) { o.Status.Failures = make([]reconcile.Failure, 1) },
-		Refused:  func(o *view.Overview) { o.Sources = full("x").over.Sources },
-		Held:     func(o *view.Overview) { o.Status.Plan.Held = make([]plan.Hold, 1) },
-		NotReady: func(o *view.Overview) { o.Status.Ready = false },
+	for want, set := range map[view.Condition]func(*view.Overview){
+		view.InSync:   are(plan.InSync),
+		view.Waits:    are(plan.Waiting),
+		view.Unread:   func(o *view.Overview) { o.Status.Unread = make([]reconcile.Unread, 1) },
+		view.Due:      are(plan.Pending),
+		view.Drift:    are(plan.Differs),
+		view.Applying: func(o *view.Overview) { o.Run = &view.Run{Done: 1, Total: 2} },
+		view.Fought:   func(o *view.Overview) { o.Status.Fights = make([]reconcile.FightStatus, 1) },
+		view.Failing:  func(o *view.Overview) { o.Status.Failures = make([]reconcile.Failure, 1) },
+		view.Refused:  func(o *view.Overview) { o.Sources = full("x").over.Sources },
+		view.Held:     func(o *view.Overview) { o.Status.Plan.Held = make([]plan.Hold, 1) },
+		view.NotReady: func(o *view.Overview) { o.Status.Ready = false },
 	} {
 		v := &values{}
 		v.over.Status.Ready, v.over.Status.Mode = true, plan.Sync
 		set(&v.over)
 		h := handler(t, v)
-		if got := holds(v.over); got[0] != want {
+		if got := v.over.Conditions(); got[0] != want {
 			t.Errorf("%s: %v", want, got)
 		}
 		page := body(t, h, "/", http.StatusOK)
 		for _, part := range []string{
 			`<h1 id="state">` + h.texts.say(0, "condition."+string(want)) + "</h1>",
-			`<section class="hero ` + string(want.Tone()) + `"`, `assets/state-` + string(want) + ".",
+			`<section class="hero ` + string(conditions()[want]) + `"`, `assets/state-` + string(want) + ".",
 		} {
 			if !strings.Contains(page, part) {
 				t.Errorf("%s: the page lacks %s", want, part)
 			}
 		}
 	}
-	all := holds(full("x").over)
-	if all[0] != NotReady || len(all) != 7 {
+	all := full("x").over.Conditions()
+	if all[0] != view.NotReady || len(all) != 9 {
 		t.Errorf("all at once: %v", all)
 	}
 }
@@ -331,5 +332,37 @@ func TestMarked(t *testing.T) {
 		if got := p.Marked(tc.line, tc.column); got != tc.want {
 			t.Errorf("%q at %d: %q", tc.line, tc.column, got)
 		}
+	}
+}
+
+// serve serves the page as the daemon does, with a stream of events that says
+// nothing.
+func serve(t *testing.T, v Viewer) (origin string) {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.Handle("/", handler(t, v))
+	mux.HandleFunc("GET /api/v1/events", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", Policy)
+		mux.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	t.Cleanup(srv.CloseClientConnections)
+	return srv.URL
+}
+
+// BenchmarkRender is what making each page costs, apart from knowing what is in it.
+func BenchmarkRender(b *testing.B) {
+	h := handler(b, full("A sentence of others"))
+	for _, path := range pages {
+		b.Run(strings.Trim(path, "/"), func(b *testing.B) {
+			for b.Loop() {
+				get(b, h, path)
+			}
+		})
 	}
 }

@@ -173,9 +173,7 @@
         setTimeout(listen, 5000);
       }
     };
-    for (const name of ["message", "changed", "overview", "pass", "progress"]) {
-      events.addEventListener(name, news);
-    }
+    events.addEventListener("status", news); // first of whatever there is to tell
     addEventListener("pagehide", () => events.close(), { once: true });
     addEventListener("pageshow", (e) => e.persisted && listen(), { once: true });
   }
