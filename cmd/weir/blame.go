@@ -64,7 +64,7 @@ func (a *app) blame(ctx context.Context, name string, observe bool) error {
 }
 
 func printBlame(w io.Writer, a blame.Answer, s style) {
-	fmt.Fprintf(w, "%s  %s\n", s.paint(bold, visible(a.ID, 300, "")), stateText(a))
+	s.line(w, 4, cell{visible(a.ID, 300, ""), bold}, cell{"  " + stateText(a), ""})
 	if a.Removed != nil {
 		fmt.Fprintf(w, "  the declaration was removed by %s\n", commitLine(a.Removed))
 	}

@@ -121,3 +121,15 @@ func TestTable(t *testing.T) {
 		}
 	}
 }
+
+// TestTableMakesRoom: on a terminal the last column goes on below itself, and one
+// in which nothing stands is left out.
+func TestTableMakesRoom(t *testing.T) {
+	var b bytes.Buffer
+	tab := table{indent: 2, head: []string{"NAME", "BY", "WHY"}}
+	tab.text("main", "-", "found so in the cloud, and taken over")
+	tab.write(&b, style{width: 34})
+	if want := "  NAME  WHY\n  main  found so in the cloud, and\n        taken over\n"; b.String() != want {
+		t.Errorf("%q, want %q", b.String(), want)
+	}
+}

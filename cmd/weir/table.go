@@ -2,11 +2,16 @@ package main
 
 import (
 	"io"
+	"slices"
 	"strings"
 )
 
-// gap is what stands between the columns of a table.
-const gap = 2
+// gap is what stands between the columns of a table, leastLast the room that its
+// last one has to have.
+const (
+	gap       = 2
+	leastLast = 20
+)
 
 // table is what is compared row by row.
 type table struct {
@@ -28,10 +33,13 @@ func (t *table) text(cells ...string) {
 }
 
 // write lays the columns out side by side, or, on a terminal that is not wide
-// enough, each row as lines of its own with the columns' names before them.
+// enough for that, each row as lines of its own with the columns' names.
 func (t *table) write(w io.Writer, s style) {
+	if s.width > 0 {
+		t.dropEmpty()
+	}
 	widths, total := t.widths()
-	if !s.fits(t.indent + total) {
+	if !s.fits(t.indent + total - max(0, last(widths)-leastLast)) {
 		t.writeTall(w, s)
 		return
 	}
@@ -46,6 +54,18 @@ func (t *table) write(w io.Writer, s style) {
 		t.writeRow(w, row, widths, s)
 		if below := t.below[i]; below != nil {
 			below(w)
+		}
+	}
+}
+
+// dropEmpty leaves out columns in which nothing stands.
+func (t *table) dropEmpty() {
+	for i := len(t.head) - 1; i >= 0; i-- {
+		if !slices.ContainsFunc(t.rows, func(row []cell) bool { return row[i].text != "" && row[i].text != "-" }) {
+			t.head = slices.Delete(t.head, i, i+1)
+			for j, row := range t.rows {
+				t.rows[j] = slices.Delete(row, i, i+1)
+			}
 		}
 	}
 }
@@ -70,21 +90,26 @@ func (t *table) widths() (widths []int, total int) {
 	return widths, total - gap
 }
 
+// writeRow writes cells side by side; the last goes on below itself where it is
+// too long.
 func (t *table) writeRow(w io.Writer, row []cell, widths []int, s style) {
-	var b strings.Builder
-	b.WriteString(strings.Repeat(" ", t.indent))
-	last := len(row) - 1
-	for last > 0 && row[last].text == "" {
-		last--
+	end := len(row) - 1
+	for end > 0 && row[end].text == "" {
+		end--
 	}
-	for i, c := range row[:last+1] {
-		b.WriteString(s.paint(c.color, c.text))
-		if i < last {
-			b.WriteString(strings.Repeat(" ", widths[i]-columns(c.text)+gap))
-		}
+	parts, column := []cell{{strings.Repeat(" ", t.indent), ""}}, t.indent
+	for i, c := range row[:end] {
+		parts = append(parts, c, cell{strings.Repeat(" ", widths[i]-columns(c.text)+gap), ""})
+		column += widths[i] + gap
 	}
-	b.WriteByte('\n')
-	_, _ = io.WriteString(w, b.String())
+	s.line(w, column, append(parts, row[end])...)
+}
+
+func last(widths []int) int {
+	if len(widths) == 0 {
+		return 0
+	}
+	return widths[len(widths)-1]
 }
 
 // writeTall writes each row as a block: its first column as its title.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 
 	"github.com/spf13/cobra"
@@ -84,23 +85,20 @@ func (a *app) printChecked(sum checked) error {
 		}
 		return nil
 	}
+	return a.print(func(w io.Writer) { printCheck(w, sum, a.style()) })
+}
+
+func printCheck(w io.Writer, sum checked, s style) {
+	t := &problemText{style: s, w: w, files: true}
 	for _, p := range sum.Problems {
-		fmt.Fprintln(a.out, a.problemLine(p))
+		t.write(p)
 	}
-	_, err := fmt.Fprintf(a.out, "%s, %s\n", plural(sum.Documents, "document"), plural(sum.Errors, "error"))
-	return err
-}
-
-func (a *app) problemLine(p manifest.Problem) string {
-	if p.Severity == manifest.Error {
-		return p.String()
+	color := green
+	if sum.Errors > 0 {
+		color = red
 	}
-	return string(p.Severity) + ": " + p.String()
-}
-
-// printProblems prints problems beside a command's results.
-func (a *app) printProblems(problems []manifest.Problem) {
-	for _, p := range problems {
-		fmt.Fprintln(a.errs, a.problemLine(p))
+	s.line(w, 2, cell{plural(sum.Documents, "document") + ", ", ""}, cell{plural(sum.Errors, "error"), color})
+	if s.width > 0 && len(sum.Problems) > 0 {
+		s.line(w, 2, cell{"weir explain " + sum.Problems[0].Code + " says more of the first", dim})
 	}
 }
