@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"strings"
 )
 
 // The exit statuses.
@@ -38,6 +40,15 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	case errors.As(err, &exit):
 		return int(exit)
 	}
-	fmt.Fprintf(errs, "weir: %v\n", err)
+	a.tellError(err)
 	return exitFailed
+}
+
+// tellError writes why weir ends, in lines that show what is in them.
+func (a *app) tellError(err error) {
+	s, head := a.styleOf(a.errs), cell{"weir: ", loud}
+	for text := range strings.SplitSeq(err.Error(), "\n") {
+		s.line(a.errs, 6, head, cell{visible(text, math.MaxInt, ""), ""})
+		head = cell{}
+	}
 }

@@ -60,7 +60,7 @@ func (t *table) write(w io.Writer, s style) {
 
 // dropEmpty leaves out columns in which nothing stands.
 func (t *table) dropEmpty() {
-	for i := len(t.head) - 1; i >= 0; i-- {
+	for i := range slices.Backward(t.head) {
 		if !slices.ContainsFunc(t.rows, func(row []cell) bool { return row[i].text != "" && row[i].text != "-" }) {
 			t.head = slices.Delete(t.head, i, i+1)
 			for j, row := range t.rows {
