@@ -20,6 +20,14 @@ type groupID struct {
 	single   string // the event alone, where each is a message
 }
 
+// wait names an event of what stands that waits to be told, or of its end.
+type wait struct {
+	stand
+	over bool
+}
+
+func waitOf(e Event) wait { return wait{standOf(e), e.Over} }
+
 // group is what is to be told in one message.
 type group struct {
 	id      groupID
@@ -32,16 +40,13 @@ type group struct {
 	last    time.Time
 }
 
-// add takes in an event that came at a time: it replaces what waits of the same.
-func (g *group) add(e Event, at time.Time, most int) {
+// add takes in an event that came at a time, and reports whether the message lists
+// it.
+func (g *group) add(e Event, at time.Time, most int) bool {
 	if g.total == 0 {
 		g.first = at
 	}
 	g.last = at
-	if i := g.find(e); i >= 0 {
-		g.events[i] = e
-		return
-	}
 	g.total++
 	g.calls += e.Calls
 	if e.Action != "" {
@@ -53,17 +58,16 @@ func (g *group) add(e Event, at time.Time, most int) {
 	if who := e.Origin.Author; who != "" && len(g.authors) < maxAuthors && !slices.Contains(g.authors, who) {
 		g.authors = append(g.authors, who)
 	}
-	if len(g.events) < most {
-		g.events = append(g.events, e)
+	if len(g.events) == most {
+		return false
 	}
+	g.events = append(g.events, e)
+	return true
 }
 
-// find returns where what stands, or is over, waits to be told, -1 for nowhere.
-func (g *group) find(e Event) int {
-	if !e.Name.Stands() {
-		return -1
-	}
-	return slices.IndexFunc(g.events, func(w Event) bool { return standOf(w) == standOf(e) && w.Over == e.Over })
+// find returns where an event waits.
+func (g *group) find(w wait) int {
+	return slices.IndexFunc(g.events, func(e Event) bool { return waitOf(e) == w })
 }
 
 // due returns when a group is to be told.

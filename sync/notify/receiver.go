@@ -33,6 +33,7 @@ type receiver struct {
 	mu      sync.Mutex
 	closing bool
 	groups  map[groupID]*group
+	waits   map[wait]*group       // where what stands, or its end, waits to be told
 	past    map[groupID]time.Time // when groups were told last
 	stands  map[stand]Event       // was told, and is not over
 	again   map[message.Name]time.Time
@@ -47,7 +48,7 @@ func newReceiver(of Receiver, opt Options) *receiver {
 	r := &receiver{
 		of: of, traits: of.Channel.Traits(), opt: opt, metrics: opt.Metrics,
 		log: opt.Logger.With("receiver", of.Name), wake: make(chan struct{}, 1),
-		groups: map[groupID]*group{}, past: map[groupID]time.Time{}, stands: map[stand]Event{},
+		groups: map[groupID]*group{}, waits: map[wait]*group{}, past: map[groupID]time.Time{}, stands: map[stand]Event{},
 		again: map[message.Name]time.Time{},
 	}
 	r.of.Rate = cmp.Or(of.Rate, r.traits.Rate)
@@ -81,6 +82,10 @@ func (r *receiver) nudge() {
 
 // put lets e wait in its group.
 func (r *receiver) put(e Event, now time.Time) {
+	if g, waits := r.waits[waitOf(e)]; waits && !r.traits.Single {
+		g.events[g.find(waitOf(e))], g.last = e, now
+		return
+	}
 	id := r.groupOf(e)
 	g := r.groups[id]
 	if g == nil {
@@ -88,7 +93,20 @@ func (r *receiver) put(e Event, now time.Time) {
 		g = &group{id: id}
 		r.groups[id] = g
 	}
-	g.add(e, now, r.traits.Most)
+	if g.add(e, now, r.traits.Most) && e.Name.Stands() {
+		r.waits[waitOf(e)] = g
+	}
+}
+
+// takeOut ends the waiting of a group.
+func (r *receiver) takeOut(g *group) message.Data {
+	delete(r.groups, g.id)
+	for _, e := range g.events {
+		if r.waits[waitOf(e)] == g {
+			delete(r.waits, waitOf(e))
+		}
+	}
+	return g.data()
 }
 
 func (r *receiver) groupOf(e Event) groupID {
@@ -111,8 +129,7 @@ func (r *receiver) makeRoom() {
 		return
 	}
 	oldest := slices.MinFunc(slices.Collect(maps.Values(r.groups)), func(a, b *group) int { return a.first.Compare(b.first) })
-	delete(r.groups, oldest.id)
-	r.lose(oldest.data())
+	r.lose(r.takeOut(oldest))
 	r.warn(errors.New("too many events wait"), true)
 }
 

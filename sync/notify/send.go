@@ -121,8 +121,7 @@ func (r *receiver) pick(now time.Time) (d message.Data, id groupID, at time.Time
 	if at.After(now) {
 		return d, id, at, true
 	}
-	delete(r.groups, next.id)
-	return next.data(), next.id, at, true
+	return r.takeOut(next), next.id, at, true
 }
 
 // data says what a group tells.

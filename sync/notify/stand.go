@@ -50,19 +50,18 @@ func (r *receiver) news(e Event) bool {
 // unwait takes out what waits to be told of the same, and reports whether there was
 // anything.
 func (r *receiver) unwait(id stand, over bool) bool {
-	found := false
-	for of, g := range r.groups {
-		i := g.find(Event{Name: id.name, Key: id.key, Over: over})
-		if i < 0 {
-			continue
-		}
-		found = true
-		g.events = slices.Delete(g.events, i, i+1)
-		if g.total--; g.total == 0 {
-			delete(r.groups, of)
-		}
+	w := wait{id, over}
+	g, waits := r.waits[w]
+	if !waits {
+		return false
 	}
-	return found
+	delete(r.waits, w)
+	i := g.find(w)
+	g.events = slices.Delete(g.events, i, i+1)
+	if g.total--; g.total == 0 {
+		delete(r.groups, g.id)
+	}
+	return true
 }
 
 // know takes over that a message was told, or that it was tried for so long that

@@ -96,6 +96,20 @@ func (r *Reconciler) tellNews(p, former *plan.Plan) {
 	if r.opts.News.Lease != nil {
 		r.tellLeases(p, former)
 	}
+	for id := range p.Gone(former) {
+		r.tellGone(id)
+	}
+}
+
+// tellGone ends what was told of a resource that nobody declares any more.
+func (r *Reconciler) tellGone(id resource.ID) {
+	if d, told := r.toldOf.drift[id]; told {
+		r.endDrift(d)
+	}
+	if l, told := r.toldOf.leases[id]; told {
+		delete(r.toldOf.leases, id)
+		r.opts.News.Lease(Lease{Subject: l.Subject})
+	}
 }
 
 func (r *Reconciler) tellFailing(p *plan.Plan) {
@@ -131,11 +145,6 @@ func (r *Reconciler) tellDrift(p, former *plan.Plan) {
 			r.endDrift(told)
 		}
 	}
-	for id, told := range r.toldOf.drift {
-		if _, found := p.Find(id); !found {
-			r.endDrift(told)
-		}
-	}
 }
 
 func (r *Reconciler) endDrift(d Drifting) {
@@ -159,11 +168,5 @@ func (r *Reconciler) tellLeases(p, former *plan.Plan) {
 			delete(r.toldOf.leases, c.ID)
 		}
 		r.opts.News.Lease(l)
-	}
-	for id, told := range r.toldOf.leases {
-		if _, found := p.Find(id); !found {
-			delete(r.toldOf.leases, id)
-			r.opts.News.Lease(Lease{Subject: told.Subject})
-		}
 	}
 }

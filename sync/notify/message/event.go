@@ -81,7 +81,7 @@ func Names() []Name {
 
 // Stands reports whether an event of this name stands until another says that it
 // is over.
-func (n Name) Stands() bool { return n.trait().end != "" }
+func (n Name) Stands() bool { return n != Applied }
 
 // Severity returns how much a person is needed.
 func (n Name) Severity() Severity { return n.trait().severity }

@@ -160,6 +160,16 @@ func TestItFits(t *testing.T) {
 	}
 }
 
+// TestWhatStandsHasAnEnd: each event but that of applied changes.
+func TestWhatStandsHasAnEnd(t *testing.T) {
+	for _, n := range Names() {
+		began, over := Event{Name: n}.Type(), Event{Name: n, Over: true}.Type()
+		if began == "" || (over != "") != n.Stands() || began == over {
+			t.Errorf("%s: %q, %q", n, began, over)
+		}
+	}
+}
+
 // TestLanguagesSayTheSame: both files define the same templates and read the same
 // fields.
 func TestLanguagesSayTheSame(t *testing.T) {
