@@ -17,6 +17,9 @@ const (
 	alertLasts = 4 * alertAgain
 )
 
+// maxDescription bounds the text of an alert.
+const maxDescription = 4 << 10
+
 // Alertmanager is an Alertmanager, or what speaks its API v2. What stands is an alert
 // until it is over.
 type Alertmanager struct {
@@ -53,7 +56,7 @@ func (*Alertmanager) Traits() Traits {
 type alert struct {
 	Labels       map[string]string `json:"labels"`
 	Annotations  map[string]string `json:"annotations"`
-	StartsAt     time.Time         `json:"startsAt"`
+	StartsAt     time.Time         `json:"startsAt,omitzero"`
 	EndsAt       time.Time         `json:"endsAt"`
 	GeneratorURL string            `json:"generatorURL,omitempty"`
 }
@@ -77,7 +80,7 @@ func (a *Alertmanager) alert(d message.Data, e message.Event) (alert, error) {
 	of.Name, of.Over, of.Events, of.Total = e.Name, e.Over, []message.Event{e}, 1
 	of.Source, of.Revision, of.Missed = e.Source, e.Revision, 0
 	of.Actions, of.Calls, of.Authors = map[string]int{string(e.Action): 1}, e.Calls, nil
-	text, err := a.texts.Render(of, message.Plain(), fits(maxEvent/1000))
+	text, err := a.texts.Render(of, message.Plain(), fits(maxDescription))
 	if err != nil {
 		return alert{}, err
 	}

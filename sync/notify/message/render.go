@@ -152,15 +152,20 @@ func oneLine(v any) string { return delivery.OneLine(fmt.Sprint(v), maxValue) }
 // Render makes a text of d that fits: with fewer and fewer of its events, and cut
 // at the end where even one of them is too long. Fits may be nil.
 func (t *Templates) Render(d Data, m Markup, fits func(Text) bool) (Text, error) {
+	title, err := t.execute("title", d, Plain())
+	if err != nil {
+		return Text{}, err
+	}
+	text := Text{Title: delivery.OneLine(title, maxTitle)}
 	for n := len(d.Events); ; n /= 2 {
-		text, err := t.render(d.fewer(n), m)
+		text.Body, err = t.body(d.fewer(n), m)
 		switch {
-		case errors.Is(err, errLong) && n > 0:
+		case errors.Is(err, errLong) && n > 1:
 		case err != nil:
 			return Text{}, err
 		case fits == nil || fits(text):
 			return text, nil
-		case n == 0:
+		case n <= 1:
 			return cut(text, m, fits), nil
 		}
 	}
@@ -179,20 +184,13 @@ func cut(text Text, m Markup, fits func(Text) bool) Text {
 	return text
 }
 
-func (t *Templates) render(d Data, m Markup) (Text, error) {
-	title, err := t.execute("title", d, Plain())
-	if err != nil {
-		return Text{}, err
-	}
+func (t *Templates) body(d Data, m Markup) (string, error) {
 	body, err := t.execute("body", d, m)
-	if err != nil {
-		return Text{}, err
-	}
 	body = strings.TrimSpace(body)
 	if m.Finish != nil {
 		body = m.Finish(body)
 	}
-	return Text{Title: delivery.OneLine(title, maxTitle), Body: body}, nil
+	return body, err
 }
 
 func (t *Templates) execute(name string, d Data, m Markup) (string, error) {
