@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/sync/manifest"
 	"weir/sync/notify/message"
 	"weir/sync/secret"
 )
@@ -109,5 +110,24 @@ func TestReceiversThatCannotBeMeant(t *testing.T) {
 				t.Errorf("%v, want %s", problems, c.want)
 			}
 		})
+	}
+}
+
+// TestTheExplainedTemplateWorks: what `weir explain template` shows as an example.
+func TestTheExplainedTemplateWorks(t *testing.T) {
+	text, _ := manifest.Explain("template")
+	var own strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "  {{") {
+			own.WriteString(strings.TrimPrefix(line, "  "))
+		}
+	}
+	texts, err := message.NewTemplates(message.Chinese, own.String(), time.UTC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := texts.Render(message.Sample(message.Applied, false), message.Plain(), nil)
+	if err != nil || got.Title != "weir: applied volc/RelaySource/push.example.com/live" || !strings.HasSuffix(got.Body, "and 10 more") {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
