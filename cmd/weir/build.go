@@ -28,6 +28,7 @@ import (
 	"weir/sync/secret"
 	"weir/sync/source/dirsource"
 	"weir/sync/state/sqlitestate"
+	"weir/sync/trace/otlp"
 )
 
 // lingerWrite is how long a call under way may take after the process was told
@@ -47,6 +48,7 @@ type builder struct {
 	loop      *reconcile.Metrics
 	statuses  *commitstatus.Metrics // nil: nothing is reported to git hosts
 	events    *notify.Metrics       // nil: nobody is told of held plans and fights
+	spans     *otlp.Metrics         // nil: nothing is traced
 	transport http.RoundTripper     // nil for the network
 	selector  map[string]string
 	applied   func(apply.Result)
@@ -77,42 +79,53 @@ func clouds() map[string]cloud {
 	}
 }
 
+// opened is what was opened and is to be closed again, the last first.
+type opened []func() error
+
+func (o *opened) add(end func() error) { *o = append(*o, end) }
+
+func (o *opened) close() error {
+	var errs []error
+	for _, end := range slices.Backward(*o) {
+		errs = append(errs, end())
+	}
+	return errors.Join(errs...)
+}
+
 // build opens everything cfg names. What it opened is closed again when
 // something fails.
 func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.Setup, err error) {
-	var closers []func() error
-	closeAll := func() error {
-		var errs []error
-		for _, closer := range slices.Backward(closers) {
-			errs = append(errs, closer())
-		}
-		return errors.Join(errs...)
-	}
+	var open opened
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, closeAll())
+			err = errors.Join(err, open.close())
 		}
 	}()
 	store, err := sqlitestate.Open(ctx, cfg.StatePath, stateOptions(cfg))
 	if err != nil {
 		return setup, err
 	}
-	closers = append(closers, store.Shut)
+	open.add(store.Shut)
 	if err := b.knownAccounts(ctx, cfg, store); err != nil {
 		return setup, err
 	}
 	feeds, closeFeeds, err := b.feeds(ctx, cfg, store)
-	closers = append(closers, closeFeeds)
+	open.add(closeFeeds)
 	if err != nil {
 		return setup, err
 	}
 	told, err := b.reporters(cfg)
-	closers = append(closers, told.close)
+	open.add(told.close)
 	if err != nil {
 		return setup, err
 	}
 	tell, closeTell, err := b.teller(cfg)
-	closers = append(closers, closeTell)
+	open.add(closeTell)
+	if err != nil {
+		return setup, err
+	}
+	tracer, closeTracer, err := b.tracer(cfg) //nolint:contextcheck // what sends is ended by close
+	open.add(closeTracer)
 	if err != nil {
 		return setup, err
 	}
@@ -129,12 +142,12 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 	if setup.Identity, err = identityOfAll(ctx, cfg, store); err != nil {
 		return setup, err
 	}
-	setup.Close, setup.Limiters = closeAll, b.limitersOf(cfg)
+	setup.Close, setup.Limiters = open.close, b.limitersOf(cfg)
 	setup.Access, setup.Insecure = accessOf(cfg), cfg.Insecure
 	setup.Reconcile = reconcile.Options{
 		Feeds: feeds, Accounts: targets, Store: store, Outlook: b.limiters.Outlook, Expect: b.limiters.Expect, Policy: cfg.Policy,
 		Interval: cfg.Interval, Scrub: scrubs(cfg), DryRun: b.dryRun, Selector: b.selector, Logger: b.log, Metrics: b.loop,
-		Trouble: recorder.Trouble,
+		Trouble: recorder.Trouble, Tracer: tracer,
 		Applied: b.applied, Begins: b.begins, Reading: b.reading, Verdict: told.tell,
 	}
 	tell.into(&setup.Reconcile)

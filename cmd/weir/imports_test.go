@@ -26,7 +26,12 @@ var rooms = map[string][]string{
 
 	"sync/resource": {},
 	"sync/secret":   {},
-	"sync/call":     {},
+	"sync/call":     {"sync/trace"},
+
+	"sync/trace":      {},
+	"sync/trace/otlp": {"sync/trace", "sync/delivery", "sync/secret"},
+
+	"sync/trace/otlp/otlptest": {},
 
 	"sync/quota":           {"sync/call"},
 	"sync/quota/filequota": {"sync/quota", "sync/call"},
@@ -87,7 +92,7 @@ var concreteProvider = []string{
 
 var belowReconcile = []string{
 	"schema", "sync/source", "sync/manifest", "sync/plan", "sync/plan/guard", "sync/call", "sync/provider",
-	"sync/state", "sync/apply", "sync/resource",
+	"sync/state", "sync/apply", "sync/resource", "sync/trace",
 }
 
 // homes is where a module of others may be imported: mostly one adapter each,
@@ -99,7 +104,7 @@ var homes = map[string][]string{
 	"github.com/fsnotify/fsnotify":           {"sync/source/dirsource"},
 	"github.com/go-git/":                     {"sync/source/gitsource"},
 	"github.com/hiddeco/sshsig":              {"sync/source/gitsource"},
-	"github.com/prometheus/client_golang":    {"cmd/weir", "sync/call", "sync/commitstatus", "sync/notify", "sync/reconcile", "sync/daemon", "sync/daemon/access", "sync/daemon/webhook"},
+	"github.com/prometheus/client_golang":    {"cmd/weir", "sync/call", "sync/commitstatus", "sync/notify", "sync/reconcile", "sync/daemon", "sync/daemon/access", "sync/daemon/webhook", "sync/trace/otlp"},
 	"github.com/prometheus/exporter-toolkit": {"sync/daemon/access"},
 	"github.com/rivo/uniseg":                 {"cmd/weir"},
 	"github.com/santhosh-tekuri/jsonschema":  {"schema"},
@@ -113,6 +118,8 @@ var homes = map[string][]string{
 	"golang.org/x/crypto":                    {"sync/source/gitsource", "sync/daemon/access"},
 	"golang.org/x/net/netutil":               {"sync/daemon"},
 	"golang.org/x/net/proxy":                 {"sync/source/gitsource"},
+	"go.opentelemetry.io/proto/slim":         {"sync/trace/otlp/otlptest"},
+	"google.golang.org/protobuf":             {"sync/trace/otlp", "sync/trace/otlp/otlptest"},
 	"golang.org/x/sys":                       {"sync/quota/filequota"},
 	"golang.org/x/term":                      {"cmd/weir"},
 	"golang.org/x/time":                      {"sync/daemon/gate", "sync/daemon/access"},
@@ -121,7 +128,7 @@ var homes = map[string][]string{
 }
 
 // suites are packages of tests that other packages' tests run.
-var suites = []string{"sync/provider/providertest", "sync/state/statetest", "sync/daemon/access/accesstest"}
+var suites = []string{"sync/provider/providertest", "sync/state/statetest", "sync/daemon/access/accesstest", "sync/trace/otlp/otlptest"}
 
 // pure packages decide; they neither wait, read, write nor look at a clock.
 var pure = []string{"sync/resource", "sync/plan", "sync/plan/guard", "sync/blame"}

@@ -19,6 +19,7 @@ import (
 	"weir/sync/daemon"
 	"weir/sync/notify"
 	"weir/sync/reconcile"
+	"weir/sync/trace/otlp"
 )
 
 // stopTime is how long the daemon may take to stop.
@@ -106,9 +107,13 @@ func newBuilder(log *slog.Logger, dryRun bool) (*prometheus.Registry, *builder, 
 	if err != nil {
 		return nil, nil, err
 	}
+	spans, err := otlp.NewMetrics(registry)
+	if err != nil {
+		return nil, nil, err
+	}
 	b := &builder{
 		log: log, dryRun: dryRun, keeps: !dryRun, mirrors: true, limiters: call.Limiters{}, calls: calls,
-		loop: reconcile.NewMetrics(registry), statuses: statuses, events: events,
+		loop: reconcile.NewMetrics(registry), statuses: statuses, events: events, spans: spans,
 	}
 	return registry, b, nil
 }

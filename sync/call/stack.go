@@ -24,6 +24,7 @@ type StackOptions struct {
 
 // Stack puts the wrappers round a client. From the outside in:
 //
+//   - Trace tells of a call with all that happens to it below;
 //   - MeterUnsent counts what the others did not let out;
 //   - Withhold comes first, so that a dry run has no other effects either: no
 //     waiting, no quota, no journal;
@@ -63,7 +64,7 @@ func Stack(client Caller, o StackOptions) Caller {
 	if o.DryRun {
 		c = Withhold(c, o.Reads)
 	}
-	return MeterUnsent(c, o.Metrics)
+	return Trace(MeterUnsent(c, o.Metrics))
 }
 
 // ByAccount sends each call to its account's client.

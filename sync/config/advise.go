@@ -13,6 +13,7 @@ import (
 // advise warns of what is right by the schema and yet hardly meant.
 func advise(cfg *Config, place manifest.Positions) []manifest.Problem {
 	var out []manifest.Problem
+	none := secret.Ref{}
 	for i, s := range cfg.Sources {
 		if s.Git == nil {
 			continue
@@ -22,7 +23,6 @@ func advise(cfg *Config, place manifest.Positions) []manifest.Problem {
 			out = append(out, place.Problem(path, true, manifest.CodePlainCredentials,
 				"http:// shows the token or password to everybody on the way; use https://", manifest.Warning))
 		}
-		none := secret.Ref{}
 		if (s.Git.Auth.Token != none || s.Git.Auth.Password != none) && exposed(s.Git.URL) {
 			warn("auth")
 		}
@@ -33,6 +33,10 @@ func advise(cfg *Config, place manifest.Positions) []manifest.Problem {
 		if at := s.Git.Status.API; exposed(or(at, s.Git.URL)) {
 			warn("status")
 		}
+	}
+	if t := cfg.Tracing; t != nil && t.Headers != none && exposed(t.URL) {
+		out = append(out, place.Problem([]string{"tracing", "otlp", "url"}, true, manifest.CodePlainCredentials,
+			"http:// shows the headers to everybody on the way; use https://", manifest.Warning))
 	}
 	return out
 }

@@ -47,6 +47,7 @@ type Config struct {
 	Listen    string
 	Insecure  bool // allows a Listen that others can reach, without TLS and authentication
 	Web       Web
+	Tracing   *Tracing // nil for none
 	Limits    Limits
 }
 

@@ -33,11 +33,12 @@ type file struct {
 		MaxAge     string `json:"maxAge"`
 		MaxEntries int64  `json:"maxEntries"`
 	} `json:"journal"`
-	Listen   string  `json:"listen"`
-	Insecure bool    `json:"insecure"`
-	Web      fileWeb `json:"web"`
-	URL      string  `json:"externalURL"`
-	Limits   Limits  `json:"limits"`
+	Listen   string       `json:"listen"`
+	Insecure bool         `json:"insecure"`
+	Web      fileWeb      `json:"web"`
+	Tracing  *fileTracing `json:"tracing"`
+	URL      string       `json:"externalURL"`
+	Limits   Limits       `json:"limits"`
 }
 
 type fileSource struct {
@@ -73,6 +74,7 @@ func (f file) config(path string) *Config {
 	cfg := &Config{
 		File: path, Listen: or(f.Listen, DefaultListen), Insecure: f.Insecure, URL: f.URL, Limits: f.Limits,
 		Web:       f.Web.web(beside(path)),
+		Tracing:   f.Tracing.tracing(beside(path)),
 		StatePath: below(path, or(f.State.SQLite.Path, DefaultState)),
 		Interval:  orTime(f.Interval, DefaultInterval),
 		Journal: Journal{

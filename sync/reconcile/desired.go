@@ -86,6 +86,8 @@ func (r *Reconciler) superseded() bool {
 // loadFeed loads the newest revision of f and reports whether it is accepted.
 func (r *Reconciler) loadFeed(ctx context.Context, f *feed) bool {
 	f.loaded = f.latest
+	span := traceFetched(ctx, f)
+	defer func() { traceLoaded(span, f) }()
 	if f.problems = r.poisoned(ctx, f); f.problems != nil {
 		f.documents = 0
 		return false

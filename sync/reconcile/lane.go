@@ -319,7 +319,7 @@ func (r *Reconciler) begin(ctx context.Context, account string, p *plan.Plan, of
 	}
 	r.holdRemovals(account, of.begin)
 	r.lanes = append(r.lanes, l)
-	r.workers.Go(func() { r.deliverEnd(l, l.aside.Run(ctx)) })
+	r.workers.Go(func() { r.deliverEnd(l, tracedRun(ctx, l)) })
 }
 
 // unproven counts by kind the updates under way in an account that no first of

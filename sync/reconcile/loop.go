@@ -68,7 +68,7 @@ func (r *Reconciler) turn(ctx context.Context, asked bool) time.Duration {
 	}
 	began := time.Now()
 	defer r.noteHeads(ctx, began)
-	if err := r.step(ctx); err != nil && ctx.Err() == nil {
+	if err := r.tracedStep(ctx); err != nil && ctx.Err() == nil {
 		r.opts.Logger.Error("pass failed", "error", err)
 		r.opts.Metrics.attempted(err)
 		r.publish(func(s *Status) {

@@ -12,6 +12,7 @@ import (
 	"weir/sync/call"
 	"weir/sync/plan"
 	"weir/sync/resource"
+	"weir/sync/trace"
 )
 
 // confirmAfter is when a write is read back to see that the cloud shows it.
@@ -63,11 +64,8 @@ func (r *Reconciler) step(ctx context.Context) error {
 		return err
 	}
 	r.memory = m
-	p := r.decide(m, began)
-	r.followUp(p)
-	r.distrust(p, m, began)
-	r.trace(ctx, p, m)
-	if err := r.guard(ctx, p, m); err != nil {
+	p, err := r.judged(ctx, m, began)
+	if err != nil {
 		return err
 	}
 	consented := r.letThrough(ctx, p, m)
@@ -80,6 +78,19 @@ func (r *Reconciler) step(ctx context.Context) error {
 	r.settle(p, began)
 	r.finish(p, m, began, errors.Join(err, r.unwritten()))
 	return err
+}
+
+// judged decides what is due by what is known, and whether that may be done.
+func (r *Reconciler) judged(ctx context.Context, m memory, began time.Time) (*plan.Plan, error) {
+	ctx, span := trace.Begin(ctx, "plan")
+	p := r.decide(m, began)
+	r.followUp(p)
+	r.distrust(p, m, began)
+	r.trace(ctx, p, m)
+	err := r.guard(ctx, p, m)
+	tracePlan(span, p)
+	span.End(err)
+	return p, err
 }
 
 // distrust forgets what was read too long ago of what was edited since, where p

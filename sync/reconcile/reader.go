@@ -284,7 +284,7 @@ func (r *Reconciler) read(ctx context.Context, j *job) {
 				<-other.done
 			}
 		}
-		r.deliverRead(j, r.readAll(ctx, j))
+		r.deliverRead(j, r.tracedRead(ctx, j))
 	})
 }
 

@@ -21,6 +21,7 @@ import (
 	"weir/sync/resource"
 	"weir/sync/source"
 	"weir/sync/state"
+	"weir/sync/trace"
 )
 
 // DefaultInterval is the time after which everything is read again.
@@ -64,7 +65,8 @@ type Options struct {
 	// leaves out has not left the source.
 	Selector map[string]string
 	Logger   *slog.Logger
-	Metrics  *Metrics // may be nil
+	Metrics  *Metrics      // may be nil
+	Tracer   *trace.Tracer // may be nil
 	// Expect is told of the calls that are foreseen, see apply.Options; may be nil.
 	Expect func(account, operation string, calls int)
 	// Begins is told how carrying out a plan will go, when it begins; may be nil.

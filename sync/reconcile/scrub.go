@@ -220,7 +220,11 @@ func (s *scrub) begin(ctx context.Context, g *group, mine *scrubQueue) {
 	g.busy = true
 	f := &fare{operation: g.queue.operation}
 	s.reads.Go(func() {
+		ctx, span := s.r.opts.Tracer.Begin(ctx, "observe")
+		span.Text("weir.account", s.account)
+		span.Number("weir.resources", len(want))
 		seen, err := s.target.Provider.Observe(ctx, s.paces.paced(s.target.Caller, f), want)
+		span.End(ctx.Err())
 		if !f.spent.Load() {
 			s.paces.get(f.operation).more(-1)
 		}

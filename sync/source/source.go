@@ -24,6 +24,9 @@ type Snapshot struct {
 	Source   string // name in weir's config
 	Revision string // a commit's hash, or "dir:" and a hash over all paths and contents
 	Files    []File // ordered by path
+	// Looked and Found are when the look at the place began that found it, and when
+	// that ended; zero where a source does not say.
+	Looked, Found time.Time
 }
 
 // File is one manifest file.

@@ -26,6 +26,7 @@ func (s *Source) Next(ctx context.Context, prev *source.Snapshot) (*source.Snaps
 		if err != nil {
 			return nil, err
 		}
+		looked := time.Now()
 		list, err := s.settle(ctx, why)
 		if err != nil {
 			return nil, err
@@ -38,6 +39,7 @@ func (s *Source) Next(ctx context.Context, prev *source.Snapshot) (*source.Snaps
 			continue
 		}
 		if snap := s.accept(prev, list); snap != nil {
+			snap.Looked, snap.Found = looked, time.Now()
 			return snap, nil
 		}
 	}

@@ -49,7 +49,9 @@ func (s *Source) run(ctx context.Context, prev *source.Snapshot) (*source.Snapsh
 		s.checked.Store(time.Now().UnixNano())
 		s.pace.well(time.Now(), moved)
 		if moved || healed {
-			return rev.snapshot(s.opt.Name), nil
+			snap := rev.snapshot(s.opt.Name)
+			snap.Looked, snap.Found = s.pace.begun, time.Now()
+			return snap, nil
 		}
 	}
 }
