@@ -1,0 +1,167 @@
+package view
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"weir/sync/call"
+	"weir/sync/manifest"
+	"weir/sync/plan"
+	"weir/sync/plan/guard"
+	"weir/sync/reconcile"
+	"weir/sync/resource"
+	"weir/sync/source"
+)
+
+func TestMatcher(t *testing.T) {
+	id := resource.ID{Account: "volc", Kind: "RelaySource", Key: "push.example.com/Sports"}
+	c := plan.Change{
+		ID: id, State: plan.Pending, Labels: map[string]string{"team": "sports", "tier": ""},
+		Origin: resource.Origin{Source: "live", File: "Übertragung/relay.yaml", Commit: "0badc0de"},
+	}
+	fails := reconcile.Shown{Failures: map[resource.ID]reconcile.Failure{id: {Code: call.Invalid}}}
+	for name, tc := range map[string]struct {
+		q     Query
+		shown reconcile.Shown
+		want  bool
+	}{
+		"all":                    {Query{}, reconcile.Shown{}, true},
+		"account":                {Query{Account: "volc"}, reconcile.Shown{}, true},
+		"another account":        {Query{Account: "vol"}, reconcile.Shown{}, false},
+		"kind":                   {Query{Kind: "MultiStream"}, reconcile.Shown{}, false},
+		"source":                 {Query{Source: "live"}, reconcile.Shown{}, true},
+		"state":                  {Query{State: "pending"}, reconcile.Shown{}, true},
+		"failed is not pending":  {Query{State: "pending"}, fails, false},
+		"failed":                 {Query{State: Failed}, fails, true},
+		"pending is not failed":  {Query{State: Failed}, reconcile.Shown{}, false},
+		"label":                  {Query{Label: "team=sports"}, reconcile.Shown{}, true},
+		"another value":          {Query{Label: "team=news"}, reconcile.Shown{}, false},
+		"an empty value":         {Query{Label: "tier="}, reconcile.Shown{}, true},
+		"a label that is not":    {Query{Label: "zone="}, reconcile.Shown{}, false},
+		"text in any case":       {Query{Text: "relaysource/PUSH"}, reconcile.Shown{}, true},
+		"file":                   {Query{Text: "übertragung"}, reconcile.Shown{}, true},
+		"commit":                 {Query{Text: "0bad"}, reconcile.Shown{}, true},
+		"the middle of a commit": {Query{Text: "c0de"}, reconcile.Shown{}, false},
+		"no text of it":          {Query{Text: "elsewhere"}, reconcile.Shown{}, false},
+		"and":                    {Query{Account: "volc", Text: "elsewhere"}, reconcile.Shown{}, false},
+	} {
+		m := newMatcher(tc.q)
+		if got := m.matches(&c, tc.shown); got != tc.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestExcerpt(t *testing.T) {
+	snap := &source.Snapshot{Files: []source.File{
+		{Path: "a.yaml", Data: []byte("one\r\ntwo\nthree\nfour\nfive\nsix")},
+		{Path: "b.yaml", Data: []byte(strings.Repeat("é", 500) + "\n\xff\n")},
+	}}
+	for name, tc := range map[string]struct {
+		snap *source.Snapshot
+		file string
+		line int
+		want string
+	}{
+		"in the middle":          {snap, "a.yaml", 3, "1 one|2 two|3 three|4 four|5 five"},
+		"at the beginning":       {snap, "a.yaml", 1, "1 one|2 two|3 three"},
+		"at the end":             {snap, "a.yaml", 6, "4 four|5 five|6 six"},
+		"the file as a whole":    {snap, "a.yaml", 0, ""},
+		"beyond the end":         {snap, "a.yaml", 60, ""},
+		"a file that is not":     {snap, "c.yaml", 1, ""},
+		"nothing was loaded":     {nil, "a.yaml", 1, ""},
+		"too long, and no UTF-8": {snap, "b.yaml", 1, "1 " + strings.Repeat("é", lineLength) + "…|2 \uFFFD"},
+	} {
+		var got []string
+		for _, l := range excerpt(tc.snap, manifest.Problem{File: tc.file, Line: tc.line}) {
+			got = append(got, string(rune('0'+l.Number))+" "+l.Text)
+		}
+		if strings.Join(got, "|") != tc.want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+func TestPathsAreOrderedAsOneCounts(t *testing.T) {
+	want := []string{"app", "g[0].a", "g[0].b", "g[2].a", "g[10].a", "g[10].a.b", "h1", "h1b", "h02", "vhost"}
+	got := slices.Clone(want)
+	slices.Reverse(got)
+	slices.SortFunc(got, comparePaths)
+	if !slices.Equal(got, []string{"app", "g[0].a", "g[0].b", "g[2].a", "g[10].a", "g[10].a.b", "h1", "h1b", "h02", "vhost"}) {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestFieldsOfThreeSides(t *testing.T) {
+	d := reconcile.Detail{
+		Declared: &resource.Resource{Spec: `{"a":1,"l":["x","y"]}`},
+		Change:   plan.Change{Last: &resource.Applied{Spec: `{"a":1,"l":["x"]}`}},
+		Known:    true, Seen: resource.Observation{Spec: `{"a":2,"l":["x","y"],"z":false}`},
+	}
+	var got []string
+	for _, f := range fieldsOf(d) {
+		mark := ""
+		if f.Differs {
+			mark = "!"
+		}
+		got = append(got, f.Path+mark)
+	}
+	if want := []string{"a!", "l[0]", "l[1]", "z!"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	d.Known = false
+	for _, f := range fieldsOf(d) {
+		if f.Differs || f.Observed != nil {
+			t.Errorf("nothing was read, and yet %+v", f)
+		}
+	}
+}
+
+func TestConsentLetsThrough(t *testing.T) {
+	held := []plan.Hold{{Guard: "removals"}}
+	for name, tc := range map[string]struct {
+		held     []plan.Hold
+		revision string
+		want     string
+	}{
+		"not held":            {nil, "r", ""},
+		"held":                {held, "r", "weir apply --consent 0123"},
+		"a rollback":          {held, reconcile.RollbackOf + "0123456789abcdef", "weir rollback 0123456789ab --consent 0123"},
+		"what was taken back": {append(held, plan.Hold{Guard: guard.RolledBack}), "r", "weir rollback --unpin"},
+	} {
+		if got := Consent(tc.held, tc.revision, "0123"); got != tc.want {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
+func TestLeaseEndsWithTheFirst(t *testing.T) {
+	now := time.Now()
+	at := func(d time.Duration) resource.Act { return resource.Act{Ends: now.Add(d)} }
+	if got := leaseEnds([]resource.Act{at(time.Hour), at(time.Minute), at(-time.Minute), {}}, now); !got.Equal(now.Add(time.Minute)) {
+		t.Errorf("ends %v", got.Sub(now))
+	}
+	if got := leaseEnds([]resource.Act{at(-time.Minute), {}}, now); !got.IsZero() {
+		t.Errorf("what has run out ends %v", got)
+	}
+}
+
+func TestAlike(t *testing.T) {
+	for _, tc := range []struct {
+		id, text string
+		near     bool
+	}{
+		{"ali/multistream/live.example.com", "ali/multistream/liev.example.com", true},
+		{"ali/multistream/live.example.com", "ali/multistream/live.example.org", true},
+		{"ali/multistream/live.example.com", "live.example", true},
+		{"ali/multistream/live.example.com", "volc/relaysource/push.example.net/x", false},
+		{"ali/multistream/live.example.com", "", false},
+		{"a/b/c", "a/b/c", true},
+	} {
+		if like := alike(tc.id, tc.text); (like >= leastAlike) != tc.near || like > 100 {
+			t.Errorf("%q and %q are alike by %d", tc.id, tc.text, like)
+		}
+	}
+}
