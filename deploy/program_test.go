@@ -83,7 +83,7 @@ func hasFlag(help, flag string) bool {
 }
 
 // commands returns the arguments of every call of weir in the Dockerfile, the
-// unit and the page.
+// unit, the page and the runbook.
 func commands(t *testing.T) [][]string {
 	t.Helper()
 	var out [][]string
@@ -91,8 +91,10 @@ func commands(t *testing.T) [][]string {
 		out = append(out, strings.Fields(text))
 	}
 	call := regexp.MustCompile("(?m)(?:^|`|/)weir ([a-z][a-z-]*(?: [^`#\n]*)?)")
-	for _, m := range call.FindAllStringSubmatch(read(t, "README.md"), -1) {
-		out = append(out, strings.Fields(m[1]))
+	for _, name := range []string{"README.md", metricsTable} {
+		for _, m := range call.FindAllStringSubmatch(read(t, name), -1) {
+			out = append(out, strings.Fields(m[1]))
+		}
 	}
 	return out
 }

@@ -113,7 +113,7 @@ func variables() object {
 		{
 			"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus", "refresh": 1, "hide": 0,
 			"multi": false, "includeAll": false, "options": []object{}, "regex": "", "skipUrlSync": false,
-			"current": object{},
+			"current": object{"selected": false, "text": "", "value": ""},
 		},
 		choose("instance", "weir", "label_values(weir_build_info, instance)"),
 		choose("account", "Account", "label_values(weir_leader, account)"),

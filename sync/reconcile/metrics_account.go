@@ -15,8 +15,8 @@ func (r *Reconciler) tellAges(emit func(value float64, labels ...string)) {
 
 // tellCycles tells how long the scrub of each account takes to read everything once.
 func (r *Reconciler) tellCycles(emit func(value float64, labels ...string)) {
-	for _, s := range r.scrubStatus() {
-		emit(s.Cycle, s.Account)
+	for account, s := range r.scrubs {
+		emit(s.whole().Seconds(), account)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -77,12 +78,20 @@ func TestSeriesAreBounded(t *testing.T) {
 	}
 }
 
-// BenchmarkScrape is what a scrape costs.
+// BenchmarkScrape is what a scrape costs: of few resources, of many that lists show, and
+// of many that are read one by one.
 func BenchmarkScrape(b *testing.B) {
-	for _, n := range []int{100, 100_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			h := metered(b, n)
-			handler := promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{})
+	for name, build := range map[string]func() *house{
+		"100":    func() *house { return metered(b, 100) },
+		"100000": func() *house { return metered(b, 100_000) },
+		"100000 one by one": func() *house {
+			h := metered(b, 100)
+			h.rec.sights.follow(slices.Values(subjectsOf(100_000, time.Now())), func(func(resource.ID) bool) {}, h.rec.kinds, time.Now())
+			return h
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			handler := promhttp.HandlerFor(build().registry, promhttp.HandlerOpts{})
 			size := 0
 			for b.Loop() {
 				w := httptest.NewRecorder()

@@ -27,7 +27,9 @@ func (r *Reconciler) tellUnapplied(emit func(value float64, labels ...string)) {
 
 // tellReady tells what /readyz does.
 func (r *Reconciler) tellReady(emit func(value float64, labels ...string)) {
-	emit(oneIf(r.Status().Ready))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	emit(oneIf(r.ready()))
 }
 
 // sizer is a store that knows its size on disk.

@@ -116,12 +116,13 @@ func (r *Reconciler) Status() Status {
 	s.Scrub = scrub
 	s.Mode, s.DryRun, s.Sources = r.opts.Policy.Mode, r.opts.DryRun, r.sources()
 	s.ReadOnly = r.opts.ReadOnly()
-	for _, src := range s.Sources {
-		if src.Error != "" {
-			s.Ready = false
-		}
-	}
+	s.Ready = r.ready()
 	return s
+}
+
+// ready reports whether a full pass was completed, and sources and store can be used.
+func (r *Reconciler) ready() bool {
+	return r.state.Ready && !slices.ContainsFunc(r.feeds, func(f *feed) bool { return f.err != nil })
 }
 
 // LastPlan returns the newest plan, nil before the first. It must not be changed.
