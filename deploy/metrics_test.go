@@ -80,6 +80,7 @@ accounts:
   - {name: ali, provider: aliyun, endpoint: %q, credentials: {accessKeyIdEnv: WEIR_TEST_SECRET, accessKeySecretEnv: WEIR_TEST_SECRET}}
 policy: {mode: sync}
 notify: {url: "http://127.0.0.1:1/", secretEnv: WEIR_TEST_SECRET}
+tracing: {otlp: {url: "http://127.0.0.1:1"}}
 listen: %s
 `, clouds, listen)
 	if err := os.WriteFile(filepath.Join(dir, "weir.yaml"), []byte(config), 0o600); err != nil {
