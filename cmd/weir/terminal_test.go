@@ -121,7 +121,7 @@ func (s *onScreen) until(t *testing.T, begin int, part string) int {
 			return end
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("never %q:\n%q", part, text)
+			t.Fatalf("never %q; last:\n%q", part, text[max(0, len(text)-2000):])
 		}
 	}
 }
@@ -208,6 +208,20 @@ func TestWatchOnATerminal(t *testing.T) {
 		t.Errorf("%d lines on a screen of 12: %q", len(lines), lines)
 	}
 
+	const begin, end = "\x1b[?1049h\x1b[?25l\x1b[?7l", "\x1b[?7h\x1b[?25h\x1b[?1049l"
+	if err := watch.Process.Signal(syscall.SIGTSTP); err != nil { // Ctrl-Z
+		t.Fatal(err)
+	}
+	at = seen.until(t, at, end)
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if err := watch.Process.Signal(syscall.SIGCONT); err != nil || time.Now().After(deadline) {
+			t.Fatalf("it does not go on: %v", err)
+		}
+		if text, _ := seen.since(at); strings.Contains(text, begin) { // SIGCONT may come before it has stopped
+			break
+		}
+	}
+
 	if err := watch.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +229,7 @@ func TestWatchOnATerminal(t *testing.T) {
 		t.Errorf("Ctrl-C is no failure: %v", err)
 	}
 	<-seen.over
-	if text, _ := seen.since(0); !strings.HasSuffix(text, "\x1b[?7h\x1b[?25h\x1b[?1049l") {
+	if text, _ := seen.since(0); !strings.HasSuffix(text, end) {
 		t.Errorf("the terminal is not given back: %q", text[max(0, len(text)-100):])
 	}
 	if err := daemon.Process.Signal(syscall.SIGTERM); err != nil {

@@ -110,8 +110,10 @@ func (a *app) watchScreen(ctx context.Context, looks <-chan glance, address stri
 	out := &screen{w: a.out}
 	out.begin()
 	defer out.end()
-	resized, quiet := resizes()
-	defer quiet()
+	resized, unresized := resizes()
+	defer unresized()
+	stopped, unstopped := stops()
+	defer unstopped()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	last, seen := glance{}, time.Time{} // the last answer, and when it came
@@ -125,6 +127,10 @@ func (a *app) watchScreen(ctx context.Context, looks <-chan glance, address stri
 			}
 		case <-tick.C:
 		case <-resized:
+		case <-stopped:
+			out.end()
+			suspend()
+			out.begin()
 		case <-ctx.Done():
 			return nil
 		}
