@@ -13,7 +13,7 @@ import (
 func TestSamples(t *testing.T) {
 	seen := 0
 	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.Name() != "weir.yaml" {
+		if err != nil || d.Name() != "weir.yaml" || !strings.Contains(read(t, name), "apiVersion: weir/v1") {
 			return err
 		}
 		seen++

@@ -127,7 +127,10 @@ func TestService(t *testing.T) {
 		}
 	})
 	m.run("systemctl", "enable", "--now", "weir.service")
-	status := func() string { out, _ := m.try("runuser", "-u", "weir", "--", "weir", "status", "--config", "/etc/weir/weir.yaml"); return out }
+	status := func() string {
+		out, _ := m.try("runuser", "-u", "weir", "--", "weir", "status", "--config", "/etc/weir/weir.yaml")
+		return out
+	}
 	m.eventually("weir is ready", func() bool { return strings.Contains(status(), "is ready") })
 	t.Run("sandbox", func(t *testing.T) { checkSandbox(t, m) })
 	t.Run("applies", func(t *testing.T) { checkApplies(t, m, clouds) })
@@ -246,4 +249,3 @@ func freeAddress(t *testing.T) string {
 	defer l.Close()
 	return l.Addr().String()
 }
-
