@@ -208,3 +208,48 @@ func TestStopEndsConnections(t *testing.T) {
 		t.Error("a request that never ends keeps its connection")
 	}
 }
+
+// TestStreamsEndWithTheRules: a stream of events comes through TLS and HTTP/2, and
+// who was let in by rules of before has to prove itself again.
+func TestStreamsEndWithTheRules(t *testing.T) {
+	w := newWorld(t)
+	w.webConfig(withTLS + withUsers)
+	d := w.start()
+	url := "https://" + d.Addr() + "/api/v1/events"
+	if code, body := knock(t, url, http.MethodGet, ""); code != http.StatusUnauthorized {
+		t.Fatalf("a stranger: %d %s", code, body)
+	}
+	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}}
+	defer c.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.SetBasicAuth("alice", "secret")
+	resp, err := c.Do(req)
+	if err != nil || resp.StatusCode != http.StatusOK || resp.ProtoMajor != 2 {
+		t.Fatal(resp, err)
+	}
+	defer resp.Body.Close()
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(resp.Body, first); err != nil || string(first) != ":" {
+		t.Fatalf("%q, %v", first, err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, resp.Body)
+		ended <- err
+	}()
+	w.webConfig(withTLS + strings.Replace(withUsers, "alice", "bob", 1))
+	if err := d.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("the stream goes on")
+	}
+	if code, _ := knock(t, url, http.MethodGet, "secret"); code != http.StatusUnauthorized {
+		t.Errorf("who is not known any longer: %d", code)
+	}
+}

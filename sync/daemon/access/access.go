@@ -46,6 +46,9 @@ type Rules struct {
 	limiter *rate.Limiter // of all requests, nil for none
 	log     *slog.Logger
 	metrics *Metrics
+
+	inForce context.Context // ends when others are
+	end     context.CancelFunc
 }
 
 // Load reads what opts name, and refuses what cannot be meant.
@@ -54,6 +57,7 @@ func Load(opts Options) (*Rules, error) {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	r := &Rules{log: opts.Logger, metrics: opts.Metrics}
+	r.inForce, r.end = context.WithCancel(context.Background())
 	if opts.ConfigFile != "" {
 		if err := r.loadFile(opts.ConfigFile); err != nil {
 			return nil, fmt.Errorf("web config %s: %w", opts.ConfigFile, err)

@@ -18,7 +18,13 @@ type Door struct {
 }
 
 // Set puts rules in force, for new connections and for the next request of each.
-func (d *Door) Set(r *Rules) { d.rules.Store(r) }
+// What those before have let in and is still answered, a stream of events, is
+// canceled: whoever reads it has to prove itself again.
+func (d *Door) Set(r *Rules) {
+	if before := d.rules.Swap(r); before != nil && before != r {
+		before.end()
+	}
+}
 
 // Listen returns l with the TLS that is in force when a connection comes.
 func (d *Door) Listen(l net.Listener) net.Listener { return listener{l, d} }
@@ -91,7 +97,11 @@ func (g guarded) admit(w http.ResponseWriter, req *http.Request, r *Rules, open 
 	who, err := r.whoSent(req)
 	switch {
 	case who != "" || open:
-		g.next.ServeHTTP(w, req.WithContext(context.WithValue(req.Context(), callerKey{}, caller{who})))
+		ctx, cancel := context.WithCancel(context.WithValue(req.Context(), callerKey{}, caller{who}))
+		defer cancel()
+		stop := context.AfterFunc(r.inForce, cancel)
+		defer stop()
+		g.next.ServeHTTP(w, req.WithContext(ctx))
 	case err != nil:
 		g.door.log(r, req, err.Error())
 		g.busy(w, req, r, refusedBusy, err.Error())
