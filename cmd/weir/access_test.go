@@ -28,6 +28,14 @@ func certify(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(a.Issue(args[0], "localhost", "127.0.0.1"))
 }
 
+// takeAddress puts an address of this machine that is free into a variable:
+// `address NAME`.
+func takeAddress(ts *testscript.TestScript, _ bool, args []string) {
+	address, err := freeAddress()
+	ts.Check(err)
+	ts.Setenv(args[0], address)
+}
+
 // checkServed waits until the daemon serves a certificate: `serves FILE`.
 func checkServed(ts *testscript.TestScript, _ bool, args []string) {
 	block, _ := pem.Decode([]byte(ts.ReadFile(args[0])))

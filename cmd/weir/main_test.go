@@ -58,7 +58,7 @@ func runScripts(t *testing.T, dir string) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"writes": checkWrites, "calls": checkCalls, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll, "faults": setFaults, "calm": checkCalm, "filled": checkFilled, "foretold": checkForetold,
 			"fought": fought, "once": checkOnce, "githost": startGitHost, "host": useGitHost, "sshd": startSSH, "inbox": startInbox, "robot": startRobot, "remember": remember, "commit": commitAll,
-			"certify": certify, "serves": checkServed, "collector": startCollector, "span": checkSpan,
+			"certify": certify, "address": takeAddress, "serves": checkServed, "collector": startCollector, "span": checkSpan,
 		},
 		Condition: func(name string) (bool, error) {
 			if name != "sshd" {
