@@ -238,7 +238,7 @@ func drift() []Panel {
 }
 
 func telling() []Panel {
-	return []Panel{
+	panels := []Panel{
 		chart("Messages within an hour", "Notifications by receiver: sent, and given up. 0 where nobody is to be told.", "none",
 			Query{
 				`sum by (receiver, result) (increase(weir_notification_messages_total{P}[1h])) or vector(0)`,
@@ -248,7 +248,13 @@ func telling() []Panel {
 			Query{`sum by (receiver) (weir_notification_waiting_events{P}) or vector(0)`, "{{receiver}}"}),
 		chart("Requests not let in within an hour", "To page, API and metrics, by reason.", "none",
 			Query{`sum by (reason) (increase(weir_http_refused_total{P}[1h]))`, "{{reason}}"}),
+		chart("Spans within an hour", "Of traces, by what became of them. 0 where none are made.", "none",
+			Query{`sum by (result) (increase(weir_trace_spans_total{P}[1h])) or vector(0)`, "{{result}}"}),
 	}
+	for i := range panels {
+		panels[i].Width = gridWidth / len(panels)
+	}
+	return panels
 }
 
 func process() []Panel {

@@ -28,6 +28,7 @@ type feed struct {
 	lastSuccess time.Time
 	markedAs    string // the revision in force, as the store knows it
 	said        said
+	came        time.Time // when what was loaded last arrived, zero once its edits are noted
 	edit        edit
 }
 
@@ -85,7 +86,7 @@ func (r *Reconciler) superseded() bool {
 
 // loadFeed loads the newest revision of f and reports whether it is accepted.
 func (r *Reconciler) loadFeed(ctx context.Context, f *feed) bool {
-	f.loaded = f.latest
+	f.loaded, f.came = f.latest, f.lastSuccess
 	span := traceFetched(ctx, f)
 	defer func() { traceLoaded(span, f) }()
 	if f.problems = r.poisoned(ctx, f); f.problems != nil {

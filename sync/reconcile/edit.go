@@ -22,9 +22,12 @@ func (r *Reconciler) noteEdits(next resource.Set) {
 	if !r.resides || r.opts.DryRun || !r.desired.ready {
 		return
 	}
-	feeds := map[string]*feed{}
+	feeds, came := map[string]*feed{}, map[string]time.Time{}
 	for _, f := range r.feeds {
-		feeds[f.Name] = f
+		feeds[f.Name], came[f.Name] = f, f.came
+		if f.came = (time.Time{}); came[f.Name].IsZero() { // a former revision comes back into force
+			came[f.Name] = time.Now()
+		}
 	}
 	for before, now := range next.Since(r.desired.set) {
 		of := now
@@ -33,14 +36,14 @@ func (r *Reconciler) noteEdits(next resource.Set) {
 		}
 		f, ours := feeds[of.Origin.Source]
 		if ours && (before == nil || now == nil || !before.Spec.Equal(now.Spec)) {
-			f.edited(of.ID)
+			f.edited(of.ID, came[f.Name])
 		}
 	}
 }
 
-func (f *feed) edited(id resource.ID) {
+func (f *feed) edited(id resource.ID, at time.Time) {
 	if f.edit.since.IsZero() {
-		f.edit = edit{since: f.lastSuccess, left: map[resource.ID]bool{}}
+		f.edit = edit{since: at, left: map[resource.ID]bool{}}
 	}
 	f.edit.left[id] = true
 }

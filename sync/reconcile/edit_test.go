@@ -3,6 +3,7 @@ package reconcile
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
@@ -120,4 +121,33 @@ func TestNothingIsTimedWhereNothingIsApplied(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWhatComesBackIsTimedFromNow: a former revision that comes into force again, as
+// after a rollback, did not arrive when the one did that it takes the place of.
+func TestWhatComesBackIsTimedFromNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		f := h.rec.feeds[0]
+		h.rec.resides = true
+		load := func(text string) {
+			h.commit("a.yaml", text)
+			f.arrive(h.source.current, time.Now())
+			time.Sleep(time.Second)
+			h.rec.load(t.Context(), h.rec.announce, h.rec.holdBack)
+		}
+		load(multiOn)
+		former := f.accepted
+		load(multiOff)
+		if waits := time.Since(f.edit.since); waits != time.Second {
+			t.Errorf("an edit waits for %v", waits)
+		}
+		f.edit = edit{}
+		time.Sleep(time.Hour)
+		f.accepted = former
+		h.rec.merge(t.Context())
+		if waits := time.Since(f.edit.since); waits != 0 {
+			t.Errorf("what came back waits for %v", waits)
+		}
+	})
 }
