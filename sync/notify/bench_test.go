@@ -14,7 +14,7 @@ import (
 func BenchmarkTell(b *testing.B) {
 	n := &Notifier{}
 	for i := range 7 {
-		r := newReceiver(Receiver{Name: fmt.Sprint("r", i), Channel: many{}, GroupWait: DefaultGroupWait}, Options{Logger: quiet()})
+		r := newReceiver(Receiver{Name: fmt.Sprint("r", i), Channel: many{}, GroupWait: groupWait}, Options{Logger: quiet()})
 		n.receivers = append(n.receivers, r)
 	}
 	events := make([]Event, 100_000)

@@ -17,6 +17,13 @@ import (
 	"weir/sync/secret"
 )
 
+// What a room is told with, unless a test says otherwise.
+const (
+	groupWait     = 5 * time.Second
+	groupInterval = 5 * time.Minute
+	repeatAfter   = 4 * time.Hour
+)
+
 // room is a chat, a Slack that is reached without a socket, and who tells it.
 type room struct {
 	*server
@@ -40,7 +47,7 @@ func enter(t *testing.T, s *server, set func(*Receiver)) *room {
 		t.Fatal(err)
 	}
 	of := Receiver{
-		Name: "room", Channel: slack, GroupWait: DefaultGroupWait, GroupInterval: DefaultGroupInterval, Repeat: DefaultRepeat,
+		Name: "room", Channel: slack, GroupWait: groupWait, GroupInterval: groupInterval, Repeat: repeatAfter,
 	}
 	if set != nil {
 		set(&of)
@@ -305,6 +312,23 @@ func TestEndWhileUnderWay(t *testing.T) {
 		r.n.Tell(about(message.Failed, "a", true))
 		time.Sleep(5 * time.Hour)
 		r.expect(t, "5 Failed: a", "7 Failed: a", "11 Failed: a", "11 Recovered: a")
+	})
+}
+
+// TestNeverRepeatedIsToldOnceWhenItsReceiverIsBack, though nothing is repeated.
+func TestNeverRepeatedIsToldOnceWhenItsReceiverIsBack(t *testing.T) {
+	s := &server{status: []int{503}}
+	inRoomOf(t, s, func(o *Receiver) { o.Repeat = 0 }, func(r *room) {
+		r.n.Tell(heldAs("aaa"))
+		time.Sleep(3 * time.Hour)
+		synctest.Wait()
+		s.mu.Lock()
+		s.status, s.bodies, s.tries, s.got = []int{200}, nil, nil, nil
+		s.mu.Unlock()
+		time.Sleep(10 * time.Hour)
+		if got := r.said(); len(got) != 1 || !strings.Contains(got[0], "Still held: plan aaa") {
+			t.Errorf("said %q", got)
+		}
 	})
 }
 

@@ -32,13 +32,6 @@ import (
 // Event is what is told.
 type Event = message.Event
 
-// The defaults of a Receiver.
-const (
-	DefaultGroupWait     = 5 * time.Second
-	DefaultGroupInterval = 5 * time.Minute
-	DefaultRepeat        = 4 * time.Hour
-)
-
 // Receiver is who is told, and what. Name and Channel are required.
 type Receiver struct {
 	Name    string

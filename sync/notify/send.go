@@ -109,7 +109,10 @@ func (r *receiver) pick(now time.Time) (d message.Data, id groupID, at time.Time
 			return d, id, due, true
 		}
 		delete(r.again, round)
-		return r.standing(round), groupID{name: round}, due, true
+		if d = r.standing(round); d.Total == 0 { // all of it is over
+			return r.pick(now)
+		}
+		return d, groupID{name: round}, due, true
 	}
 	if next == nil {
 		return d, id, at, false
@@ -173,8 +176,11 @@ func (r *receiver) settle(s *sending, err error, now time.Time) {
 		return
 	}
 	r.sending = nil
-	if !f.Final {
-		r.know(s, now, false)
+	switch {
+	case s.data.Repeat && f.Final:
+		r.know(s, now.Add(r.of.Repeat))
+	case !f.Final && r.traits.Repeats: // what stands is told when the receiver is back
+		r.know(s, now.Add(r.of.GroupInterval))
 	}
 	r.lose(s.data)
 }
@@ -191,7 +197,11 @@ func (r *receiver) told(s *sending, now time.Time) {
 	if !r.traits.Single && !r.traits.All && !s.data.Repeat {
 		r.remember(s.group, now)
 	}
-	r.know(s, now, true)
+	if r.of.Repeat > 0 {
+		r.know(s, now.Add(r.of.Repeat))
+		return
+	}
+	r.know(s, time.Time{})
 }
 
 // remember notes when a group was told. Of too many those are forgotten that were
@@ -207,10 +217,14 @@ func (r *receiver) remember(id groupID, now time.Time) {
 	}
 }
 
-// lose counts what no message tells.
+// lose counts what no message tells. What is told again was told before.
 func (r *receiver) lose(d message.Data) {
-	r.missed += d.Missed + d.Total
-	r.unsent += d.Total
+	r.missed += d.Missed
 	r.metrics.message(r.of.Name, failed)
+	if d.Repeat {
+		return
+	}
+	r.missed += d.Total
+	r.unsent += d.Total
 	r.metrics.events(r.of.Name, d, lost)
 }

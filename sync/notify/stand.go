@@ -64,24 +64,20 @@ func (r *receiver) unwait(id stand, over bool) bool {
 	return true
 }
 
-// know takes over that a message was told, or that it was tried for so long that
-// what stands is told again later.
-func (r *receiver) know(s *sending, now time.Time, told bool) {
-	pause := r.of.Repeat
-	if !told {
-		pause = min(pause, r.of.GroupInterval)
-	}
+// know takes over what stands by a message, to be told again at a time, zero for
+// never.
+func (r *receiver) know(s *sending, again time.Time) {
 	for _, e := range s.data.Events {
 		id := standOf(e)
-		switch {
-		case !e.Name.Stands(), e.Over, s.over[id]:
-		case len(r.stands) < maxStands || r.stands[id].Name != "":
-			if newer, known := r.stands[id]; !known || !newer.At.After(e.At) {
-				r.stands[id] = e
-			}
-			if r.of.Repeat > 0 {
-				r.again[r.round(e.Name)] = now.Add(pause)
-			}
+		known, stands := r.stands[id]
+		if !e.Name.Stands() || e.Over || s.over[id] || !stands && len(r.stands) == maxStands {
+			continue
+		}
+		if !stands || !known.At.After(e.At) {
+			r.stands[id] = e
+		}
+		if !again.IsZero() {
+			r.again[r.round(e.Name)] = again
 		}
 	}
 }
@@ -96,11 +92,6 @@ func (r *receiver) round(name message.Name) message.Name {
 
 // nextAgain returns what is to be repeated next, and when; false for nothing.
 func (r *receiver) nextAgain() (next message.Name, at time.Time, ok bool) {
-	standing := map[message.Name]bool{}
-	for id := range r.stands {
-		standing[r.round(id.name)] = true
-	}
-	maps.DeleteFunc(r.again, func(name message.Name, _ time.Time) bool { return !standing[name] })
 	for name, due := range r.again {
 		if !ok || due.Before(at) || due.Equal(at) && name < next {
 			next, at, ok = name, due, true

@@ -18,11 +18,10 @@ import (
 
 // Letter is a message as it is sent, the same at each try.
 type Letter struct {
-	ID      string // by which a receiver can tell a second copy
-	Title   string // "" where no person reads it
-	Body    []byte // what is POSTed, but for what is signed anew at each try; of a mail its text
-	HTML    []byte // of a mail
-	Mention bool   // people are to be called
+	ID    string // by which a receiver can tell a second copy
+	Title string // "" where no person reads it
+	Body  []byte // what is POSTed, but for what is signed anew at each try; of a mail its text
+	HTML  []byte // of a mail
 }
 
 // Channel is a receiver.

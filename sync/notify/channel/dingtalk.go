@@ -65,7 +65,7 @@ func (t *DingTalk) Compose(d message.Data, id string) (Letter, error) {
 		"markdown": map[string]string{"title": text.Title, "text": "### " + wide(text.Title) + "\n\n" + text.Body + calls},
 		"at":       at,
 	})
-	return Letter{ID: id, Title: text.Title, Body: body, Mention: calls != ""}, err
+	return Letter{ID: id, Title: text.Title, Body: body}, err
 }
 
 // dingtalkAt is who is called.

@@ -85,7 +85,7 @@ func (f *Feishu) Compose(d message.Data, id string) (Letter, error) {
 		},
 		Elements: []cardElement{{"markdown", text.Body + calls}},
 	}})
-	return Letter{ID: id, Title: text.Title, Body: body, Mention: calls != ""}, err
+	return Letter{ID: id, Title: text.Title, Body: body}, err
 }
 
 // Send signs by the time of now and posts.

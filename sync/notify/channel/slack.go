@@ -90,7 +90,7 @@ func (s *Slack) Compose(d message.Data, id string) (Letter, error) {
 			{"section", &slackText{"mrkdwn", calls + text.Body}},
 		},
 	})
-	return Letter{ID: id, Title: text.Title, Body: body, Mention: calls != ""}, err
+	return Letter{ID: id, Title: text.Title, Body: body}, err
 }
 
 // calls is the line that calls people.

@@ -53,7 +53,7 @@ func (w *WeCom) Compose(d message.Data, id string) (Letter, error) {
 		return Letter{}, err
 	}
 	body, err := encode(map[string]any{"msgtype": "markdown", "markdown": map[string]string{"content": write(text)}})
-	return Letter{ID: id, Title: text.Title, Body: body, Mention: calls != ""}, err
+	return Letter{ID: id, Title: text.Title, Body: body}, err
 }
 
 // Send posts it.
