@@ -5,8 +5,8 @@
 package news
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -248,25 +248,17 @@ func (d *Desk) trouble(s reconcile.Status, now time.Time) []message.Event {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var out []message.Event
-	broken := ""
+	readable := true
 	for _, src := range s.Sources {
 		e := message.Event{
-			Name: message.Source, Key: src.Name, Source: src.Name, Reason: src.Error, Code: src.Code, Since: src.LastSuccess,
+			Name: message.Source, Key: src.Name, Source: src.Name, Code: src.Code, Since: src.LastSuccess,
+			Reason: strings.TrimSuffix(src.Error, " ["+src.Code+"]"),
 		}
 		out = d.lasting(out, src.Name, src.Error != "", e, now)
-		if src.Error != "" {
-			broken = fmt.Sprintf("source %s: %s", src.Name, src.Error)
-		}
+		readable = readable && src.Error == ""
 	}
-	e := message.Event{Name: message.Ready, Key: "ready", Reason: s.Error}
-	switch {
-	case e.Reason != "":
-	case broken != "":
-		e.Reason = broken
-	default:
-		e.Reason = "no complete pass yet"
-	}
-	return d.lasting(out, "", !s.Ready, e, now)
+	e := message.Event{Name: message.Ready, Key: "ready", Reason: cmp.Or(s.Error, "no complete pass yet")}
+	return d.lasting(out, "", !s.Ready && readable, e, now) // else the source says why
 }
 
 // lasting adds e to out where it has gone on for long and was not told, or is over
@@ -278,7 +270,7 @@ func (d *Desk) lasting(out []message.Event, what string, is bool, e message.Even
 	case !is && !known:
 	case !is:
 		delete(d.troubles, what)
-		if e.Over = true; t.told {
+		if e.Over, e.Reason, e.Code = true, "", ""; t.told {
 			return append(out, e)
 		}
 	case !known:

@@ -209,7 +209,7 @@ func TestTroubleThatLasts(t *testing.T) {
 		time.Sleep(time.Hour)
 		broken := func() reconcile.Status {
 			return reconcile.Status{Sources: []reconcile.SourceStatus{
-				{Name: "live", LastSuccess: time.Now(), Error: "no answer", Code: "remote-timeout"},
+				{Name: "live", LastSuccess: time.Now(), Error: "no answer [remote-timeout]", Code: "remote-timeout"},
 			}}
 		}
 		set(broken())
@@ -222,15 +222,20 @@ func TestTroubleThatLasts(t *testing.T) {
 			t.Errorf("heard %q of short troubles", got)
 		}
 		time.Sleep(time.Hour)
-		if p := e.last(); !strings.Contains(p.Reason, "no answer") {
+		if p := e.last(); p.Reason != "no answer" || p.Code != "remote-timeout" {
 			t.Errorf("%+v", p)
 		}
-		if got := e.heard(); !slices.Equal(got, []string{"source live over false", "ready ready over false"}) {
+		if got := e.heard(); !slices.Equal(got, []string{"source live over false"}) {
 			t.Errorf("heard %q", got)
+		}
+		set(reconcile.Status{Error: "the state cannot be used", Sources: well().Sources})
+		time.Sleep(time.Hour)
+		if p := e.last(); p.Reason != "the state cannot be used" {
+			t.Errorf("%+v", p)
 		}
 		set(well())
 		time.Sleep(time.Minute)
-		if got := e.heard(); !slices.Equal(got, []string{"source live over true", "ready ready over true"}) {
+		if got := e.heard(); !slices.Equal(got, []string{"source live over true", "ready ready over false", "ready ready over true"}) {
 			t.Errorf("heard %q", got)
 		}
 	})
