@@ -94,15 +94,26 @@ func (r *Reconciler) loadFeed(ctx context.Context, f *feed) bool {
 		return false
 	}
 	defer r.survived(ctx, f)
-	res := f.Loader.Load(f.loaded)
-	next, odd := r.edition(f.loaded.Revision, res.Set, f.accepted)
-	res.Problems = append(res.Problems, odd...)
+	res, next := r.parse(f)
 	f.problems, f.documents = res.Problems, res.Documents
 	if manifest.Failed(res.Problems) {
 		return false
 	}
 	f.accepted = next
 	return true
+}
+
+// parse makes an edition of what f has loaded, with r.mu free meanwhile: of many
+// documents it takes seconds, for which nobody who wants to know how weir is is to
+// wait.
+func (r *Reconciler) parse(f *feed) (manifest.Result, edition) {
+	loaded := f.loaded
+	r.mu.Unlock()
+	defer r.mu.Lock()
+	res := f.Loader.Load(loaded)
+	next, odd := r.edition(loaded.Revision, res.Set, f.accepted)
+	res.Problems = append(res.Problems, odd...)
+	return res, next
 }
 
 // announce logs what became of a feed's newest revision.
