@@ -17,6 +17,7 @@ import (
 
 	"weir/sync/apply"
 	"weir/sync/call"
+	"weir/sync/daemon/view"
 	"weir/sync/reconcile"
 )
 
@@ -152,7 +153,7 @@ func (a *app) permit(ctx context.Context, one *oneShot, f permission) error {
 		return one.otherPlan(ctx, f.consent)
 	case len(p.Held) > 0 && f.consent == "":
 		return fmt.Errorf("the plan is held by guard %s: %s; to let it through: %s",
-			p.Held[0].Guard, p.Held[0].Message, letThrough(p.Held, p.Revision, p.Hash))
+			p.Held[0].Guard, p.Held[0].Message, view.Consent(p.Held, p.Revision, p.Hash))
 	case len(p.Held) > 0:
 		return one.release(ctx)
 	case f.consent != "":

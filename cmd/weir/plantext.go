@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"weir/sync/daemon/view"
 	"weir/sync/plan"
 	"weir/sync/reconcile"
 	"weir/sync/resource"
@@ -430,7 +431,7 @@ func printSummary(w io.Writer, doc reconcile.PlanDocument, s style) {
 		counted(sum.Waiting, "waiting, ", cyan), counted(sum.Unknown, "unknown, ", yellow),
 		counted(sum.Withheld, "withheld.", yellow))
 	printPrice(w, doc.Cost, s)
-	printHeld(w, doc.Held, letThrough(doc.Held, doc.Revision, doc.Hash), s)
+	printHeld(w, doc.Held, view.Consent(doc.Held, doc.Revision, doc.Hash), s)
 }
 
 // printHeld writes what holds a plan, and what to do about it.

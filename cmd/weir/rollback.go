@@ -14,8 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/sync/apply"
-	"weir/sync/daemon/view"
-	"weir/sync/plan"
 	"weir/sync/reconcile"
 )
 
@@ -235,11 +233,6 @@ func (a *app) unpin(ctx context.Context, one *oneShot) error {
 		fmt.Fprintf(a.errs, "no daemon answers on %s: it will be seen at the next look (%v)\n", askedAs(one.cfg), serr)
 	}
 	return err
-}
-
-// letThrough is the command that lets a held plan through.
-func letThrough(held []plan.Hold, revision, hash string) string {
-	return view.Consent(held, revision, hash)
 }
 
 // settler returns what waits until the daemon, if there is one, holds back: it

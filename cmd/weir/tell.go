@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"weir/sync/config"
+	"weir/sync/daemon/view"
 	"weir/sync/news"
 	"weir/sync/notify"
 	"weir/sync/notify/channel"
@@ -40,7 +41,7 @@ func (b *builder) teller(cfg *config.Config) (tell tellers, end func() error, er
 		return tell, nothing, err
 	}
 	tell.desk = news.NewDesk(news.Options{
-		Tell: n.Tell, Lead: cfg.Notify.LeaseLead, After: cfg.Notify.UnavailableAfter, Consent: letThrough, Faulty: faulty,
+		Tell: n.Tell, Lead: cfg.Notify.LeaseLead, After: cfg.Notify.UnavailableAfter, Consent: view.Consent, Faulty: faulty,
 	})
 	return tell, lastWords{n, b.log}.tell, nil
 }

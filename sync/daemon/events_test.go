@@ -8,8 +8,10 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"weir/sync/daemon/view"
@@ -132,6 +134,28 @@ func TestEventsOutliveTheTimeoutsOfOthers(t *testing.T) {
 	w.write("a.yaml", strings.Replace(multi, "true", "false", 1))
 	await(t, events, "pass", `"applied":1`)
 	await(t, events, "resource", `"state":"in-sync"`)
+}
+
+// TestStreamIsKeptAlive: where nothing happens, what is between the two knows that
+// both are there.
+func TestStreamIsKeptAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, gone := &stream{make(chan []byte)}, make(chan struct{})
+		var written []string
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			s.copyTo(func(text []byte) bool { written = append(written, string(text)); return true }, gone)
+		}()
+		time.Sleep(2*heartbeat + time.Second)
+		s.batches <- []byte("news")
+		close(gone)
+		<-ended
+		if want := []string{streamHead, streamAlive, streamAlive, "news"}; !slices.Equal(written, want) {
+			t.Errorf("%q, want %q", written, want)
+		}
+		s.copyTo(func([]byte) bool { return false }, nil) // a reader that cannot be written to ends it
+	})
 }
 
 // TestStreamsEndWhenWeirStops: a page that is open does not keep weir

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"weir/sync/call"
 	"weir/sync/manifest"
 	"weir/sync/plan"
 	"weir/sync/plan/guard"
@@ -14,45 +13,6 @@ import (
 	"weir/sync/resource"
 	"weir/sync/source"
 )
-
-func TestMatcher(t *testing.T) {
-	id := resource.ID{Account: "volc", Kind: "RelaySource", Key: "push.example.com/Sports"}
-	c := plan.Change{
-		ID: id, State: plan.Pending, Labels: map[string]string{"team": "sports", "tier": ""},
-		Origin: resource.Origin{Source: "live", File: "Übertragung/relay.yaml", Commit: "0badc0de"},
-	}
-	fails := reconcile.Shown{Failures: map[resource.ID]reconcile.Failure{id: {Code: call.Invalid}}}
-	for name, tc := range map[string]struct {
-		q     Query
-		shown reconcile.Shown
-		want  bool
-	}{
-		"all":                    {Query{}, reconcile.Shown{}, true},
-		"account":                {Query{Account: "volc"}, reconcile.Shown{}, true},
-		"another account":        {Query{Account: "vol"}, reconcile.Shown{}, false},
-		"kind":                   {Query{Kind: "MultiStream"}, reconcile.Shown{}, false},
-		"source":                 {Query{Source: "live"}, reconcile.Shown{}, true},
-		"state":                  {Query{State: "pending"}, reconcile.Shown{}, true},
-		"failed is not pending":  {Query{State: "pending"}, fails, false},
-		"failed":                 {Query{State: Failed}, fails, true},
-		"pending is not failed":  {Query{State: Failed}, reconcile.Shown{}, false},
-		"label":                  {Query{Label: "team=sports"}, reconcile.Shown{}, true},
-		"another value":          {Query{Label: "team=news"}, reconcile.Shown{}, false},
-		"an empty value":         {Query{Label: "tier="}, reconcile.Shown{}, true},
-		"a label that is not":    {Query{Label: "zone="}, reconcile.Shown{}, false},
-		"text in any case":       {Query{Text: "relaysource/PUSH"}, reconcile.Shown{}, true},
-		"file":                   {Query{Text: "übertragung"}, reconcile.Shown{}, true},
-		"commit":                 {Query{Text: "0bad"}, reconcile.Shown{}, true},
-		"the middle of a commit": {Query{Text: "c0de"}, reconcile.Shown{}, false},
-		"no text of it":          {Query{Text: "elsewhere"}, reconcile.Shown{}, false},
-		"and":                    {Query{Account: "volc", Text: "elsewhere"}, reconcile.Shown{}, false},
-	} {
-		m := newMatcher(tc.q)
-		if got := m.matches(&c, tc.shown); got != tc.want {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
-}
 
 func TestExcerpt(t *testing.T) {
 	snap := &source.Snapshot{Files: []source.File{
