@@ -338,6 +338,14 @@ func TestSyncRunsAFullPass(t *testing.T) {
 	if resp.StatusCode != http.StatusAccepted {
 		t.Errorf("POST /api/v1/sync: %s", resp.Status)
 	}
+	form := httptest.NewRequest("POST", "/api/v1/sync", nil) // as the page's button sends it without script
+	form.Header.Set("Accept", "text/html,*/*;q=0.8")
+	form.Header.Set("Sec-Fetch-Site", "same-origin")
+	back := httptest.NewRecorder()
+	d.server.Handler.ServeHTTP(back, form)
+	if back.Code != http.StatusSeeOther || back.Header().Get("Location") != "../../" {
+		t.Errorf("the page's button leads to %d %q", back.Code, back.Header().Get("Location"))
+	}
 	until(t, d, "/metrics", `weir_drift_detected_total{account="ali",kind="MultiStream"} 1`)
 	until(t, d, "/metrics", `code="ok",operation="SetLiveDomainMultiStreamConfig"} 2`)
 }

@@ -28,7 +28,7 @@ func (h *Handler) page(r *http.Request, name string, depth int) *page {
 		p.root = strings.Repeat("../", depth)
 	}
 	p.lang, p.asked = speak(r)
-	p.over = h.viewer().Overview(r.Context())
+	p.over = h.now(r.Context())
 	p.holds = p.over.Conditions()
 	return p
 }

@@ -270,7 +270,7 @@ var update = flag.Bool("update-screenshots", false, "write the screenshots of th
 // inReadme are the screenshots that are kept in the tree.
 var inReadme = map[string]bool{
 	"in-sync.1280.light.en": true, "applying.1280.light.en": true, "held.1280.light.en": true, "refused.1280.light.en": true,
-	"drift.1280.dark.en": true, "waiting.1280.light.en": true, "in-sync.390.dark.zh": true, "resource.1280.light.en": true,
+	"drift.1280.dark.en": true, "waiting.1280.light.en": true, "in-sync.390.dark.zh": true, "drifted-resource.1280.light.en": true,
 }
 
 // shoot takes a picture of what the window shows.

@@ -22,9 +22,14 @@ type values struct {
 	list view.List
 	one  view.Resource
 	plan view.Plan
+	asks int // for the overview
 }
 
-func (v *values) Overview(context.Context) view.Overview { return v.over }
+func (v *values) Overview(context.Context) view.Overview {
+	v.asks++
+	return v.over
+}
+
 func (v *values) List(q view.Query) view.List {
 	l := v.list
 	l.Resources = l.Resources[:min(q.Limit, len(l.Resources))]

@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"sync"
 	"time"
 
 	"weir/sync/daemon/view"
@@ -46,6 +47,29 @@ type Handler struct {
 	assets assets
 	texts  texts
 	pages  *template.Template
+
+	mu    sync.Mutex // guards what follows
+	shown Viewer
+	over  view.Overview // of shown
+	made  time.Time
+}
+
+// fresh is how long the state of everything is shown without being asked for
+// anew: when something happens, every open page asks at about the same time. It is
+// shorter than what a page waits before it asks, so that it never misses the news
+// that it asks for.
+const fresh = 200 * time.Millisecond
+
+// now returns the state of everything. It must not be changed.
+func (h *Handler) now(ctx context.Context) view.Overview {
+	v := h.viewer()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.shown != v || time.Since(h.made) > fresh {
+		h.over = v.Overview(ctx)
+		h.shown, h.made = v, time.Now()
+	}
+	return h.over
 }
 
 var _ http.Handler = (*Handler)(nil)

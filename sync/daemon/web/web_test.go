@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/html"
@@ -242,6 +243,34 @@ func TestNothingChangesAnything(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestManyWhoLook: whoever looks in the same moment sees the same, and another
+// configuration shows at once.
+func TestManyWhoLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, second := full("first"), full("second")
+		now := first
+		h, err := New(func() Viewer { return now }, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 10 {
+			body(t, h, "/", http.StatusOK)
+		}
+		if first.asks != 1 {
+			t.Errorf("ten looks at once asked %d times", first.asks)
+		}
+		time.Sleep(fresh + 1)
+		body(t, h, "/plan", http.StatusOK)
+		if first.asks != 2 {
+			t.Errorf("a later look asked %d times", first.asks-1)
+		}
+		now = second
+		if page := body(t, h, "/", http.StatusOK); !strings.Contains(page, "second") {
+			t.Error("a reload does not show")
+		}
+	})
 }
 
 // TestBelowAnotherPath: links of a page lead to where it is, so that a proxy may

@@ -7,7 +7,8 @@
 (() => {
   const root = document.documentElement;
   const texts = root.dataset;
-  const settle = 300; // ms between an event and the look that it asks for
+  const settle = 300; // ms between an event and the look that it asks for, at least
+  const spread = 500; // ms within which all open pages look
   const pause = 1000; // ms between two looks at least
   let skew = Date.now() - Date.parse(texts.now); // of this clock against the daemon's
 
@@ -158,8 +159,10 @@
     const events = new EventSource(texts.events);
     let waiting = 0;
     const news = () => {
-      clearTimeout(waiting);
-      waiting = setTimeout(look, settle);
+      waiting ||= setTimeout(() => {
+        waiting = 0;
+        look();
+      }, settle + spread * Math.random());
     };
     events.onopen = () => {
       if (document.getElementById("live").dataset.state) {
