@@ -145,7 +145,7 @@ func TestItFits(t *testing.T) {
 		d.Events = append(d.Events, e)
 	}
 	d.Total = 100
-	for most := 1; most < 6000; most += 13 {
+	for most := 1; most < 6000; most += 97 {
 		got, err := texts.Render(d, Plain(), func(x Text) bool { return len(x.Body) <= most })
 		if err != nil {
 			t.Fatal(err)
