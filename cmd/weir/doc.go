@@ -29,6 +29,10 @@
 // sync/daemon/webhook makes a poll come soon, sync/commitstatus tells the host
 // what became of it.
 //
+// sync/news makes events of what the loop tells, sync/notify decides who is told
+// when; a receiver is one file in sync/notify/channel, its words are in
+// sync/notify/message/text.
+//
 // sync/reconcile puts the stages together: step is a pass, turn is the loop.
 // Undo (undo.go) and Rollback are the way back; pin.go keeps it from being undone.
 // Its tests (story_test.go, failure_test.go) are the best description of what

@@ -1,7 +1,6 @@
 // Package message says in words what people should know: events of weir, the
-// data that templates are given, and the texts in English and Chinese. It is pure
-// but for the template files of users, and knows no receiver: how a text is marked
-// up is told by a Markup.
+// data that templates are given, and the texts in English and Chinese. It knows no
+// receiver: how a text is marked up is told by a Markup.
 package message
 
 import (
