@@ -49,25 +49,29 @@ func command(t *testing.T, env []string, name string, args ...string) string {
 	return string(out)
 }
 
-// built is the program as a release has it, made once for all tests, but for its
-// revision: the tests also run where there is no git.
+// built is the program as a release has it, made once for all tests.
 var built = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(bin, "weir")
+	return path, build(repository, path)
+})
+
+// build makes the program of the code in a folder as a release does, but for its
+// revision: the tests also run where there is no git.
+func build(code, path string) error {
 	cfg, err := goreleaser.Load(filepath.Join(repository, ".goreleaser.yaml"))
 	if err != nil {
-		return "", err
+		return err
 	}
-	build := cfg.Builds[0]
-	path := filepath.Join(bin, build.Binary)
-	args := slices.Concat([]string{"build"}, build.Flags, []string{
-		"-buildvcs=false", "-ldflags", strings.Join(build.Ldflags, " "), "-o", path, build.Main,
-	})
-	cmd := exec.Command("go", args...)
-	cmd.Dir, cmd.Env = repository, append(os.Environ(), build.Env...)
+	b := cfg.Builds[0]
+	cmd := exec.Command("go", slices.Concat([]string{"build"}, b.Flags, []string{
+		"-buildvcs=false", "-ldflags", strings.Join(b.Ldflags, " "), "-o", path, b.Main,
+	})...)
+	cmd.Dir, cmd.Env = code, append(os.Environ(), b.Env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%v: %w\n%s", cmd.Args, err, out)
+		return fmt.Errorf("%v: %w\n%s", cmd.Args, err, out)
 	}
-	return path, nil
-})
+	return nil
+}
 
 // bin is where the program is built.
 var bin string
@@ -231,5 +235,31 @@ func TestRelease_Flags(t *testing.T) {
 	}
 	if !slices.Contains(cfg.Builds[0].Env, "CGO_ENABLED=0") || !strings.Contains(image, "CGO_ENABLED=0") {
 		t.Error("not built without C")
+	}
+}
+
+// TestRelease_Reproducible builds the program once more from a copy of the code
+// in another folder: it is the same to the byte, so that anybody can check a
+// release.
+func TestRelease_Reproducible(t *testing.T) {
+	first, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := t.TempDir()
+	for _, part := range []string{"cmd", "examples", "schema", "sync"} {
+		if err := os.CopyFS(filepath.Join(elsewhere, part), os.DirFS(filepath.Join(repository, part))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"go.mod", "go.sum"} {
+		write(t, filepath.Join(elsewhere, name), read(t, filepath.Join(repository, name)))
+	}
+	second := filepath.Join(t.TempDir(), "weir")
+	if err := build(elsewhere, second); err != nil {
+		t.Fatal(err)
+	}
+	if read(t, first) != read(t, second) {
+		t.Error("built in two folders, the program is not the same")
 	}
 }
