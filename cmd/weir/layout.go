@@ -64,17 +64,21 @@ func apart(a, b string, width int) (string, string) {
 // cell is a text and its colour: a part of a line, or of a table.
 type cell struct{ text, color string }
 
-// line writes parts side by side. On a terminal it goes on below, at the hanging
-// indent, where a word would cross the edge. A word is never cut, so that what
-// has to be copied can be.
-func (s style) line(w io.Writer, hanging int, parts ...cell) {
+func widthOf(parts []cell) int {
 	all := 0
 	for _, p := range parts {
 		all += columns(p.text)
 	}
-	f := flow{style: s, hanging: hanging}
+	return all
+}
+
+// line writes parts side by side. On a terminal it goes on below, at the hanging
+// indent, where a word would cross the edge. A word is never cut, so that what
+// has to be copied can be.
+func (s style) line(w io.Writer, hanging int, parts ...cell) {
+	f, fits := flow{style: s, hanging: hanging}, s.fits(widthOf(parts))
 	for _, p := range parts {
-		if s.fits(all) {
+		if fits {
 			f.out.WriteString(s.paint(p.color, p.text))
 		} else {
 			f.words(p)

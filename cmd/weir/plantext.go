@@ -363,12 +363,11 @@ func (p *planText) fields(fields []resource.Field, indent int) {
 // field writes a field on one line, where that is wide enough aligned or else as
 // it is, or on several.
 func (p *planText) field(f fieldText, indent, path, was int) {
-	for _, parts := range [][]cell{f.parts(indent, path, was), f.parts(indent, 0, 0)} {
-		used := 0
-		for _, part := range parts {
-			used += columns(part.text)
-		}
-		if p.fits(used) {
+	space := cell{strings.Repeat(" ", indent), ""}
+	aligned := append([]cell{space, {pad(f.path, path) + " ", ""}}, f.aligned(was)...)
+	loose := append([]cell{space, {f.path + " ", ""}}, f.values()...)
+	for _, parts := range [][]cell{aligned, loose} {
+		if p.fits(widthOf(parts)) {
 			p.line(p.w, 0, parts...)
 			return
 		}
@@ -376,23 +375,30 @@ func (p *planText) field(f fieldText, indent, path, was int) {
 	p.tallField(f, indent)
 }
 
-// parts fills the path and what was up to a width.
-func (f fieldText) parts(indent, path, was int) []cell {
-	name := cell{strings.Repeat(" ", indent) + pad(f.path, path) + " ", ""}
+// values are what was and what will be.
+func (f fieldText) values() []cell { return f.aligned(0) }
+
+// aligned are the values, with what was filled up to a width.
+func (f fieldText) aligned(was int) []cell {
 	switch {
 	case f.was == "":
-		return []cell{name, {f.will, green}}
+		return []cell{{f.will, green}}
 	case f.will == "":
-		return []cell{name, {f.was, red}, {" removed", ""}}
+		return []cell{{f.was, red}, {" removed", ""}}
 	}
-	return []cell{name, {f.was, red}, {pad("", was-columns(f.was)) + " → ", dim}, {f.will, green}}
+	return []cell{{f.was, red}, {pad("", was-columns(f.was)) + " → ", dim}, {f.will, green}}
 }
 
-// tallField writes a field on lines of its own.
+// tallField writes a field on lines of its own: one where what was and what will
+// be fit on it, else one for each, which begin where they part.
 func (p *planText) tallField(f fieldText, indent int) {
 	space := strings.Repeat(" ", indent)
 	p.line(p.w, indent, cell{space + f.path, ""})
 	if f.was != "" && f.will != "" {
+		if parts := f.values(); p.fits(indent + 2 + widthOf(parts)) {
+			p.line(p.w, 0, append([]cell{{space + "  ", ""}}, parts...)...)
+			return
+		}
 		f.was, f.will = apart(f.was, f.will, p.width-indent-4)
 	}
 	if f.was != "" {
