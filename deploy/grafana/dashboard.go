@@ -72,8 +72,8 @@ func now() []Panel {
 		number("Time left",
 			"Estimate of how much longer the changes under way take.", "s", nil, `max(weir_run_left_seconds{A})`),
 		number("Throttled by weir, 1 day",
-			"Calls above a quota that weir itself has brought about: none, ever.", "none", wellAtZero,
-			`sum(increase(weir_throttled_total{A}[1d])) - sum(increase(weir_throttled_foreign_total{A}[1d]))`),
+			"The most calls above a quota that weir itself has brought about in five minutes: none, ever.", "none", wellAtZero,
+			`sum(max_over_time(account_operation:weir_throttled_own:increase5m{A}[1d]))`),
 		number("Alerts", "Alerts of weir that fire.", "none", oddAtOne,
 			`count(ALERTS{alertname=~"Weir.+", alertstate="firing"}) or vector(0)`),
 	}
