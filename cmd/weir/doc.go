@@ -42,5 +42,7 @@
 // provider.Lister finds it, manifest.Draft writes it.
 //
 // This package is the outside: one file a command, build.go for turning a
-// configuration into parts, testdata/script for stories as users live them.
+// configuration into parts, testdata/script for stories as users live them. How
+// text looks on a terminal is in style.go, layout.go and table.go; into a pipe
+// nothing is coloured, wrapped or shortened.
 package main

@@ -22,83 +22,6 @@ const (
 	busy          = 0.05 // part of a quota from which on it is worth a line
 )
 
-// verdict is what matters most, in a sentence and a colour.
-func verdict(o view.Overview) cell {
-	st := o.Status
-	n := func(s plan.State) int { return o.States[view.State(s)] }
-	switch o.Conditions()[0] {
-	case view.NotReady:
-		return cell{"not ready: " + whyNotReady(o), loud}
-	case view.Held:
-		return cell{"held: nothing is applied until somebody consents", loud}
-	case view.Refused:
-		return cell{"refused: a newest revision has errors; the last good one stays in force", red}
-	case view.Failing:
-		failed := max(len(st.Failures), o.States[view.Failed])
-		return cell{"failing: " + plural(failed, "change") + " not made, tried again later", red}
-	case view.Fought:
-		return cell{"stopped: somebody undoes what weir puts back, at " + plural(len(st.Fights), "resource"), yellow}
-	case view.Applying:
-		return cell{"applying: " + runText(o), cyan}
-	case view.Drift:
-		return cell{"drifted: " + plural(n(plan.Differs), "resource") + " changed behind weir's back", yellow}
-	case view.Due:
-		return cell{"pending: " + plural(n(plan.Pending), "change") + " due", yellow}
-	case view.Unread:
-		return cell{"in doubt: nothing is known of " + plural(len(st.Unread), "resource"), yellow}
-	case view.Waits, view.InSync:
-	}
-	if o.Total > 0 && n(plan.InSync) == 0 {
-		return cell{"unknown: nothing says of any of " + plural(o.Total, "resource") + " that it is as declared", yellow}
-	}
-	return cell{inSyncText(o), green}
-}
-
-// inSyncText says what is as declared, and never so of what nobody can know.
-func inSyncText(o view.Overview) string {
-	known := o.States[view.State(plan.InSync)]
-	text := fmt.Sprintf("in sync: %d of %s", known, plural(o.Total, "resource"))
-	if known == o.Total {
-		text = "in sync: " + plural(o.Total, "resource")
-	}
-	for _, s := range []plan.State{plan.Waiting, plan.Unknown} {
-		if k := o.States[view.State(s)]; k > 0 {
-			text += fmt.Sprintf(", %d %s", k, s)
-		}
-	}
-	return text
-}
-
-func whyNotReady(o view.Overview) string {
-	for _, why := range []string{o.Status.ReadOnly, o.Status.Error} {
-		if why != "" {
-			return visible(why, math.MaxInt, "")
-		}
-	}
-	for _, src := range o.Sources {
-		if src.Error != "" {
-			return "source " + src.Name + " cannot be used"
-		}
-	}
-	return "no complete pass yet"
-}
-
-// runText says how far carrying out the plan is.
-func runText(o view.Overview) string {
-	if o.Run == nil {
-		n := 0
-		for _, u := range o.Status.UnderWay {
-			n += u.Count
-		}
-		return plural(n, "change") + " under way"
-	}
-	text := fmt.Sprintf("%d of %s", o.Run.Done, plural(o.Run.Total, "change"))
-	if o.Run.Failed > 0 {
-		text += fmt.Sprintf(", %d failed", o.Run.Failed)
-	}
-	return text + ", about " + about(o.Run.Left) + " left"
-}
-
 // statusText writes one status.
 type statusText struct {
 	style
@@ -415,33 +338,4 @@ func (t *statusText) lastApply(last reconcile.ApplyStatus) {
 		}
 	}
 	t.line(t.w, 4, cell{text, ""})
-}
-
-func since(t time.Time) string { return ago(time.Now(), t) }
-
-// ago says how long before now something was.
-func ago(now, at time.Time) string {
-	if at.IsZero() {
-		return "never"
-	}
-	return spanText(now.Sub(at)) + " ago"
-}
-
-// in says how long after now something is.
-func in(now, at time.Time) string {
-	if !at.After(now) {
-		return "now"
-	}
-	return "in " + spanText(at.Sub(now))
-}
-
-// spanText writes a time as precisely as it matters.
-func spanText(d time.Duration) string {
-	switch d = max(d, 0); {
-	case d < time.Hour:
-		return d.Round(time.Second).String()
-	case d < 48*time.Hour:
-		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
-	}
-	return fmt.Sprintf("%dd", int(d.Hours()/24))
 }
