@@ -13,11 +13,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 
 	"weir/sync/config"
 	"weir/sync/daemon/access"
+	"weir/sync/delivery"
 )
 
 // maxComplaint is how much is read of an answer that is not the wanted one.
@@ -91,30 +91,18 @@ func reachable(listen string) string {
 // newSender returns what sends requests: to where they are addressed, and no
 // further.
 func newSender(c config.Client) (*http.Client, error) {
-	conf := &tls.Config{ServerName: c.ServerName, MinVersion: tls.VersionTLS12}
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, err
-		}
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s holds no certificate in PEM", c.CAFile)
-		}
+	transport, err := delivery.Transport(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.CAFile, err)
 	}
+	transport.TLSClientConfig.ServerName = c.ServerName
 	if c.CertFile != "" || c.KeyFile != "" {
 		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
 		if err != nil {
 			return nil, fmt.Errorf("client certificate: %w", err)
 		}
-		conf.Certificates = []tls.Certificate{pair}
+		transport.TLSClientConfig.Certificates = []tls.Certificate{pair}
 	}
-	transport, ok := http.DefaultTransport.(*http.Transport)
-	if !ok {
-		return nil, errors.New("the default transport is none of net/http")
-	}
-	transport = transport.Clone()
-	transport.TLSClientConfig = conf
 	return &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

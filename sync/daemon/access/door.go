@@ -99,7 +99,7 @@ func (g guarded) admit(w http.ResponseWriter, req *http.Request, r *Rules, open 
 	case who != "" || open:
 		ctx, cancel := context.WithCancel(context.WithValue(req.Context(), callerKey{}, caller{who}))
 		defer cancel()
-		stop := context.AfterFunc(r.inForce, cancel)
+		stop := context.AfterFunc(r.inForce, cancel) //nolint:contextcheck // it is that of the rules
 		defer stop()
 		g.next.ServeHTTP(w, req.WithContext(ctx))
 	case err != nil:
