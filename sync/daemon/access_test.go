@@ -240,13 +240,18 @@ func TestStreamsEndWithTheRules(t *testing.T) {
 		_, err := io.Copy(io.Discard, resp.Body)
 		ended <- err
 	}()
+	select {
+	case err := <-ended:
+		t.Fatalf("the stream ends while nothing happens: %v", err)
+	case <-time.After(streamWrite + 4*time.Second):
+	}
 	w.webConfig(withTLS + strings.Replace(withUsers, "alice", "bob", 1))
 	if err := d.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	select {
 	case <-ended:
-	case <-time.After(10 * time.Second):
+	case <-time.After(5 * time.Second):
 		t.Error("the stream goes on")
 	}
 	if code, _ := knock(t, url, http.MethodGet, "secret"); code != http.StatusUnauthorized {

@@ -31,7 +31,11 @@ func (d *Daemon) events(w http.ResponseWriter, r *http.Request, _ *query) {
 	write := func(text []byte) bool {
 		_ = control.SetWriteDeadline(time.Now().Add(streamWrite)) // instead of the one of the whole answer
 		_, err := w.Write(text)
-		return err == nil && control.Flush() == nil
+		if err == nil {
+			err = control.Flush()
+		}
+		_ = control.SetWriteDeadline(time.Time{}) // HTTP/2 would end a stream on which nothing is written by then
+		return err == nil
 	}
 	s.copyTo(write, r.Context().Done())
 }
