@@ -1,6 +1,10 @@
 package reconcile
 
 import (
+	"cmp"
+	"maps"
+	"slices"
+
 	"weir/sync/plan"
 	"weir/sync/resource"
 )
@@ -22,6 +26,12 @@ func (s Shown) Failure(id resource.ID) *Failure {
 		return &f
 	}
 	return nil
+}
+
+// firstFailures returns as many failures as a Status lists, ordered by resource.
+func (s Shown) firstFailures() []Failure {
+	out := slices.SortedFunc(maps.Values(s.Failures), func(a, b Failure) int { return cmp.Compare(a.ID, b.ID) })
+	return out[:min(len(out), failuresShown)]
 }
 
 // Shown returns what the last pass left.

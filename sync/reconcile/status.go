@@ -179,7 +179,7 @@ func (r *Reconciler) finish(p *plan.Plan, m memory, began time.Time, err error) 
 	r.tellFights(p, former)
 	r.tellNews(p, former)
 	pass := PassStatus{Started: t.began, Seconds: time.Since(t.began).Seconds(), Full: t.full}
-	failures, underWay, shown := r.failureList(rep), r.underWay(), r.showing(p)
+	underWay, shown := r.underWay(), r.showing(p)
 	if rep != nil {
 		pass.Results = rep.Summary
 	}
@@ -188,9 +188,7 @@ func (r *Reconciler) finish(p *plan.Plan, m memory, began time.Time, err error) 
 		s.Passes++
 		s.Revision, s.LastPass, s.Counts = p.Revision, pass, counts
 		s.Plan = PlanStatus{Hash: p.Hash, Held: p.Held, Summary: p.Summary()}
-		if rep != nil {
-			s.Failures = failures
-		}
+		s.Failures = shown.firstFailures()
 		s.Fights, s.UnderWay = fightList(p), underWay
 		s.Unread, s.Error = unread, ""
 		if err != nil {
@@ -271,27 +269,6 @@ func (r *Reconciler) logUnread(unread []Unread) {
 	}
 	r.opts.Logger.Warn("nothing is known of some resources; they are left alone",
 		"count", len(unread), "first", first.ID, "why", first.Why)
-}
-
-// failureList keeps failures that still stand and takes over new ones.
-func (r *Reconciler) failureList(rep *apply.Report) []Failure {
-	if rep == nil {
-		return nil
-	}
-	known := map[resource.ID]Failure{}
-	for _, f := range r.state.Failures {
-		id, _ := resource.ParseID(f.ID)
-		if _, still := r.failures[id]; still {
-			known[id] = f
-		}
-	}
-	for _, res := range rep.Results {
-		if f, ok := r.failures[res.ID]; ok && res.Code != "" {
-			known[res.ID] = Failure{ID: res.ID.String(), Code: res.Code, Error: res.Error, Attempts: f.count, Retries: f.until}
-		}
-	}
-	out := slices.SortedFunc(maps.Values(known), func(a, b Failure) int { return cmp.Compare(a.ID, b.ID) })
-	return out[:min(len(out), failuresShown)]
 }
 
 func (r *Reconciler) logPass(p *plan.Plan, rep *apply.Report, t passTimes) {
