@@ -55,7 +55,7 @@ func one[C instructions.Command](t *testing.T, stage instructions.Stage) C {
 func imageCommands(t *testing.T) (run, health []string) {
 	t.Helper()
 	last := image(t)[1]
-	run = append(slices.Clone([]string(one[*instructions.EntrypointCommand](t, last).CmdLine)),
+	run = append(slices.Clone(one[*instructions.EntrypointCommand](t, last).CmdLine),
 		one[*instructions.CmdCommand](t, last).CmdLine...)
 	check := one[*instructions.HealthCheckCommand](t, last).Health.Test
 	if check[0] != "CMD" {
