@@ -42,7 +42,7 @@ func ExplainCode(code string) (string, bool) {
 	text, ok := map[string]string{
 		CodeOpen: "The journal has the call's intent and not its end: it is under way, or its process died before the answer.\n" +
 			"What may not happen twice is read back, or left to a person: `weir status` names it.",
-		CodeFailed: "The call had another outcome than ok. `weir history --outcome failed` shows all of them, each with its code.",
+		CodeFailed: "The call had another outcome than ok. `weir history --outcome failed` shows them all, each with its code.",
 	}[code]
 	return text, ok
 }
