@@ -14,9 +14,8 @@ import (
 	"weir/sync/secret"
 )
 
-// dingtalkMost is how many bytes of text DingTalk takes, with room for the rest of
-// its 20,000 bytes.
-const dingtalkMost = 16_000
+// dingtalkMost is how many bytes a message may have: DingTalk takes 20,000.
+const dingtalkMost = 19_000
 
 // DingTalk is a custom robot of a DingTalk group. It takes 20 messages a minute and
 // none for ten minutes after more. A request is signed by its time in milliseconds,
@@ -56,16 +55,13 @@ func (t *DingTalk) Compose(d message.Data, id string) (Letter, error) {
 	if needsPeople(d) {
 		at, calls = t.calls()
 	}
-	text, err := t.texts.Render(d, markup, fits(dingtalkMost))
-	if err != nil {
-		return Letter{}, err
-	}
-	body, err := encode(map[string]any{
-		"msgtype":  "markdown",
-		"markdown": map[string]string{"title": text.Title, "text": "### " + wide(text.Title) + "\n\n" + text.Body + calls},
-		"at":       at,
+	return compose(t.texts, d, markup, id, dingtalkMost, func(text message.Text) any {
+		return map[string]any{
+			"msgtype":  "markdown",
+			"markdown": map[string]string{"title": text.Title, "text": "### " + wide(text.Title) + "\n\n" + text.Body + calls},
+			"at":       at,
+		}
 	})
-	return Letter{ID: id, Title: text.Title, Body: body}, err
 }
 
 // dingtalkAt is who is called.

@@ -13,9 +13,9 @@ import (
 	"weir/sync/secret"
 )
 
-// feishuMost is how many bytes of text Feishu takes, with room for the rest of its
-// 20 kB.
-const feishuMost = 15_000
+// feishuMost is how many bytes a message may have: Feishu takes 20 kB, with time and
+// signature.
+const feishuMost = 19_000
 
 // Feishu is a custom bot of a Feishu or Lark group. It takes 100 messages a minute
 // and five a second. A request says its time in seconds, which may be off by an
@@ -73,19 +73,16 @@ func (f *Feishu) Compose(d message.Data, id string) (Letter, error) {
 	if needsPeople(d) {
 		calls = called(f.mention, "<at id=", "></at>")
 	}
-	text, err := f.texts.Render(d, robotMarkup(nil), fits(feishuMost-len(calls)))
-	if err != nil {
-		return Letter{}, err
-	}
-	body, err := encode(feishuBody{Type: "interactive", Card: card{
-		Config: map[string]bool{"wide_screen_mode": true},
-		Header: map[string]any{
-			"title":    map[string]string{"tag": "plain_text", "content": text.Title},
-			"template": color(d, "green", "blue", "orange", "red"),
-		},
-		Elements: []cardElement{{"markdown", text.Body + calls}},
-	}})
-	return Letter{ID: id, Title: text.Title, Body: body}, err
+	return compose(f.texts, d, robotMarkup(nil), id, feishuMost, func(text message.Text) any {
+		return feishuBody{Type: "interactive", Card: card{
+			Config: map[string]bool{"wide_screen_mode": true},
+			Header: map[string]any{
+				"title":    map[string]string{"tag": "plain_text", "content": text.Title},
+				"template": color(d, "green", "blue", "orange", "red"),
+			},
+			Elements: []cardElement{{"markdown", text.Body + calls}},
+		}}
+	})
 }
 
 // Send signs by the time of now and posts.

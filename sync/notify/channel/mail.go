@@ -118,13 +118,34 @@ func (m *Mail) Send(ctx context.Context, l Letter) error {
 	if err != nil {
 		return &Fault{Final: true, Err: err}
 	}
-	client, err := mail.NewClient(m.host, m.options(password)...)
+	ctx, cancel := context.WithTimeout(ctx, 2*timeout)
+	defer cancel()
+	client, err := mail.NewClient(m.host, append(m.options(password), mail.WithDialContextFunc(m.dial(ctx)))...)
 	if err != nil {
 		return &Fault{Final: true, Err: err}
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*timeout)
-	defer cancel()
-	return m.verdict(client.DialAndSendWithContext(ctx, letter), password)
+	err = client.DialAndSendWithContext(ctx, letter)
+	if err != nil && ctx.Err() != nil { // the connection says only that it is closed
+		return ctx.Err()
+	}
+	return m.verdict(err, password)
+}
+
+// dial returns what connects to the server, for as long as ctx: go-mail waits for an
+// answer until its own deadline, also when nobody wants it any more.
+func (m *Mail) dial(ctx context.Context) mail.DialContextFunc {
+	return func(dialing context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(dialing, network, address)
+		if err != nil {
+			return nil, err
+		}
+		context.AfterFunc(ctx, func() { _ = conn.Close() })
+		if m.opt.Encryption != Implicit {
+			return conn, nil
+		}
+		sealed := tls.Client(conn, m.tls)
+		return sealed, sealed.HandshakeContext(dialing)
+	}
 }
 
 // letter writes the headers: all values are encoded, so that none begins another.
@@ -157,7 +178,7 @@ func (m *Mail) options(password secret.Secret) []mail.Option {
 	}
 	switch m.opt.Encryption {
 	case Implicit:
-		out = append(out, mail.WithSSL())
+		out = append(out, mail.WithTLSPolicy(mail.TLSOpportunistic)) // it is encrypted when it is handed over, see dial
 	case None:
 		out = append(out, mail.WithTLSPolicy(mail.NoTLS))
 	default:
@@ -175,8 +196,8 @@ func (m *Mail) options(password secret.Secret) []mail.Option {
 
 // verdict says what a server's answer means: one of 5xx to a letter is its last word.
 func (m *Mail) verdict(err error, password secret.Secret) error {
-	if err == nil || errors.Is(err, context.Canceled) {
-		return err
+	if err == nil {
+		return nil
 	}
 	f := &Fault{Err: errors.New(delivery.OneLine(delivery.Redact(err.Error(), password), maxQuoted))}
 	if e, ok := errors.AsType[*mail.SendError](err); ok {

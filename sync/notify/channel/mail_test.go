@@ -2,6 +2,7 @@ package channel
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -258,6 +259,27 @@ func TestMailOptions(t *testing.T) {
 	} {
 		if _, err := NewMail(opt); err == nil {
 			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// TestAServerThatSaysNothingKeepsNobodyWaiting: one that takes the connection, and
+// never answers, is left at once when weir stops.
+func TestAServerThatSaysNothingKeepsNobodyWaiting(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, caFile := certificate(t)
+	for _, encryption := range []Encryption{STARTTLS, Implicit, None} {
+		to := mailTo(t, l.Addr().String(), caFile, encryption)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(100*time.Millisecond, cancel)
+		began := time.Now()
+		err := to.Send(ctx, Letter{ID: "id", Title: "x", Body: []byte("x"), HTML: []byte("x")})
+		if !errors.Is(err, context.Canceled) || time.Since(began) > timeout/2 {
+			t.Errorf("%s: %v after %s", encryption, err, time.Since(began))
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"weir/sync/delivery"
@@ -32,20 +33,41 @@ type Address struct {
 }
 
 // read returns the address, and what of it must not be told.
-func (a Address) read() (*url.URL, secret.Secret, error) {
+func (a Address) read() (*url.URL, []secret.Secret, error) {
 	if a.URL != "" {
 		u, err := parseAddress(a.URL)
-		return u, secret.Secret{}, err
+		return u, nil, err
 	}
 	s, err := a.Secret.Read()
 	if err != nil {
-		return nil, s, err
+		return nil, nil, err
 	}
 	if s.Empty() {
-		return nil, s, errors.New("no address is configured")
+		return nil, nil, errors.New("no address is configured")
 	}
 	u, err := parseAddress(s.Reveal())
-	return u, s, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return u, append([]secret.Secret{s}, pieces(u)...), nil
+}
+
+// leastPiece is how many characters a piece of an address has that may be a key.
+const leastPiece = 8
+
+// pieces are what servers quote of an address: its path, and what may be a key in it.
+func pieces(u *url.URL) []secret.Secret {
+	texts := append([]string{u.Path}, strings.Split(u.Path, "/")...)
+	for _, values := range u.Query() {
+		texts = append(texts, values...)
+	}
+	var out []secret.Secret
+	for _, text := range texts {
+		if len(text) >= leastPiece {
+			out = append(out, secret.New(text))
+		}
+	}
+	return out
 }
 
 // parseAddress reads where messages go. Its text is not quoted in errors, as it may
@@ -119,7 +141,7 @@ func (p poster) post(ctx context.Context, r request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	a := answer{hide: append(slices.Clone(r.hide), hidden)}
+	a := answer{hide: append(slices.Clone(r.hide), hidden...)}
 	req, err := r.build(ctx, u)
 	if err != nil {
 		return a, &Fault{Final: true, Err: errors.New("the address cannot be called")}

@@ -79,6 +79,22 @@ func robotMarkup(finish func(string) string) message.Markup {
 	}
 }
 
+// compose writes the letter of a robot whose limit is the bytes of the whole body, in
+// which quotes and the ends of lines take more than they do in the text.
+func compose(
+	texts *message.Templates, d message.Data, m message.Markup, id string, most int, write func(message.Text) any,
+) (Letter, error) {
+	text, err := texts.Render(d, m, func(t message.Text) bool {
+		body, err := encode(write(t))
+		return err == nil && len(body) <= most
+	})
+	if err != nil {
+		return Letter{}, err
+	}
+	body, err := encode(write(text))
+	return Letter{ID: id, Title: text.Title, Body: body}, err
+}
+
 // called is the line that calls people, "" for nobody.
 func called(who []string, before, after string) string {
 	if len(who) == 0 {
