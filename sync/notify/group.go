@@ -31,7 +31,7 @@ func waitOf(e Event) wait { return wait{standOf(e), e.Over} }
 // group is what is to be told in one message.
 type group struct {
 	id      groupID
-	events  []Event // the first of them
+	events  []Event // the first of them: of what stands more than a message lists
 	total   int
 	actions map[string]int
 	calls   int
@@ -40,8 +40,8 @@ type group struct {
 	last    time.Time
 }
 
-// add takes in an event that came at a time, and reports whether the message lists
-// it.
+// add takes in an event that came at a time, and reports whether it is among the first,
+// of which there are most.
 func (g *group) add(e Event, at time.Time, most int) bool {
 	if g.total == 0 {
 		g.first = at
@@ -58,7 +58,7 @@ func (g *group) add(e Event, at time.Time, most int) bool {
 	if who := e.Origin.Author; who != "" && len(g.authors) < maxAuthors && !slices.Contains(g.authors, who) {
 		g.authors = append(g.authors, who)
 	}
-	if len(g.events) == most {
+	if len(g.events) >= most {
 		return false
 	}
 	g.events = append(g.events, e)

@@ -42,7 +42,7 @@ type Receiver struct {
 	GroupWait     time.Duration
 	GroupInterval time.Duration // between two messages of one group
 	Repeat        time.Duration // after which what stands is told again, 0 for never
-	Rate          int           // messages a minute, 0 for what the channel takes
+	Rate          int           // messages a minute, at most what the channel takes; 0 for that
 	Began         bool          // it is told what begins and not what is over
 }
 
@@ -127,10 +127,11 @@ func New(opt Options) (*Notifier, error) {
 	return n, nil
 }
 
-// Tell has e told soon to all who want to know it, and never blocks.
+// Tell has e told soon to all who want to know it, and never blocks. That something
+// is over is told to whoever was told that it stands: its labels may be others by now.
 func (n *Notifier) Tell(e Event) {
 	for _, r := range n.receivers {
-		if r.of.Filter.takes(e) {
+		if e.Over || r.of.Filter.takes(e) {
 			r.take(e, time.Now())
 		}
 	}

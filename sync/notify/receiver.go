@@ -51,7 +51,7 @@ func newReceiver(of Receiver, opt Options) *receiver {
 		groups: map[groupID]*group{}, waits: map[wait]*group{}, past: map[groupID]time.Time{}, stands: map[stand]Event{},
 		again: map[message.Name]time.Time{},
 	}
-	r.of.Rate = cmp.Or(of.Rate, r.traits.Rate)
+	r.of.Rate = min(cmp.Or(of.Rate, r.traits.Rate), r.traits.Rate)
 	r.of.Repeat = cmp.Or(r.traits.Again, of.Repeat)
 	if !r.traits.Repeats {
 		r.of.Repeat = 0
@@ -93,7 +93,11 @@ func (r *receiver) put(e Event, now time.Time) {
 		g = &group{id: id}
 		r.groups[id] = g
 	}
-	if g.add(e, now, r.traits.Most) && e.Name.Stands() {
+	most := r.traits.Most
+	if e.Name.Stands() && len(r.waits) < maxStands { // also what a message has no room for may be over before it is told
+		most = maxStands
+	}
+	if g.add(e, now, most) && e.Name.Stands() {
 		r.waits[waitOf(e)] = g
 	}
 }

@@ -23,13 +23,16 @@ var backoff = delivery.Backoff{First: 2 * time.Second, Most: 5 * time.Minute}
 
 // sending is a message under way, with what it tells.
 type sending struct {
-	letter channel.Letter
-	data   message.Data
-	group  groupID
-	first  time.Time // of the tries
-	due    time.Time
-	tries  int
-	over   map[stand]bool // ended while it was under way
+	id       string
+	letter   channel.Letter
+	composed bool
+	data     message.Data // what happened
+	shown    message.Data // what the letter says
+	group    groupID
+	first    time.Time // of the tries
+	due      time.Time
+	tries    int
+	over     map[stand]bool // ended while it was under way
 }
 
 // tells returns what a message under way tells of id.
@@ -62,8 +65,21 @@ func (r *receiver) run(ctx context.Context) {
 		if s == nil {
 			return nil, wait
 		}
-		return func() { r.settle(s, r.of.Channel.Send(ctx, s.letter), time.Now()) }, 0
+		return func() { r.settle(s, r.try(ctx, s), time.Now()) }, 0
 	})
+}
+
+// try makes one try. The letter is written here, by the sender alone, since that takes
+// its time and whoever tells must not wait for it.
+func (r *receiver) try(ctx context.Context, s *sending) error {
+	if !s.composed {
+		var err error
+		if s.letter, err = r.of.Channel.Compose(s.shown, s.id); err != nil {
+			return &channel.Fault{Final: true, Err: err}
+		}
+		s.composed = true
+	}
+	return r.of.Channel.Send(ctx, s.letter)
 }
 
 // next returns the message to send now, or how long to wait for one: 0 without an
@@ -77,7 +93,7 @@ func (r *receiver) next(now time.Time) (*sending, time.Duration) {
 		}
 		return nil, at.Sub(now)
 	}
-	for r.sending == nil {
+	if r.sending == nil {
 		data, id, at, ok := r.pick(now)
 		switch {
 		case !ok && r.closing:
@@ -135,17 +151,13 @@ func (g *group) data() message.Data {
 	}
 }
 
-// begin writes a message.
+// begin takes a message up.
 func (r *receiver) begin(d message.Data, id groupID, now time.Time) {
 	d.Weir, d.URL, d.At, d.Missed = r.opt.Weir, r.opt.URL, now, r.missed
-	letter, err := r.of.Channel.Compose(r.withStanding(d), rand.Text())
-	if err != nil {
-		r.warn(err, true)
-		r.lose(d)
-		return
-	}
 	r.missed = 0
-	r.sending = &sending{letter: letter, data: d, group: id, first: now, due: now, over: map[stand]bool{}}
+	shown := r.withStanding(d)
+	shown.Events = shown.Events[:min(len(shown.Events), r.traits.Most)]
+	r.sending = &sending{id: rand.Text(), data: d, shown: shown, group: id, first: now, due: now, over: map[stand]bool{}}
 }
 
 // free returns when the rate allows another try.

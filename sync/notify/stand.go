@@ -76,8 +76,9 @@ func (r *receiver) know(s *sending, again time.Time) {
 		if !stands || !known.At.After(e.At) {
 			r.stands[id] = e
 		}
-		if !again.IsZero() {
-			r.again[r.round(e.Name)] = again
+		round := r.round(e.Name)
+		if due, is := r.again[round]; !again.IsZero() && (!is || again.Before(due)) { // who comes later puts nothing off
+			r.again[round] = again
 		}
 	}
 }
@@ -105,7 +106,7 @@ func (r *receiver) standing(round message.Name) message.Data {
 	g := &group{id: groupID{name: round}}
 	for _, id := range r.ordered() {
 		if r.round(id.name) == round {
-			g.add(r.stands[id], time.Time{}, r.traits.Most)
+			g.add(r.stands[id], time.Time{}, maxStands)
 		}
 	}
 	d := g.data()
