@@ -7,6 +7,7 @@ package news
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"weir/sync/plan"
 	"weir/sync/reconcile"
 	"weir/sync/resource"
+	"weir/sync/source"
 )
 
 // look is how often a Desk looks whether time has made something worth telling.
@@ -38,8 +40,8 @@ type Desk struct {
 	opt Options
 
 	mu       sync.Mutex
-	refused  map[string]bool // sources whose newest revision was told to be refused, or held
-	stopped  map[string]bool
+	refused  map[string]string // by source, the revision that was told to be refused
+	stopped  map[string]bool   // sources of which a revision was told to be held
 	leases   map[resource.ID]lease
 	troubles map[string]trouble // by source, "" for weir itself
 }
@@ -59,7 +61,7 @@ type trouble struct {
 // NewDesk returns a Desk.
 func NewDesk(opt Options) *Desk {
 	return &Desk{
-		opt: opt, refused: map[string]bool{}, stopped: map[string]bool{}, leases: map[resource.ID]lease{},
+		opt: opt, refused: map[string]string{}, stopped: map[string]bool{}, leases: map[resource.ID]lease{},
 		troubles: map[string]trouble{},
 	}
 }
@@ -124,8 +126,12 @@ func (d *Desk) Held(p reconcile.HeldPlan) {
 }
 
 // Verdict tells of a revision that is refused, or held before there is a plan, and
-// when that is over.
+// when that is over. While a source holds back its newest one, those before it are
+// no news.
 func (d *Desk) Verdict(v reconcile.Verdict) {
+	if v.Behind {
+		return
+	}
 	e := message.Event{Name: message.Refused, At: time.Now(), Key: v.Source, Source: v.Source, Revision: v.Revision}
 	switch {
 	case v.Outcome == reconcile.Rejected:
@@ -141,20 +147,29 @@ func (d *Desk) Verdict(v reconcile.Verdict) {
 	case v.Outcome == reconcile.Stopped:
 		e.Name, e.Key, e.Held = message.Held, "revision/"+v.Source, []plan.Hold{{Guard: v.By, Message: v.Text}}
 		e.Remedy = "weir explain " + v.By
+		if v.By == source.CodeRewritten {
+			e.Consent = fmt.Sprintf("weir accept-rewrite %.12s", v.Revision)
+		}
 	default:
 		e.Over = true
 	}
 	d.revision(e)
 }
 
-// revision tells of a revision; the end only of what was told.
+// revision tells of a revision; the end only of what was told. What is refused
+// stays so while a newer one is held.
 func (d *Desk) revision(e message.Event) {
 	d.mu.Lock()
 	refused, stopped := d.refused[e.Source], d.stopped[e.Source]
-	d.refused[e.Source] = !e.Over && e.Name == message.Refused
 	d.stopped[e.Source] = !e.Over && e.Name == message.Held
+	switch {
+	case e.Over:
+		delete(d.refused, e.Source)
+	case e.Name == message.Refused:
+		d.refused[e.Source] = e.Revision
+	}
 	d.mu.Unlock()
-	if refused && (e.Over || e.Name != message.Refused) {
+	if e.Over && refused != "" {
 		d.opt.Tell(message.Event{
 			Name: message.Refused, Over: true, At: e.At, Key: e.Source, Source: e.Source, Revision: e.Revision,
 		})
@@ -164,7 +179,7 @@ func (d *Desk) revision(e message.Event) {
 			Name: message.Held, Over: true, At: e.At, Key: "revision/" + e.Source, Source: e.Source, Revision: e.Revision,
 		})
 	}
-	if !e.Over {
+	if !e.Over && (e.Name != message.Refused || e.Revision != refused) {
 		d.opt.Tell(e)
 	}
 }

@@ -111,7 +111,16 @@ func TestRevisions(t *testing.T) {
 		}
 		expect("refused live over false")
 		d.Verdict(reconcile.Verdict{Source: "live", Revision: "c", Outcome: reconcile.Stopped, By: "history-rewritten", Text: "was rewritten"})
-		expect("refused live over true", "held revision/live over false")
+		if p = e.last(); p.Command() != "weir accept-rewrite c" {
+			t.Errorf("%+v", p)
+		}
+		expect("held revision/live over false") // b is refused as before
+		d.Verdict(reconcile.Verdict{Source: "live", Revision: "a", Outcome: reconcile.Applied, Behind: true})
+		expect() // c is held as before
+		d.Verdict(reconcile.Verdict{Source: "live", Revision: "b", Outcome: reconcile.Rejected})
+		expect("held revision/live over true") // b is the newest again, and was told
+		d.Verdict(reconcile.Verdict{Source: "live", Revision: "c", Outcome: reconcile.Stopped, By: "history-rewritten"})
+		expect("held revision/live over false")
 		d.Verdict(reconcile.Verdict{Source: "live", Revision: "d", Outcome: reconcile.Stopped, By: "symlink-refused", Text: "a.yaml: leads away"})
 		if p = e.last(); p.Problems[0].File != "a.yaml" || p.Problems[0].Message != "leads away" {
 			t.Errorf("%+v", p)

@@ -26,14 +26,18 @@ type feed struct {
 	pin         *Pin  // its newest revision was rolled back, nil where it was not
 	err         error // of the source, nil while it delivers
 	lastSuccess time.Time
-	markedAs    string // the revision in force, as the store knows it
-	said        said
+	markedAs    string    // the revision in force, as the store knows it
+	said        said      // of what it delivered
+	stopped     said      // of what it does not give out; zero once it delivers
 	came        time.Time // when what was loaded last arrived, zero once its edits are noted
 	edit        edit
 }
 
 func (f *feed) arrive(s *source.Snapshot, now time.Time) {
 	f.latest, f.err, f.lastSuccess = s, nil, now
+	if f.stopped != (said{}) {
+		f.stopped, f.said = said{}, said{} // what it delivers counts again, also where it is the same
+	}
 }
 
 // checked returns when the source was last looked at with success.

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"weir/sync/emulator"
+	"weir/sync/source"
 )
 
 // heard is what a house tells of its resources, in order.
@@ -156,5 +158,41 @@ func TestRefusedNamesItsProblems(t *testing.T) {
 		if len(told) != 1 || told[0].Outcome != Rejected || told[0].Problems < 30 || len(told[0].Errors) != errorsTold || told[0].Errors[0].Line == 0 {
 			t.Errorf("%+v", told)
 		}
+	})
+}
+
+// TestVerdictsOfWhatIsHeldBack: while a source holds its newest revision back, looks
+// and passes say nothing new of it, or of what was refused before; once it delivers
+// again, what it delivers is told.
+func TestVerdictsOfWhatIsHeldBack(t *testing.T) {
+	var told []string
+	tell := func(_ *house, o *Options) {
+		o.Verdict = func(v Verdict) { told = append(told, fmt.Sprintf("%s, behind %v", v.Outcome, v.Behind)) }
+	}
+	inTime(t, []change{minutely, tell}, func(h *house) {
+		expect := func(want ...string) {
+			t.Helper()
+			h.wait(3 * time.Minute)
+			if !slices.Equal(told, want) {
+				t.Errorf("told %q, want %q", told, want)
+			}
+			told = nil
+		}
+		h.commit("a.yaml", multiOn)
+		expect("applied, behind false")
+		good := h.source.current
+		h.commit("a.yaml", strings.Replace(multiOn, "true", "no!", 1))
+		expect("rejected, behind false")
+		for range 3 {
+			h.source.set(nil, &source.Error{Code: source.CodeRewritten, Err: errors.New("was rewritten"), Revision: "c"})
+			h.wait(5 * time.Minute)
+		}
+		expect("stopped, behind false")
+		h.source.set(good, nil)
+		expect("applied, behind false")
+		h.source.set(nil, &source.Error{Code: source.CodeRewritten, Err: errors.New("was rewritten"), Revision: "c"})
+		expect("stopped, behind false")
+		h.commit("a.yaml", multiOff)
+		expect("applied, behind false")
 	})
 }

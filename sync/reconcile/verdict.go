@@ -37,6 +37,7 @@ type Verdict struct {
 	Summary  plan.Summary       // of the plan's changes that come from this source
 	Done     int                // of them, how many were carried out
 	Failed   int                // and how many could not be
+	Behind   bool               // the source holds back a newer one, which was told
 }
 
 // errorsTold bounds the problems that a Verdict names.
@@ -57,11 +58,11 @@ func (r *Reconciler) tell(f *feed, v Verdict) {
 		return
 	}
 	r.mu.Lock()
+	v.Source, v.Behind = f.Name, f.stopped != said{}
 	news := f.said != now
 	f.said = now
 	r.mu.Unlock()
 	if news {
-		v.Source = f.Name
 		r.opts.Verdict(v)
 	}
 }
@@ -82,10 +83,22 @@ func (r *Reconciler) tellLoaded() {
 	}
 }
 
-// tellStopped tells of a revision that its source does not give out.
+// tellStopped tells of a revision that its source does not give out. Each look
+// finds it so again, and each pass what was delivered before: the two are
+// remembered apart, so that neither is news because of the other.
 func (r *Reconciler) tellStopped(f *feed, err error) {
-	if e, ok := errors.AsType[*source.Error](err); ok && e.Revision != "" {
-		r.tell(f, Verdict{Revision: e.Revision, Outcome: Stopped, By: e.Code, Text: placed(e)})
+	e, ok := errors.AsType[*source.Error](err)
+	if !ok || e.Revision == "" || r.opts.Verdict == nil || r.opts.DryRun {
+		return
+	}
+	v := Verdict{Source: f.Name, Revision: e.Revision, Outcome: Stopped, By: e.Code, Text: placed(e)}
+	now := said{v.Revision, v.Outcome, v.Text}
+	r.mu.Lock()
+	news := f.stopped != now
+	f.stopped = now
+	r.mu.Unlock()
+	if news {
+		r.opts.Verdict(v)
 	}
 }
 
