@@ -141,25 +141,28 @@ func (s style) revision(of string) string {
 
 // problems says what stands against the newest revision of a source.
 func (t *statusText) problems(src view.Source) {
-	for i, p := range src.SourceStatus.Problems {
-		if t.tooMany(i, len(src.SourceStatus.Problems)) {
-			return
-		}
+	listed(t, "", src.SourceStatus.Problems, func(p manifest.Problem) {
 		color := yellow
 		if p.Severity == manifest.Error {
 			color = red
 		}
 		t.line(t.w, 6, cell{"    ", ""}, cell{string(p.Severity), color}, cell{" " + visible(p.String(), math.MaxInt, ""), ""})
-	}
+	})
 }
 
-// tooMany ends a list that is too long for a terminal.
-func (t *statusText) tooMany(i, all int) bool {
-	if t.width == 0 || i < troublesShown {
-		return false
+// listed writes all of a list below its title, if it has one, and of one that is too
+// long for a terminal the first.
+func listed[T any](t *statusText, title string, all []T, write func(T)) {
+	if title != "" && len(all) > 0 {
+		t.head(title)
 	}
-	t.line(t.w, 4, cell{fmt.Sprintf("  … %d more", all-i), dim})
-	return true
+	for i, one := range all {
+		if t.width > 0 && i == troublesShown {
+			t.line(t.w, 4, cell{fmt.Sprintf("  … %d more", len(all)-i), dim})
+			return
+		}
+		write(one)
+	}
 }
 
 // counts writes how many resources of each account and kind are in which state.
@@ -206,47 +209,29 @@ func (t *statusText) trouble(word, color, id, text string) {
 }
 
 func (t *statusText) failures() {
-	if len(t.o.Status.Failures) > 0 {
-		t.head("Failed")
-	}
-	for i, f := range t.o.Status.Failures {
-		if t.tooMany(i, len(t.o.Status.Failures)) {
-			return
-		}
+	listed(t, "Failed", t.o.Status.Failures, func(f reconcile.Failure) {
 		again := ""
 		if !f.Retries.IsZero() {
 			again = "; tried again " + in(t.now, f.Retries)
 		}
 		t.trouble("failed", red, f.ID, f.Error+again)
-	}
+	})
 }
 
 func (t *statusText) fights() {
-	if len(t.o.Status.Fights) > 0 {
-		t.head("Fights")
-	}
-	for i, f := range t.o.Status.Fights {
-		if t.tooMany(i, len(t.o.Status.Fights)) {
-			return
-		}
+	listed(t, "Fights", t.o.Status.Fights, func(f reconcile.FightStatus) {
 		t.trouble("stopped", red, f.ID, f.String()+"; edit the declaration, or: weir settle "+f.ID+" again")
-	}
+	})
 }
 
 func (t *statusText) unread() {
-	if len(t.o.Status.Unread) > 0 {
-		t.head("Unknown")
-	}
-	for i, u := range t.o.Status.Unread {
-		if t.tooMany(i, len(t.o.Status.Unread)) {
-			return
-		}
+	listed(t, "Unknown", t.o.Status.Unread, func(u reconcile.Unread) {
 		word := "unreadable"
 		if u.InDoubt {
 			word = "in doubt"
 		}
 		t.trouble(word, yellow, u.ID, u.Why)
-	}
+	})
 }
 
 // quota says which operations are busy, and how the search for drift goes.
