@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"weir/sync/daemon/demotest"
 )
 
 // dashboard is what is read of Grafana's document.
@@ -70,10 +72,10 @@ func TestDashboardUsesWhatIsThere(t *testing.T) {
 // is some traffic. Every rule can be evaluated, and every query of the dashboard has
 // data.
 func TestEveryPanelHasData(t *testing.T) {
-	demo := startDemo(t)
-	demo.ready()
+	demo := demotest.Start(t, program(t))
+	demo.Ready()
 	prometheus := startPrometheus(t, demo)
-	demo.traffic()
+	traffic(t, demo)
 	missing := readDashboard(t).queries()
 	if len(missing) < 60 {
 		t.Fatalf("only %d queries", len(missing))
@@ -83,7 +85,7 @@ func TestEveryPanelHasData(t *testing.T) {
 			t.Logf("no data: %s: %s", what, query)
 		}
 	}()
-	eventually(t, "every panel has data", func() bool {
+	demotest.Eventually(t, "every panel has data", func() bool {
 		for what, query := range missing {
 			if prometheus.has(query) {
 				delete(missing, what)
@@ -91,7 +93,7 @@ func TestEveryPanelHasData(t *testing.T) {
 		}
 		return len(missing) == 0
 	})
-	eventually(t, "the alert of the held plan is about to fire", func() bool {
+	demotest.Eventually(t, "the alert of the held plan is about to fire", func() bool {
 		return prometheus.has(`ALERTS{alertname="WeirPlanHeld", alertstate="pending"}`)
 	})
 	prometheus.healthy()
@@ -106,9 +108,9 @@ func TestEveryPanelHasData(t *testing.T) {
 
 // traffic lets all sorts of things happen: a large edit, a throttle, drift, calls that
 // fail, a plan that is held.
-func (d *demo) traffic() {
-	d.t.Helper()
-	d.cloud(http.MethodPut, "faults", []any{
+func traffic(t *testing.T, d *demotest.Demo) {
+	t.Helper()
+	d.Cloud(http.MethodPut, "faults", []any{
 		map[string]any{"operation": "UpdateRelaySourceV3", "kind": "throttle", "count": 1},
 		map[string]any{"operation": "ForbidLiveStream", "kind": "error", "status": 503, "code": "ServiceUnavailable"},
 	})
@@ -117,21 +119,21 @@ func (d *demo) traffic() {
 		many = append(many, fmt.Sprintf("apiVersion: volcengine/v1\nkind: RelaySource\nspec:\n  vhost: push.example.com\n  app: channel-%02d\n"+
 			"  groups: [{name: main, servers: [{address: origin.example.org, protocol: rtmp}]}]\n", i))
 	}
-	d.write("many.yaml", strings.Join(many, "---\n"))
-	d.write("forbid.yaml", "apiVersion: aliyun/v1\nkind: StreamIngest\n"+
+	d.Put("live/many.yaml", strings.Join(many, "---\n"))
+	d.Put("live/forbid.yaml", "apiVersion: aliyun/v1\nkind: StreamIngest\n"+
 		"spec: {domain: push.example.com, app: live, stream: another, allowed: false}\n")
-	eventually(d.t, "the large edit is being made", func() bool { return d.metric("weir_run_left_seconds{") > 0 })
-	eventually(d.t, "a call fails", func() bool { return d.metric("weir_resources_failing{") > 0 })
-	d.cloud(http.MethodPut, "faults", []any{})
-	eventually(d.t, "the large edit is made", func() bool { return d.metric("weir_source_apply_duration_seconds_count{") > 0 })
-	d.cloud(http.MethodPatch, "world", map[string]any{
+	demotest.Eventually(t, "the large edit is being made", func() bool { return d.Metric("weir_run_left_seconds{") > 0 })
+	demotest.Eventually(t, "a call fails", func() bool { return d.Metric("weir_resources_failing{") > 0 })
+	d.Cloud(http.MethodPut, "faults", []any{})
+	demotest.Eventually(t, "the large edit is made", func() bool { return d.Metric("weir_source_apply_duration_seconds_count{") > 0 })
+	d.Cloud(http.MethodPatch, "world", map[string]any{
 		"relaySources": []any{map[string]any{"vhost": "push.example.com", "app": "live", "deleted": true}},
 	})
-	eventually(d.t, "the drift is seen", func() bool { return d.metric("weir_drift_detected_total{") > 0 })
-	if err := os.Remove(filepath.Join(d.dir, "live", "many.yaml")); err != nil {
-		d.t.Fatal(err)
+	demotest.Eventually(t, "the drift is seen", func() bool { return d.Metric("weir_drift_detected_total{") > 0 })
+	if err := os.Remove(filepath.Join(d.Dir, "live", "many.yaml")); err != nil {
+		t.Fatal(err)
 	}
-	eventually(d.t, "the removal of forty is held", func() bool { return d.metric("weir_plan_held{") > 0 })
+	demotest.Eventually(t, "the removal of forty is held", func() bool { return d.Metric("weir_plan_held{") > 0 })
 }
 
 // prometheus is a real one.
@@ -141,7 +143,7 @@ type prometheus struct {
 }
 
 // startPrometheus runs one with the example's configuration, at a quicker pace.
-func startPrometheus(t *testing.T, d *demo) *prometheus {
+func startPrometheus(t *testing.T, d *demotest.Demo) *prometheus {
 	t.Helper()
 	name, err := exec.LookPath("prometheus")
 	if err != nil {
@@ -152,28 +154,28 @@ func startPrometheus(t *testing.T, d *demo) *prometheus {
 		t.Fatal(err)
 	}
 	config := strings.NewReplacer(
-		": 15s", ": 1s", "- weir.", "- "+rules+"/weir.", "127.0.0.1:8180", strings.TrimPrefix(d.daemon, "http://"),
+		": 15s", ": 1s", "- weir.", "- "+rules+"/weir.", "127.0.0.1:8180", strings.TrimPrefix(d.Page, "http://"),
 	).Replace(read(t, "prometheus/prometheus.yml"))
 	dir, listen := t.TempDir(), freeAddress(t)
 	path := filepath.Join(dir, "prometheus.yml")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	start(t, dir, name, "--config.file="+path, "--storage.tsdb.path="+filepath.Join(dir, "data"),
+	demotest.Run(t, dir, name, "--config.file="+path, "--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address="+listen, "--log.level=warn")
 	p := &prometheus{t, "http://" + listen}
-	eventually(t, "Prometheus is ready", func() bool {
-		code, _ := ask(t, http.MethodGet, p.url+"/-/ready", "")
+	demotest.Eventually(t, "Prometheus is ready", func() bool {
+		code, _ := demotest.Ask(t, http.MethodGet, p.url+"/-/ready", "")
 		return code == http.StatusOK
 	})
-	eventually(t, "it scrapes weir", func() bool { return p.has(`up{job="weir"} == 1`) })
+	demotest.Eventually(t, "it scrapes weir", func() bool { return p.has(`up{job="weir"} == 1`) })
 	return p
 }
 
 // has reports whether a query has data: a series with a number.
 func (p *prometheus) has(query string) bool {
 	p.t.Helper()
-	code, body := ask(p.t, http.MethodGet, p.url+"/api/v1/query?query="+url.QueryEscape(query), "")
+	code, body := demotest.Ask(p.t, http.MethodGet, p.url+"/api/v1/query?query="+url.QueryEscape(query), "")
 	var a struct {
 		Data struct{ Result []struct{ Value [2]any } }
 	}
@@ -191,7 +193,7 @@ func (p *prometheus) has(query string) bool {
 // healthy checks that every rule is there and could be evaluated.
 func (p *prometheus) healthy() {
 	p.t.Helper()
-	_, body := ask(p.t, http.MethodGet, p.url+"/api/v1/rules", "")
+	_, body := demotest.Ask(p.t, http.MethodGet, p.url+"/api/v1/rules", "")
 	var a struct {
 		Data struct {
 			Groups []struct {

@@ -18,6 +18,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"weir/sync/daemon/demotest"
 )
 
 var update = flag.Bool("update", false, "write the table of metrics anew")
@@ -34,10 +36,10 @@ const (
 // TestMetricsTable scrapes real daemons: each metric stands in the table with its
 // labels, type and help, the table has no other, and promlint finds nothing.
 func TestMetricsTable(t *testing.T) {
-	demo := startDemo(t)
-	demo.ready()
-	families := scrape(t, demo.daemon)
-	maps.Copy(families, scrape(t, startFull(t, demo.clouds)))
+	demo := demotest.Start(t, program(t))
+	demo.Ready()
+	families := scrape(t, demo.Page)
+	maps.Copy(families, scrape(t, startFull(t, demo.Clouds)))
 	table := tableOf(families)
 	text := read(t, metricsTable)
 	before, rest, found := strings.Cut(text, tableBegins)
@@ -87,8 +89,7 @@ listen: %s
 		t.Fatal(err)
 	}
 	t.Setenv("WEIR_TEST_SECRET", "weir-emulator")
-	out := start(t, dir, program(t), "run")
-	waitFor(t, out, `msg="weir (runs)"`)
+	demotest.Run(t, dir, program(t), "run").Says(`msg="weir (runs)"`)
 	return "http://" + listen
 }
 
@@ -105,7 +106,7 @@ func freeAddress(t *testing.T) string {
 // scrape returns weir's own metrics, and fails where promlint finds something.
 func scrape(t *testing.T, daemon string) map[string]*dto.MetricFamily {
 	t.Helper()
-	code, text := ask(t, http.MethodGet, daemon+"/metrics", "")
+	code, text := demotest.Ask(t, http.MethodGet, daemon+"/metrics", "")
 	if code != http.StatusOK {
 		t.Fatalf("%d %s", code, text)
 	}

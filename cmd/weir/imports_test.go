@@ -76,12 +76,13 @@ var rooms = map[string][]string{
 
 	"sync/simulation": {}, // tests only
 
-	"sync/daemon":         {"sync/reconcile", "sync/state", "sync/plan", "sync/resource", "sync/call", "sync/daemon/access", "sync/daemon/view", "sync/daemon/web", "sync/daemon/webhook"},
-	"sync/daemon/view":    {"sync/reconcile", "sync/state", "sync/plan", "sync/plan/guard", "sync/resource", "sync/call", "sync/apply", "sync/manifest", "sync/source"},
-	"sync/daemon/web":     {"sync/plan", "sync/resource", "sync/apply", "sync/daemon/view"},
-	"sync/daemon/gate":    {},
-	"sync/daemon/webhook": {"sync/daemon/gate", "sync/secret"},
-	"sync/daemon/access":  {"sync/daemon/gate", "sync/secret"},
+	"sync/daemon":          {"sync/reconcile", "sync/state", "sync/plan", "sync/resource", "sync/call", "sync/daemon/access", "sync/daemon/view", "sync/daemon/web", "sync/daemon/webhook"},
+	"sync/daemon/view":     {"sync/reconcile", "sync/state", "sync/plan", "sync/plan/guard", "sync/resource", "sync/call", "sync/apply", "sync/manifest", "sync/source"},
+	"sync/daemon/web":      {"sync/plan", "sync/resource", "sync/apply", "sync/daemon/view"},
+	"sync/daemon/gate":     {},
+	"sync/daemon/demotest": {}, // tests only
+	"sync/daemon/webhook":  {"sync/daemon/gate", "sync/secret"},
+	"sync/daemon/access":   {"sync/daemon/gate", "sync/secret"},
 
 	"sync/daemon/access/accesstest": {},
 }
@@ -118,8 +119,8 @@ var homes = map[string][]string{
 	"golang.org/x/crypto":                    {"sync/source/gitsource", "sync/daemon/access"},
 	"golang.org/x/net/netutil":               {"sync/daemon"},
 	"golang.org/x/net/proxy":                 {"sync/source/gitsource"},
-	"go.opentelemetry.io/proto/slim":         {"sync/trace/otlp/otlptest"},
-	"google.golang.org/protobuf":             {"sync/trace/otlp", "sync/trace/otlp/otlptest"},
+	"go.opentelemetry.io/proto/slim":         {"sync/trace/otlp/otlptest", "sync/daemon/demotest"},
+	"google.golang.org/protobuf":             {"sync/trace/otlp", "sync/trace/otlp/otlptest", "sync/daemon/demotest"},
 	"golang.org/x/sys":                       {"sync/quota/filequota"},
 	"golang.org/x/term":                      {"cmd/weir"},
 	"golang.org/x/time":                      {"sync/daemon/gate", "sync/daemon/access"},
@@ -128,7 +129,7 @@ var homes = map[string][]string{
 }
 
 // suites are packages of tests that other packages' tests run.
-var suites = []string{"sync/provider/providertest", "sync/state/statetest", "sync/daemon/access/accesstest", "sync/trace/otlp/otlptest"}
+var suites = []string{"sync/provider/providertest", "sync/state/statetest", "sync/daemon/access/accesstest", "sync/trace/otlp/otlptest", "sync/daemon/demotest"}
 
 // pure packages decide; they neither wait, read, write nor look at a clock.
 var pure = []string{"sync/resource", "sync/plan", "sync/plan/guard", "sync/blame"}

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"image"
@@ -30,9 +31,9 @@ func TestBrowser_Story(t *testing.T) {
 	b, d := openBrowser(t), startDemo(t)
 	d.replace("weir.yaml", "drift: heal", "drift: report")
 	d.replace("weir.yaml", quick, slow)
-	d.signal(syscall.SIGHUP)
+	d.Signal(syscall.SIGHUP)
 	s := &story{browser: b, demo: d, axe: axe(t)}
-	b.open(d.origin, "/?lang=en")
+	b.open(d.Page, "/?lang=en")
 	b.until(`document.getElementById("live").dataset.state === "live"`)
 	b.says("4 resources are as declared")
 	b.clean("the first page")
@@ -74,12 +75,12 @@ func (s *story) applies() {
 		s.browser.t.Errorf("the push moved what was shown by %.3f: %s", moved, ask[[]string](s.browser, "window.shifters"))
 	}
 	s.state("applying")
-	s.open(s.origin(), "/plan?lang=en")
+	s.open(s.Page, "/plan?lang=en")
 	s.says("spring-48")
 	s.shoot("plan", 1280, "light", "en")
-	s.open(s.origin(), "/?lang=en")
+	s.open(s.Page, "/?lang=en")
 	s.replace("weir.yaml", slow, quick)
-	s.signal(syscall.SIGHUP)
+	s.Signal(syscall.SIGHUP)
 	s.do(chromedp.Evaluate[chromedp.Void](`window.kept = true; document.querySelector("#kinds ~ table a").focus(); scrollTo(0, 120)`))
 	s.says("52 resources are as declared")
 	s.says("Relays for the spring season")
@@ -91,7 +92,7 @@ func (s *story) applies() {
 
 // filters: a count leads to its resources, which can be searched.
 func (s *story) filters() {
-	s.open(s.origin(), "/?lang=en")
+	s.open(s.Page, "/?lang=en")
 	s.click(`.tile.ok`)
 	s.says("1–52 of 52")
 	s.do(chromedp.SendKeys(chromedp.CSS(`input[name=q]`), "SPRING-1"))
@@ -109,14 +110,14 @@ func (s *story) filters() {
 	s.click(`.filters button`)
 	s.says("1–1 of 1")
 	s.inspect("resources")
-	s.open(s.origin(), "/resources?lang=en")
+	s.open(s.Page, "/resources?lang=en")
 	s.accessible(s.axe, "resources")
 	s.shoot("resources", 1280, "light", "en")
 }
 
 // reads: a resource tells its three sides, its lease and its calls.
 func (s *story) reads() {
-	s.open(s.origin(), "/resources?lang=en&kind=RtcPrefetch")
+	s.open(s.Page, "/resources?lang=en&kind=RtcPrefetch")
 	s.click(`.list tbody th a`)
 	s.says("Lease ends")
 	s.says("cannot be read back")
@@ -124,22 +125,22 @@ func (s *story) reads() {
 	s.until(`/in 59 min \d+ s/.test(document.querySelector("time[data-tick=in]").textContent)`)
 	before := ask[string](s.browser, `document.querySelector("time[data-tick=in]").textContent`)
 	s.until(`document.querySelector("time[data-tick=in]").textContent !== "` + before + `"`) // it counts down by itself
-	s.open(s.origin(), "/resources/volc-main/RelaySource/push.example.com/spring-07?lang=en")
+	s.open(s.Page, "/resources/volc-main/RelaySource/push.example.com/spring-07?lang=en")
 	s.says("origin-3.example.org")
 	s.says("Li Wei <li.wei@example.com>")
 	s.says("UpdateRelaySourceV3")
 	s.inspect("resource")
 	s.accessible(s.axe, "resource")
 	s.shoot("resource", 1280, "light", "en")
-	s.open(s.origin(), "/resources/volc-main/RelaySource/push.example.com/spring-07?lang=zh")
+	s.open(s.Page, "/resources/volc-main/RelaySource/push.example.com/spring-07?lang=zh")
 	s.shoot("resource", 390, "dark", "zh")
 	s.window(1280, 900)
-	s.open(s.origin(), "/?lang=en")
+	s.open(s.Page, "/?lang=en")
 }
 
 // waits: what cannot be done yet says why.
 func (s *story) waits() {
-	s.write("live/evening.yaml", "apiVersion: aliyun/v1\nkind: Recording\nspec: {domain: live.example.com, app: live, stream: evening, state: recording}\n")
+	s.Put("live/evening.yaml", "apiVersion: aliyun/v1\nkind: Recording\nspec: {domain: live.example.com, app: live, stream: evening, state: recording}\n")
 	s.commit("Zhang Min", "Record the evening show")
 	s.until(`document.getElementById("state").textContent === "Waiting"`)
 	s.state("waiting")
@@ -150,18 +151,18 @@ func (s *story) waits() {
 // drifts: what somebody does in the console shows, field by field.
 func (s *story) drifts() {
 	at := `{"relaySources": [{"vhost": "push.example.com", "app": "spring-07", "groups": [{"name": "main", "servers": [{"address": %q, "protocol": "rtmp"}]}]}]}`
-	s.change("PATCH", "world", fmt.Sprintf(at, "somebody.example.net"))
-	s.sync()
+	s.Cloud("PATCH", "world", json.RawMessage(fmt.Sprintf(at, "somebody.example.net")))
+	s.Sync()
 	s.until(`document.getElementById("state").textContent === "Drift"`)
 	s.state("drift")
-	s.open(s.origin(), "/resources/volc-main/RelaySource/push.example.com/spring-07?lang=en")
+	s.open(s.Page, "/resources/volc-main/RelaySource/push.example.com/spring-07?lang=en")
 	s.says("somebody.example.net")
 	s.until(`document.querySelector(".differs").textContent.includes("groups[0].servers[0].address")`)
 	s.shoot("drifted-resource", 1280, "light", "en")
-	s.change("PATCH", "world", fmt.Sprintf(at, "origin-3.example.org"))
-	s.sync()
+	s.Cloud("PATCH", "world", json.RawMessage(fmt.Sprintf(at, "origin-3.example.org")))
+	s.Sync()
 	s.says("in sync") // this page too is kept new
-	s.open(s.origin(), "/?lang=en")
+	s.open(s.Page, "/?lang=en")
 }
 
 // refuses: a broken revision shows its lines, and the old one stays.
@@ -183,7 +184,7 @@ func (s *story) holds() {
 	s.until(`document.getElementById("state").textContent === "Held"`)
 	s.until(`/^weir apply --consent [0-9a-f]{32}$/.test(document.querySelector(".card.held .command code").textContent)`)
 	s.state("held")
-	s.open(s.origin(), "/plan?lang=en")
+	s.open(s.Page, "/plan?lang=en")
 	s.says("36")
 	s.inspect("held plan")
 	s.accessible(s.axe, "held plan")
@@ -193,7 +194,7 @@ func (s *story) holds() {
 // withoutScript: everything is there, and the button leads back to the page.
 func (s *story) withoutScript() {
 	order(s.browser, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-	s.open(s.origin(), "/?lang=en")
+	s.open(s.Page, "/?lang=en")
 	s.do(chromedp.WaitVisible(chromedp.CSS("noscript a.live")))
 	s.click(`form[action$="api/v1/sync"] button`)
 	s.do(chromedp.WaitVisible(chromedp.CSS(".card.held .command code")))
@@ -207,7 +208,7 @@ func (s *story) withoutScript() {
 // chosen stays chosen.
 func (s *story) speaks() {
 	order(s.browser, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": "zh-CN,zh;q=0.9"}})
-	s.open(s.origin(), "/")
+	s.open(s.Page, "/")
 	s.says("计划被拦截")
 	if got := ask[string](s.browser, "document.documentElement.lang"); got != "zh-Hans" {
 		s.browser.t.Errorf("the page of a Chinese browser is in %q", got)
@@ -222,25 +223,23 @@ func (s *story) speaks() {
 
 // survives: a daemon that goes away is said to be away, and what was shown stays.
 func (s *story) survives() {
-	s.open(s.origin(), "/?lang=en")
+	s.open(s.Page, "/?lang=en")
 	s.until(`document.getElementById("live").dataset.state === "live"`)
-	s.signal(syscall.SIGTERM)
+	s.Signal(syscall.SIGTERM)
 	s.until(`["reconnecting", "offline"].includes(document.getElementById("live").dataset.state)`)
 	s.says("A plan is held")
 }
-
-func (s *story) origin() string { return s.demo.origin }
 
 // state looks at the overview in a state: in both schemes, at both widths, in both
 // languages.
 func (s *story) state(name string) {
 	s.browser.t.Helper()
 	s.scheme("light")
-	s.open(s.origin(), "/?lang=en") // a state that begins may move what is below
+	s.open(s.Page, "/?lang=en") // a state that begins may move what is below
 	s.inspect(name)
 	s.accessible(s.axe, name)
 	for _, lang := range []string{"en", "zh"} {
-		s.open(s.origin(), "/?lang="+lang)
+		s.open(s.Page, "/?lang="+lang)
 		for _, scheme := range []string{"light", "dark"} {
 			for _, width := range []int64{1280, 390} {
 				s.shoot(name, width, scheme, lang)
@@ -253,7 +252,7 @@ func (s *story) state(name string) {
 	}
 	s.scheme("light")
 	s.window(1280, 900)
-	s.open(s.origin(), "/?lang=en")
+	s.open(s.Page, "/?lang=en")
 }
 
 // Where screenshots go: all of them to the folder that an environment variable
