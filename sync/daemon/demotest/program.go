@@ -29,7 +29,8 @@ type Program struct {
 // ends.
 func Run(t *testing.T, dir, name string, args ...string) *Program {
 	t.Helper()
-	p := &Program{t: t, cmd: exec.CommandContext(context.WithoutCancel(t.Context()), name, args...)} //nolint:gosec // what the test names
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), name, args...) //nolint:gosec // what the test names
+	p := &Program{t: t, cmd: cmd}
 	p.cmd.Dir = dir
 	p.cmd.Stdout, p.cmd.Stderr = p, p
 	if err := p.cmd.Start(); err != nil {
