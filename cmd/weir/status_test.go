@@ -73,14 +73,21 @@ func TestVerdict(t *testing.T) {
 		"not ready: source live cannot be used": {
 			Sources: []view.Source{{SourceStatus: reconcile.SourceStatus{Name: "live", Error: "gone"}}},
 		},
+		"not ready: source live holds back its newest revision (history-rewritten)": {
+			Sources: []view.Source{{SourceStatus: reconcile.SourceStatus{Name: "live", Error: "older", Code: "history-rewritten"}}},
+		},
+		"unknown: nothing says of any of 2 resources that it is as declared": {
+			Status: ready, Total: 2, States: map[view.State]int{"unknown": 2},
+		},
+		"waiting: 1 resource for a precondition":           {Status: ready, Total: 2, States: map[view.State]int{"waiting": 1, "unknown": 1}},
 		"held: nothing is applied until somebody consents": {Status: held},
 		"in sync: 2 resources":                             {Status: ready, Total: 2, States: map[view.State]int{"in-sync": 2}},
 		"in sync: 1 of 3 resources, 1 waiting, 1 unknown": {
 			Status: ready, Total: 3, States: map[view.State]int{"in-sync": 1, "waiting": 1, "unknown": 1},
 		},
-		"applying: 87 of 200 changes, 1 failed, about 12s left": {Status: ready, Run: &view.Run{Done: 87, Total: 200, Failed: 1, Left: 12}},
-		"drifted: 1 resource changed behind weir's back":        {Status: ready, Total: 1, States: map[view.State]int{"drifted": 1}},
-		"in doubt: nothing is known of 1 resource":              {Status: reconcile.Status{Ready: true, Unread: []reconcile.Unread{{}}}},
+		"applying: 87 of 200 changes, 1 failed, about 12s left":                 {Status: ready, Run: &view.Run{Done: 87, Total: 200, Failed: 1, Left: 12}},
+		"drifted: 1 resource changed behind weir's back; weir diff shows which": {Status: ready, Total: 1, States: map[view.State]int{"drifted": 1}},
+		"in doubt: nothing is known of 1 resource":                              {Status: reconcile.Status{Ready: true, Unread: []reconcile.Unread{{}}}},
 	} {
 		if got := verdict(over).text; got != want {
 			t.Errorf("%q, want %q", got, want)

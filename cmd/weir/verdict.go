@@ -27,15 +27,18 @@ func verdict(o view.Overview) cell {
 	case view.Applying:
 		return cell{"applying: " + runText(o), cyan}
 	case view.Drift:
-		return cell{"drifted: " + plural(n(plan.Differs), "resource") + " changed behind weir's back", yellow}
+		return cell{"drifted: " + plural(n(plan.Differs), "resource") + " changed behind weir's back; weir diff shows which", yellow}
 	case view.Due:
 		return cell{"pending: " + plural(n(plan.Pending), "change") + " due", yellow}
 	case view.Unread:
 		return cell{"in doubt: nothing is known of " + plural(len(st.Unread), "resource"), yellow}
-	case view.Waits, view.InSync:
-	}
-	if o.Total > 0 && n(plan.InSync) == 0 {
+	case view.Unknown:
 		return cell{"unknown: nothing says of any of " + plural(o.Total, "resource") + " that it is as declared", yellow}
+	case view.Waits:
+		if n(plan.InSync) == 0 {
+			return cell{"waiting: " + plural(n(plan.Waiting), "resource") + " for a precondition", cyan}
+		}
+	case view.InSync:
 	}
 	return cell{inSyncText(o), green}
 }
@@ -62,7 +65,10 @@ func whyNotReady(o view.Overview) string {
 		}
 	}
 	for _, src := range o.Sources {
-		if src.Error != "" {
+		switch {
+		case src.HeldBack():
+			return "source " + src.Name + " holds back its newest revision (" + src.Code + ")"
+		case src.Error != "":
 			return "source " + src.Name + " cannot be used"
 		}
 	}

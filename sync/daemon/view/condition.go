@@ -5,6 +5,7 @@ import (
 
 	"weir/sync/manifest"
 	"weir/sync/plan"
+	"weir/sync/source"
 )
 
 // Condition is how everything is, in one word.
@@ -22,6 +23,7 @@ const (
 	Due      Condition = "due"    // changes are due and are not being made
 	Unread   Condition = "unread" // what could be read was not
 	Waits    Condition = "waits"
+	Unknown  Condition = "unknown" // nothing says of any resource that it is as declared
 	InSync   Condition = "in-sync"
 )
 
@@ -42,6 +44,7 @@ func (o Overview) Conditions() []Condition {
 		{Due, o.States[State(plan.Pending)] > 0 && !o.applying()},
 		{Unread, len(o.Status.Unread) > 0},
 		{Waits, o.States[State(plan.Waiting)] > 0},
+		{Unknown, o.States[State(plan.Unknown)] > 0 && o.States[State(plan.InSync)] == 0},
 	} {
 		if c.holds {
 			all = append(all, c.is)
@@ -59,6 +62,12 @@ func (s Source) Refused() bool {
 	return s.Revision != s.InForce && slices.ContainsFunc(s.SourceStatus.Problems, func(p manifest.Problem) bool {
 		return p.Severity == manifest.Error
 	})
+}
+
+// HeldBack reports whether the source can be read, but its newest revision may not be
+// taken before a person has looked.
+func (s Source) HeldBack() bool {
+	return s.Code == source.CodeRewritten || s.Code == source.CodeUnsigned
 }
 
 func (o Overview) failing() int { return max(len(o.Status.Failures), o.States[Failed]) }

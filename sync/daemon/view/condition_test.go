@@ -27,6 +27,7 @@ func TestConditions(t *testing.T) {
 		"starting":         {Overview{}, []Condition{NotReady}},
 		"as declared":      {Overview{Status: ready, States: map[State]int{"in-sync": 4}}, []Condition{InSync}},
 		"waiting":          {Overview{Status: ready, States: map[State]int{"in-sync": 4, "waiting": 1}}, []Condition{Waits}},
+		"all unknown":      {Overview{Status: ready, States: map[State]int{"unknown": 2}}, []Condition{Unknown}},
 		"held, and fought": {Overview{Status: held}, []Condition{Held, Fought}},
 		"refused":          {Overview{Status: ready, Sources: []Source{broken}}, []Condition{Refused}},
 		"only warned":      {Overview{Status: ready, Sources: []Source{warned}}, []Condition{InSync}},

@@ -23,7 +23,7 @@ func conditions() map[view.Condition]Tone {
 	return map[view.Condition]Tone{
 		view.NotReady: toneBad, view.Held: toneHeld, view.Refused: toneBad, view.Failing: toneBad, view.Fought: toneWarn,
 		view.Applying: toneBusy, view.Drift: toneWarn, view.Due: toneBusy, view.Unread: toneWait, view.Waits: toneWait,
-		view.InSync: toneOK,
+		view.Unknown: toneWait, view.InSync: toneOK,
 	}
 }
 

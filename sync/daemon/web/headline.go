@@ -34,6 +34,8 @@ func (o overview) Headline() string {
 		return o.N("headline.unread", len(st.Unread))
 	case view.Waits:
 		return count("headline.waits", plan.Waiting)
+	case view.Unknown:
+		return count("headline.unknown", plan.Unknown)
 	}
 	return o.howMuchInSync()
 }
@@ -47,7 +49,10 @@ func (o overview) whyNotReady() string {
 		return o.T("headline.pass-failed")
 	}
 	for _, s := range o.over.Sources {
-		if s.Error != "" {
+		switch {
+		case s.HeldBack():
+			return o.T("headline.source-held", o.Text(s.Name))
+		case s.Error != "":
 			return o.T("headline.source-failed", o.Text(s.Name))
 		}
 	}

@@ -161,6 +161,7 @@ func TestConditions(t *testing.T) {
 	for want, set := range map[view.Condition]func(*view.Overview){
 		view.InSync:   are(plan.InSync),
 		view.Waits:    are(plan.Waiting),
+		view.Unknown:  are(plan.Unknown),
 		view.Unread:   func(o *view.Overview) { o.Status.Unread = make([]reconcile.Unread, 1) },
 		view.Due:      are(plan.Pending),
 		view.Drift:    are(plan.Differs),
