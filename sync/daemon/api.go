@@ -78,7 +78,7 @@ func (d *Daemon) addAPI(mux *http.ServeMux) {
 }
 
 func (d *Daemon) status(w http.ResponseWriter, r *http.Request, _ *query) {
-	answer(w, http.StatusOK, d.viewer.Load().Overview(r.Context()))
+	answer(w, http.StatusOK, d.viewer().Overview(r.Context()))
 }
 
 // resources lists a page of resources.
@@ -95,13 +95,13 @@ func (d *Daemon) resources(w http.ResponseWriter, _ *http.Request, q *query) {
 		refuse(w, http.StatusBadRequest, q.err.Error())
 		return
 	}
-	answer(w, http.StatusOK, d.viewer.Load().List(sel))
+	answer(w, http.StatusOK, d.viewer().List(sel))
 }
 
 // resource tells all of one resource.
 func (d *Daemon) resource(w http.ResponseWriter, r *http.Request, _ *query) {
 	id := resource.ID{Account: r.PathValue("account"), Kind: r.PathValue("kind"), Key: r.PathValue("key")}
-	v := d.viewer.Load()
+	v := d.viewer()
 	res, ok, err := v.Resource(r.Context(), id)
 	switch {
 	case err != nil:
@@ -120,7 +120,7 @@ func (d *Daemon) plan(w http.ResponseWriter, _ *http.Request, q *query) {
 		refuse(w, http.StatusBadRequest, q.err.Error())
 		return
 	}
-	p, ok, err := d.viewer.Load().Plan(offset, limit)
+	p, ok, err := d.viewer().Plan(offset, limit)
 	switch {
 	case err != nil:
 		refuse(w, http.StatusInternalServerError, err.Error())
@@ -133,15 +133,15 @@ func (d *Daemon) plan(w http.ResponseWriter, _ *http.Request, q *query) {
 }
 
 func (d *Daemon) passes(w http.ResponseWriter, _ *http.Request, _ *query) {
-	answer(w, http.StatusOK, map[string]any{"passes": d.viewer.Load().Passes()})
+	answer(w, http.StatusOK, map[string]any{"passes": d.viewer().Passes()})
 }
 
 func (d *Daemon) problems(w http.ResponseWriter, _ *http.Request, _ *query) {
-	answer(w, http.StatusOK, map[string]any{"sources": d.viewer.Load().Problems()})
+	answer(w, http.StatusOK, map[string]any{"sources": d.viewer().Problems()})
 }
 
 func (d *Daemon) quota(w http.ResponseWriter, _ *http.Request, _ *query) {
-	answer(w, http.StatusOK, map[string]any{"quota": d.viewer.Load().Quota()})
+	answer(w, http.StatusOK, map[string]any{"quota": d.viewer().Quota()})
 }
 
 // journal tells which calls were made, the newest first.
@@ -154,7 +154,7 @@ func (d *Daemon) journal(w http.ResponseWriter, r *http.Request, q *query) {
 		refuse(w, http.StatusBadRequest, q.err.Error())
 		return
 	}
-	entries, err := d.viewer.Load().Journal(r.Context(), sel)
+	entries, err := d.viewer().Journal(r.Context(), sel)
 	if err != nil {
 		refuse(w, http.StatusServiceUnavailable, "the journal cannot be read: "+err.Error())
 		return

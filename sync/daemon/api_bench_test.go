@@ -23,9 +23,9 @@ func BenchmarkAPI(b *testing.B) {
 	}
 	d.Start()
 	defer func() { _ = d.Stop(context.Background()) }()
-	for deadline := time.Now().Add(3 * time.Minute); d.viewer.Load().Headline().States["in-sync"] < 100_000; {
+	for deadline := time.Now().Add(3 * time.Minute); d.viewer().Headline().States["in-sync"] < 100_000; {
 		if time.Now().After(deadline) {
-			b.Fatalf("never in sync: %+v", d.viewer.Load().Headline())
+			b.Fatalf("never in sync: %+v", d.viewer().Headline())
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

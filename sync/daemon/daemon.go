@@ -76,14 +76,13 @@ type Daemon struct {
 	guarded  *access.Metrics
 	counted  *webhook.Metrics
 	metrics  *metrics
-	webhooks atomic.Pointer[webhook.Handler] // of current; a sender need not wait for a reload
-	viewer   atomic.Pointer[view.Viewer]     // of current; who looks need not wait for a reload either
+	current  atomic.Pointer[loop] // who asks need not wait for a reload, or for the end
 	hub      *hub
 	starts   *starts
 	page     *web.Handler
 
-	mu      sync.Mutex // guards what a reload replaces
-	current *loop
+	mu      sync.Mutex // held by whoever puts another loop in its place, or ends it
+	stopped bool
 	serving sync.WaitGroup
 }
 
@@ -130,7 +129,7 @@ func New(ctx context.Context, opts Options) (*Daemon, error) {
 	d := &Daemon{
 		opts: opts, counted: counted, guarded: guarded, metrics: loads, hub: newHub(), starts: &starts{log: opts.Logger},
 	}
-	if d.page, err = web.New(func() web.Viewer { return d.viewer.Load() }, opts.Logger); err != nil {
+	if d.page, err = web.New(func() web.Viewer { return d.viewer() }, opts.Logger); err != nil {
 		return nil, err
 	}
 	next, err := d.load(ctx)
@@ -204,10 +203,8 @@ func (d *Daemon) make(ctx context.Context) (*loop, error) {
 // take puts next in force. It has webhooks of its own, which know nothing of
 // earlier deliveries: one that is replayed after a reload costs a fetch.
 func (d *Daemon) take(next *loop) {
-	d.current = next
+	d.current.Store(next)
 	d.door.Set(next.access)
-	d.webhooks.Store(next.webhooks)
-	d.viewer.Store(next.viewer)
 	d.hub.wake()
 }
 
@@ -257,8 +254,8 @@ func (l *loop) halt() {
 func (d *Daemon) Start() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.current.start()
-	d.serving.Go(func() { d.hub.run(d.viewer.Load) })
+	d.loop().start()
+	d.serving.Go(func() { d.hub.run(d.viewer) })
 	d.serving.Go(func() {
 		if err := d.server.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
 			d.opts.Logger.Error("HTTP server ended", "error", err)
@@ -270,8 +267,14 @@ func (d *Daemon) Start() {
 func (d *Daemon) Addr() string { return d.listener.Addr().String() }
 
 // Reload loads the configuration anew and goes on with it. Where that fails the
-// old one stays in force and the error says why. The listener stays.
+// old one stays in force and the error says why. The listener stays. Of several at
+// once each waits for the one before, so that what was read last is in force.
 func (d *Daemon) Reload(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.stopped {
+		return errors.New("reload: weir has stopped")
+	}
 	next, err := d.load(ctx)
 	if err == nil {
 		if err = next.access.CheckListener(d.listener.Addr(), d.opts.Listen, next.insecure); err != nil {
@@ -281,10 +284,7 @@ func (d *Daemon) Reload(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reload: the old configuration stays in force: %w", err)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	old := d.current
-	if err := old.end(); err != nil {
+	if err := d.loop().end(); err != nil {
 		d.opts.Logger.Warn("closing the old configuration", "error", err)
 	}
 	d.take(next)
@@ -298,9 +298,11 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	d.hub.close()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.current.halt()
-	d.starts.forget(ctx, d.current.store)
-	err := d.current.closeAll()
+	d.stopped = true
+	last := d.loop()
+	last.halt()
+	d.starts.forget(ctx, last.store)
+	err := last.closeAll()
 	if serr := d.server.Shutdown(ctx); serr != nil {
 		err = errors.Join(err, d.server.Close())
 	}
@@ -308,10 +310,8 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	return err
 }
 
-func (d *Daemon) reconciler() *reconcile.Reconciler { return d.loop().Reconciler }
+func (d *Daemon) loop() *loop { return d.current.Load() }
 
-func (d *Daemon) loop() *loop {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.current
-}
+func (d *Daemon) viewer() *view.Viewer { return d.loop().viewer }
+
+func (d *Daemon) reconciler() *reconcile.Reconciler { return d.loop().Reconciler }

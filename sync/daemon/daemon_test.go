@@ -52,6 +52,7 @@ type world struct {
 	calls    *call.Metrics
 	loads    int
 	closes   int
+	closing  func() // at the next close, beforehand; may be nil
 	fail     error
 	mode     plan.Mode
 	listen   string
@@ -111,7 +112,13 @@ func (w *world) load(context.Context) (Setup, error) {
 		},
 		Limiters: limiters,
 		Access:   w.access, Insecure: w.insecure,
-		Close: func() error { w.closes++; return closeSource() },
+		Close: func() error {
+			if w.closing != nil {
+				w.closing()
+			}
+			w.closes++
+			return closeSource()
+		},
 	}, nil
 }
 

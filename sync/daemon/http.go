@@ -24,7 +24,7 @@ func (d *Daemon) routes() http.Handler {
 	mux.HandleFunc("GET /readyz", d.readyz)
 	d.addAPI(mux)
 	mux.HandleFunc("POST /webhook/{source}", func(w http.ResponseWriter, r *http.Request) {
-		d.webhooks.Load().ServeHTTP(w, r)
+		d.loop().webhooks.ServeHTTP(w, r)
 	})
 	for _, path := range []string{"GET /{$}", "GET /resources", "GET /resources/", "GET /plan", "GET /assets/"} {
 		mux.Handle(path, d.page)
