@@ -20,8 +20,8 @@ import (
 	"weir/sync/source"
 )
 
-// look is how often a Desk looks whether time has made something worth telling.
-const look = 5 * time.Second
+// lookEvery is how often a Desk looks whether time has made something worth telling.
+const lookEvery = 5 * time.Second
 
 // Options says what a Desk tells, and when. All are required.
 type Options struct {
@@ -42,6 +42,7 @@ type Desk struct {
 	mu       sync.Mutex
 	refused  map[string]string // by source, the revision that was told to be refused
 	stopped  map[string]bool   // sources of which a revision was told to be held
+	by       map[string]string // by source, what stops its newest revision, as it was told
 	leases   map[resource.ID]lease
 	troubles map[string]trouble // by source, "" for weir itself
 }
@@ -61,8 +62,8 @@ type trouble struct {
 // NewDesk returns a Desk.
 func NewDesk(opt Options) *Desk {
 	return &Desk{
-		opt: opt, refused: map[string]string{}, stopped: map[string]bool{}, leases: map[resource.ID]lease{},
-		troubles: map[string]trouble{},
+		opt: opt, refused: map[string]string{}, stopped: map[string]bool{}, by: map[string]string{},
+		leases: map[resource.ID]lease{}, troubles: map[string]trouble{},
 	}
 }
 
@@ -98,7 +99,7 @@ func (d *Desk) failing(f reconcile.Failing) {
 
 func (d *Desk) drift(f reconcile.Drifting) {
 	e := about(message.Drift, f.Over, f.Subject)
-	e.Cause, e.Fields = f.Reason, f.Fields
+	e.Cause, e.Fields, e.Gone = f.Reason, f.Fields, f.Gone
 	d.opt.Tell(e)
 }
 
@@ -137,7 +138,7 @@ func (d *Desk) Verdict(v reconcile.Verdict) {
 	case v.Outcome == reconcile.Rejected:
 		e.Problems, e.Wrong, e.Remedy = problems(v.Errors), v.Problems, "weir validate"
 	case v.Outcome == reconcile.Stopped && v.Plan != "":
-		return // Held tells it
+		e.Over = true // Held tells of the plan; its revision is accepted
 	case v.Outcome == reconcile.Stopped && d.opt.Faulty(v.By):
 		file, text, found := strings.Cut(v.Text, ": ")
 		if !found {
@@ -153,22 +154,23 @@ func (d *Desk) Verdict(v reconcile.Verdict) {
 	default:
 		e.Over = true
 	}
-	d.revision(e)
+	d.revision(e, v.By)
 }
 
-// revision tells of a revision; the end only of what was told. What is refused
-// stays so while a newer one is held.
-func (d *Desk) revision(e message.Event) {
+// revision tells of a revision, and what stops it; the end only of what was told. What
+// is refused stays so while a newer one is held.
+func (d *Desk) revision(e message.Event, by string) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	refused, stopped := d.refused[e.Source], d.stopped[e.Source]
 	d.stopped[e.Source] = !e.Over && e.Name == message.Held
+	d.by[e.Source] = by
 	switch {
 	case e.Over:
 		delete(d.refused, e.Source)
 	case e.Name == message.Refused:
 		d.refused[e.Source] = e.Revision
 	}
-	d.mu.Unlock()
 	if e.Over && refused != "" {
 		d.opt.Tell(message.Event{
 			Name: message.Refused, Over: true, At: e.At, Key: e.Source, Source: e.Source, Revision: e.Revision,
@@ -199,42 +201,49 @@ func problems(list []manifest.Problem) []message.Problem {
 // lease notes when what was applied runs out.
 func (d *Desk) lease(l reconcile.Lease) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	before := d.leases[l.ID]
 	if l.Ends.IsZero() {
 		delete(d.leases, l.ID)
 	} else {
 		d.leases[l.ID] = lease{Lease: l}
 	}
-	d.mu.Unlock()
-	if before.told {
-		e := about(message.Lease, true, l.Subject)
-		e.Ends = l.Ends
-		d.opt.Tell(e)
+	if !before.told {
+		return
 	}
+	e := about(message.Lease, true, l.Subject)
+	if e.Ends, e.Gone = l.Ends, l.Gone; l.Ends.IsZero() && !e.At.Before(before.Ends) { // it has run out
+		e.Ends = before.Ends
+	}
+	d.opt.Tell(e)
 }
 
 // Watch looks, until ctx ends, at what time makes worth telling.
 func (d *Desk) Watch(ctx context.Context, status func() reconcile.Status) {
-	tick := time.NewTicker(look)
+	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			now := time.Now()
-			events := append(d.ending(now), d.trouble(status(), now)...)
-			for _, e := range events {
-				d.opt.Tell(e)
-			}
+			d.look(status(), time.Now())
 		}
+	}
+}
+
+// look tells what is worth telling now. All is told under the lock, so that nothing is
+// told after its end.
+func (d *Desk) look(s reconcile.Status, now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, e := range append(d.ending(now), d.trouble(s, now)...) {
+		d.opt.Tell(e)
 	}
 }
 
 // ending returns the leases that end soon, and those that have ended, once each.
 func (d *Desk) ending(now time.Time) []message.Event {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	var out []message.Event
 	for id, l := range d.leases {
 		lead := d.opt.Lead
@@ -260,8 +269,6 @@ func (d *Desk) ending(now time.Time) []message.Event {
 
 // trouble returns what has not worked for long, and what works again, once each.
 func (d *Desk) trouble(s reconcile.Status, now time.Time) []message.Event {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	var out []message.Event
 	readable := true
 	for _, src := range s.Sources {
@@ -269,11 +276,15 @@ func (d *Desk) trouble(s reconcile.Status, now time.Time) []message.Event {
 			Name: message.Source, Key: src.Name, Source: src.Name, Code: src.Code, Since: src.LastSuccess,
 			Reason: strings.TrimSuffix(src.Error, " ["+src.Code+"]"),
 		}
-		out = d.lasting(out, src.Name, src.Error != "", e, now)
+		told := d.by[src.Name] != "" && d.by[src.Name] == src.Code // of its revision: the source can be read
+		out = d.lasting(out, src.Name, src.Error != "" && !told, e, now)
 		readable = readable && src.Error == ""
 	}
+	if !s.Ready && !readable { // the source says why; whatever else it is may stand still
+		return out
+	}
 	e := message.Event{Name: message.Ready, Key: "ready", Reason: cmp.Or(s.Error, "no complete pass yet")}
-	return d.lasting(out, "", !s.Ready && readable, e, now) // else the source says why
+	return d.lasting(out, "", !s.Ready, e, now)
 }
 
 // lasting adds e to out where it has gone on for long and was not told, or is over

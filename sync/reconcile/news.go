@@ -48,10 +48,11 @@ type Failing struct {
 }
 
 // Drifting is a resource that was changed behind weir's back. It is over when it is
-// as declared.
+// as declared, or not declared any more.
 type Drifting struct {
 	Subject
 	Over   bool
+	Gone   bool // nobody declares it any more
 	Reason plan.Reason
 	Fields []string // that differ, or did
 }
@@ -61,6 +62,7 @@ type Lease struct {
 	Subject
 	Since time.Time
 	Ends  time.Time // zero where it does not run out any more
+	Gone  bool      // nobody declares it any more
 }
 
 // toldOf is what was told of resources and is not over.
@@ -104,11 +106,12 @@ func (r *Reconciler) tellNews(p, former *plan.Plan) {
 // tellGone ends what was told of a resource that nobody declares any more.
 func (r *Reconciler) tellGone(id resource.ID) {
 	if d, told := r.toldOf.drift[id]; told {
+		d.Gone = true
 		r.endDrift(d)
 	}
 	if l, told := r.toldOf.leases[id]; told {
 		delete(r.toldOf.leases, id)
-		r.opts.News.Lease(Lease{Subject: l.Subject})
+		r.opts.News.Lease(Lease{Subject: l.Subject, Gone: true})
 	}
 }
 
@@ -122,11 +125,19 @@ func (r *Reconciler) tellFailing(p *plan.Plan) {
 		r.opts.News.Failing(Failing{Subject: subjectOf(c), Action: c.Action, Reason: c.Reason, Code: f.code, Why: f.why})
 	}
 	for id, of := range r.toldOf.failing {
-		if _, still := r.failures[id]; !still && r.under[id] == nil {
+		if _, still := r.failures[id]; !still && r.under[id] == nil && mended(p, id) {
 			delete(r.toldOf.failing, id)
 			r.opts.News.Failing(Failing{Subject: of, Over: true})
 		}
 	}
+}
+
+// mended reports whether p has nothing left to do of what failed: it is known to be
+// made, or is not wanted any more. What cannot be read may be as it was, and what is
+// withheld or due is not made yet.
+func mended(p *plan.Plan, id resource.ID) bool {
+	c, found := p.Find(id)
+	return !found || !c.Unread && c.Action == plan.None
 }
 
 func (r *Reconciler) tellDrift(p, former *plan.Plan) {
@@ -156,7 +167,7 @@ func (r *Reconciler) endDrift(d Drifting) {
 func (r *Reconciler) tellLeases(p, former *plan.Plan) {
 	for c := range p.News(former) {
 		told := r.toldOf.leases[c.ID]
-		if told.Ends.Equal(c.Ends) {
+		if told.Ends.Equal(c.Ends) || c.Unread {
 			continue
 		}
 		l := Lease{Subject: subjectOf(c), Ends: c.Ends}

@@ -196,3 +196,36 @@ func TestVerdictsOfWhatIsHeldBack(t *testing.T) {
 		expect("applied, behind false")
 	})
 }
+
+// unreadable are faults that keep everything from being read, or written where
+// also is a write.
+func unreadable(also ...string) []emulator.Fault {
+	var out []emulator.Fault
+	for _, operation := range append([]string{"DescribeRelaySourceV3", "DescribeLiveStreamsBlockList"}, also...) {
+		out = append(out, emulator.Fault{Operation: operation, Kind: "error", Code: "InternalError", Status: 500})
+	}
+	return out
+}
+
+// TestNoNewsOfWhatCannotBeRead: while nothing is known nothing has been mended, and
+// no lease has ended.
+func TestNoNewsOfWhatCannotBeRead(t *testing.T) {
+	var told heard
+	inTime(t, []change{minutely, told.in}, func(h *house) {
+		until := time.Now().Add(20 * time.Hour).UTC().Format(time.RFC3339)
+		h.commit("f.yaml", strings.Replace(forbid, "allowed: false", "allowed: false, until: "+until, 1), "b.yaml", relay)
+		h.wait(5 * time.Minute)
+		told.lines = nil
+		h.faults(emulator.Fault{Operation: "UpdateRelaySourceV3", Kind: "error", Code: "InvalidParameter", Status: 400})
+		h.commit("f.yaml", strings.Replace(forbid, "allowed: false", "allowed: false, until: "+until, 1),
+			"b.yaml", strings.Replace(relay, "a.example.org", "d.example.org", 1))
+		h.wait(5 * time.Minute)
+		told.expect(t, "failing RelaySource over false invalid")
+		h.faults(unreadable("UpdateRelaySourceV3")...)
+		h.wait(2 * time.Hour)
+		told.expect(t)
+		h.faults()
+		h.wait(2 * time.Hour)
+		told.expect(t, "made update RelaySource edited by 1", "failing RelaySource over true ")
+	})
+}

@@ -115,6 +115,7 @@ type Event struct {
 	Labels   map[string]string `json:"labels,omitempty"`
 	Origin   resource.Origin   `json:"origin,omitzero"`
 
+	Gone   bool        `json:"gone,omitempty"`   // it is over since nobody declares it any more
 	Action plan.Action `json:"action,omitempty"` // what was to be done
 	Cause  plan.Reason `json:"cause,omitempty"`  // and why
 	Fields []string    `json:"fields,omitempty"`
