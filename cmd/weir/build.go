@@ -47,7 +47,7 @@ type builder struct {
 	calls     *call.Metrics
 	loop      *reconcile.Metrics
 	statuses  *commitstatus.Metrics // nil: nothing is reported to git hosts
-	events    *notify.Metrics       // nil: nobody is told of held plans and fights
+	events    *notify.Metrics       // nil: people are told of what is applied alone
 	spans     *otlp.Metrics         // nil: nothing is traced
 	transport http.RoundTripper     // nil for the network
 	selector  map[string]string

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"time"
 
 	"weir/sync/config"
 	"weir/sync/daemon/view"
@@ -21,13 +22,15 @@ import (
 // tellers tell people of what they should look at. The zero value tells nobody.
 type tellers struct {
 	desk *news.Desk // nil for nobody
+	made bool       // only what was applied: a daemon tells the rest
 }
 
-// teller returns what tells people, in a process that has metrics for it: the
-// daemon. Without a receiver nobody is told.
+// teller returns what tells people: of everything in a process that has metrics for
+// it, the daemon; of what it has applied in a command that a person calls. Without a
+// receiver nobody is told.
 func (b *builder) teller(cfg *config.Config) (tell tellers, end func() error, err error) {
 	nothing := func() error { return nil }
-	if cfg.Notify == nil || b.events == nil || b.dryRun {
+	if cfg.Notify == nil || b.dryRun {
 		return tell, nothing, nil
 	}
 	receivers, err := receiversOf(cfg)
@@ -43,12 +46,21 @@ func (b *builder) teller(cfg *config.Config) (tell tellers, end func() error, er
 	tell.desk = news.NewDesk(news.Options{
 		Tell: n.Tell, Lead: cfg.Notify.LeaseLead, After: cfg.Notify.UnavailableAfter, Consent: view.Consent, Faulty: faulty,
 	})
-	return tell, lastWords{n, b.log}.tell, nil
+	tell.made = b.events == nil
+	words := lastWords{n, b.log, lastReports / 2} // half the time that the git hosts have
+	if tell.made {
+		words.within = toldWithin
+	}
+	return tell, words.tell, nil
 }
 
 // into has the loop tell.
 func (t tellers) into(opts *reconcile.Options) {
 	if t.desk == nil {
+		return
+	}
+	if t.made {
+		opts.News.Made = t.desk.News().Made
 		return
 	}
 	verdict := opts.Verdict
@@ -63,7 +75,7 @@ func (t tellers) into(opts *reconcile.Options) {
 
 // watch is what is beside the loop, nil for nothing.
 func (t tellers) watch() func(context.Context, func() reconcile.Status) {
-	if t.desk == nil {
+	if t.desk == nil || t.made {
 		return nil
 	}
 	return t.desk.Watch
@@ -138,15 +150,18 @@ func channelOf(r config.Receiver) (channel.Channel, error) {
 	return nil, errors.New("there is no channel")
 }
 
-// lastWords tells what waits when weir stops, with half the time that the git
-// hosts have.
+// toldWithin is how long a command waits until people know what it has applied.
+const toldWithin = 5 * time.Second
+
+// lastWords tells what waits when weir stops.
 type lastWords struct {
-	to  *notify.Notifier
-	log *slog.Logger
+	to     *notify.Notifier
+	log    *slog.Logger
+	within time.Duration
 }
 
 func (l lastWords) tell() error {
-	ctx, cancel := context.WithTimeout(context.Background(), lastReports/2)
+	ctx, cancel := context.WithTimeout(context.Background(), l.within)
 	defer cancel()
 	if err := l.to.Close(ctx); err != nil {
 		l.log.Warn("not everybody was told all", "error", err)

@@ -66,11 +66,35 @@ func TestFailure_A33_FightIsTold(t *testing.T) {
 	}
 }
 
-// TestNobodyIsTold: without an address, in a dry run, and in a command.
+// TestNobodyIsTold: without a receiver, and in a dry run.
 func TestNobodyIsTold(t *testing.T) {
-	tell, end, err := (&builder{}).teller(&config.Config{})
-	if err != nil || tell.desk != nil || tell.watch() != nil || end() != nil {
-		t.Errorf("%+v, %v", tell, err)
+	for name, c := range map[string]struct {
+		b   builder
+		cfg config.Config
+	}{
+		"no receiver": {builder{}, config.Config{}},
+		"dry run":     {builder{dryRun: true}, config.Config{Notify: &config.Notify{}}},
+	} {
+		tell, end, err := c.b.teller(&c.cfg)
+		if err != nil || tell.desk != nil || tell.watch() != nil || end() != nil {
+			t.Errorf("%s: %+v, %v", name, tell, err)
+		}
+	}
+}
+
+// TestACommandTellsOfWhatItAppliesAlone: the daemon beside it tells the rest.
+func TestACommandTellsOfWhatItAppliesAlone(t *testing.T) {
+	tell, end, err := (&builder{}).teller(&config.Config{Notify: &config.Notify{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var opts reconcile.Options
+	tell.into(&opts)
+	if opts.News.Made == nil || opts.News.Failing != nil || opts.Held != nil || opts.Verdict != nil || tell.watch() != nil {
+		t.Errorf("%+v", opts)
+	}
+	if err := end(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -370,7 +370,7 @@ func (r *Reconciler) taken(l *lane, res apply.Result, at time.Time) {
 	r.news = append(r.news, res)
 	r.noteApplied(c, at)
 	r.tally(l, c, res)
-	r.tellMade(l, c, res)
+	r.tellMade(l.revisions[c.Origin.Source], c, res)
 }
 
 // rewritten forgets what was seen of a resource before its calls. A read that

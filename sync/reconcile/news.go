@@ -77,11 +77,24 @@ func newToldOf() toldOf {
 }
 
 // tellMade tells of a change that has been carried out.
-func (r *Reconciler) tellMade(l *lane, c plan.Change, res apply.Result) {
+func (r *Reconciler) tellMade(revision string, c plan.Change, res apply.Result) {
 	if r.opts.News.Made == nil || res.Outcome != apply.Done || len(res.Calls) == 0 {
 		return
 	}
-	r.opts.News.Made(Made{subjectOf(c), c.Action, c.Reason, l.revisions[c.Origin.Source], len(res.Calls)})
+	r.opts.News.Made(Made{subjectOf(c), c.Action, c.Reason, revision, len(res.Calls)})
+}
+
+// tellApplied tells what was carried out of a plan without a loop, with the revisions
+// of its sources.
+func (r *Reconciler) tellApplied(p *plan.Plan, rep *apply.Report, revision func(source string) string) {
+	if rep == nil {
+		return
+	}
+	for _, res := range rep.Results {
+		if c, ok := p.Find(res.ID); ok {
+			r.tellMade(revision(c.Origin.Source), c, res)
+		}
+	}
 }
 
 // tellNews tells what p says otherwise of resources than a former plan.

@@ -326,6 +326,7 @@ func (r *Reconciler) Apply(ctx context.Context, p *plan.Plan) (*apply.Report, er
 		r.markMode(ctx, p, m)
 	}
 	rep, err := r.applier.Apply(ctx, p)
+	r.tellApplied(p, rep, r.forceOf)
 	rep.Add(moved...)
 	return rep, err
 }

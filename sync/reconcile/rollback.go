@@ -33,6 +33,7 @@ func (r *Reconciler) Rollback(ctx context.Context, u *Undo, settled func(context
 		return nil, errors.Join(err, back(context.WithoutCancel(ctx)))
 	}
 	rep, err := r.applier.Apply(ctx, again.Plan)
+	r.tellApplied(again.Plan, rep, func(string) string { return "" }) // it is of no revision that is in force
 	rep.Add(again.Left...)
 	if err == nil && !rep.Failed() {
 		err = r.endPins(ctx, u)
