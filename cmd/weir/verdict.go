@@ -27,7 +27,8 @@ func verdict(o view.Overview) cell {
 	case view.Applying:
 		return cell{"applying: " + runText(o), cyan}
 	case view.Drift:
-		return cell{"drifted: " + plural(n(plan.Differs), "resource") + " changed behind weir's back; weir diff shows which", yellow}
+		text := "drifted: " + plural(n(plan.Differs), "resource") + " changed behind weir's back; weir diff shows which"
+		return cell{text, yellow}
 	case view.Due:
 		return cell{"pending: " + plural(n(plan.Pending), "change") + " due", yellow}
 	case view.Unread:
