@@ -40,10 +40,7 @@ func (t *resourceText) head(text string) { fmt.Fprintf(t.w, "\n%s\n", t.paint(bo
 // title says how it is, who declares it, and what is due.
 func (t *resourceText) title() {
 	r := t.r
-	state := cell{string(r.State), stateColors[plan.State(r.State)]}
-	if r.State == view.Failed {
-		state.color = red
-	}
+	state := cell{string(r.State), stateColors[r.State]}
 	t.line(t.w, 2, cell{visible(r.ID, math.MaxInt, ""), bold}, cell{"  ", ""}, state)
 	if r.Note != "" && r.Failure == "" {
 		t.line(t.w, 4, cell{"  " + visible(r.Note, math.MaxInt, ""), dim})

@@ -167,12 +167,7 @@ func listed[T any](t *statusText, title string, all []T, write func(T)) {
 
 // counts writes how many resources of each account and kind are in which state.
 func (t *statusText) counts() {
-	var states []plan.State
-	for _, s := range plan.States() {
-		if slices.ContainsFunc(t.o.Status.Counts, func(c reconcile.Count) bool { return c.State == s && c.Count > 0 }) {
-			states = append(states, s)
-		}
-	}
+	states := slices.DeleteFunc(view.States(), func(s view.State) bool { return t.o.States[s] == 0 })
 	if len(states) == 0 {
 		return
 	}
@@ -181,26 +176,23 @@ func (t *statusText) counts() {
 	for _, s := range states {
 		tab.head = append(tab.head, strings.ToUpper(string(s)))
 	}
-	rows := map[string][]cell{}
-	var order []string
-	for _, c := range t.o.Status.Counts {
-		key := c.Account + "/" + c.Kind
-		if rows[key] == nil {
-			rows[key] = append([]cell{{key, ""}}, slices.Repeat([]cell{{"-", dim}}, len(states))...)
-			order = append(order, key)
+	for _, k := range t.o.Kinds {
+		row := []cell{{k.Account + "/" + k.Kind, ""}}
+		for _, s := range states {
+			if n := k.States[s]; n > 0 {
+				row = append(row, cell{fmt.Sprint(n), stateColors[s]})
+			} else {
+				row = append(row, cell{"-", dim})
+			}
 		}
-		if i := slices.Index(states, c.State); i >= 0 && c.Count > 0 {
-			rows[key][1+i] = cell{fmt.Sprint(c.Count), stateColors[c.State]}
-		}
-	}
-	for _, key := range order {
-		tab.row(rows[key]...)
+		tab.row(row...)
 	}
 	tab.write(t.w, t.style)
 }
 
-var stateColors = map[plan.State]string{
-	plan.InSync: green, plan.Pending: cyan, plan.Differs: yellow, plan.Waiting: cyan, plan.Unknown: yellow,
+var stateColors = map[view.State]string{
+	view.State(plan.InSync): green, view.State(plan.Pending): cyan, view.State(plan.Differs): yellow,
+	view.State(plan.Waiting): cyan, view.State(plan.Unknown): yellow, view.Failed: red,
 }
 
 // trouble writes one thing that a person may have to look at.

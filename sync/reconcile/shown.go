@@ -16,8 +16,15 @@ type Shown struct {
 	// Failures are those of changes that are still due, by resource: tried again, or
 	// about to be.
 	Failures map[resource.ID]Failure
-	// Failing counts them by what the plan calls the state of their resource.
-	Failing map[plan.State]int
+	// Failing counts them by account, kind, and what the plan calls the state of their
+	// resource.
+	Failing map[Group]int
+}
+
+// Group is the resources of an account and kind that are in a state.
+type Group struct {
+	Account, Kind string
+	State         plan.State
 }
 
 // Failure returns how the last change of a resource failed, nil where it did not.
@@ -57,14 +64,14 @@ func (r *Reconciler) tellChanged() {
 
 // showing returns what is to be shown of p.
 func (r *Reconciler) showing(p *plan.Plan) Shown {
-	s := Shown{Plan: p, Failures: map[resource.ID]Failure{}, Failing: map[plan.State]int{}}
+	s := Shown{Plan: p, Failures: map[resource.ID]Failure{}, Failing: map[Group]int{}}
 	for id, f := range r.failures {
 		c, known := p.Find(id)
 		if !known || !c.Due() || f.spec != c.After {
 			continue
 		}
 		s.Failures[id] = Failure{ID: id.String(), Code: f.code, Error: f.why, Attempts: f.count, Retries: f.until}
-		s.Failing[c.State]++
+		s.Failing[Group{id.Account, id.Kind, c.State}]++
 	}
 	return s
 }

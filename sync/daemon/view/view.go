@@ -28,10 +28,19 @@ type Overview struct {
 	Status  reconcile.Status `json:"status"`
 	Total   int              `json:"total"`  // resources
 	States  map[State]int    `json:"states"` // every State, also those with 0
+	Kinds   []Kind           `json:"kinds"`  // the same by account and kind
 	Sources []Source         `json:"sources"`
 	Quota   []Gauge          `json:"quota"`
 	Passes  []Pass           `json:"passes"` // the last few, newest first; Viewer.Passes has all that are kept
 	Run     *Run             `json:"run,omitempty"`
+}
+
+// Kind is how many resources of a kind in an account are in each state.
+type Kind struct {
+	Account string        `json:"account"`
+	Kind    string        `json:"kind"`
+	Total   int           `json:"total"`
+	States  map[State]int `json:"states"` // of which there are any
 }
 
 // Source is what is in force of a source, and what stands against its newest

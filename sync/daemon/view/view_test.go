@@ -1,6 +1,7 @@
 package view
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -123,5 +124,27 @@ func TestAlike(t *testing.T) {
 		if like := alike(tc.id, tc.text); (like >= leastAlike) != tc.near || like > 100 {
 			t.Errorf("%q and %q are alike by %d", tc.id, tc.text, like)
 		}
+	}
+}
+
+// TestCountsAddUp: what failed counts as nothing else, in all and by account and
+// kind.
+func TestCountsAddUp(t *testing.T) {
+	status := reconcile.Status{Counts: []reconcile.Count{
+		{Account: "volc", Kind: "RelaySource", State: plan.Pending, Count: 3},
+		{Account: "ali", Kind: "MultiStream", State: plan.InSync, Count: 1},
+		{Account: "volc", Kind: "RelaySource", State: plan.InSync, Count: 5},
+	}}
+	shown := reconcile.Shown{Failing: map[reconcile.Group]int{{Account: "volc", Kind: "RelaySource", State: plan.Pending}: 2}}
+	want := []Kind{
+		{"ali", "MultiStream", 1, map[State]int{"in-sync": 1}},
+		{"volc", "RelaySource", 8, map[State]int{"in-sync": 5, "pending": 1, Failed: 2}},
+	}
+	if got := kinds(status, shown); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	total, of := counts(status, shown)
+	if total != 9 || of["in-sync"] != 6 || of["pending"] != 1 || of[Failed] != 2 {
+		t.Errorf("%d: %v", total, of)
 	}
 }

@@ -1,7 +1,10 @@
 package view
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"weir/sync/call"
@@ -52,6 +55,7 @@ func (v *Viewer) Overview(ctx context.Context) Overview {
 	}
 	o.Passes = o.Passes[:min(len(o.Passes), passesShown)]
 	o.Total, o.States = counts(s, shown)
+	o.Kinds = kinds(s, shown)
 	return o
 }
 
@@ -65,11 +69,33 @@ func counts(s reconcile.Status, shown reconcile.Shown) (total int, of map[State]
 		of[State(c.State)] += c.Count
 		total += c.Count
 	}
-	for state, n := range shown.Failing {
-		of[State(state)] -= n
+	for group, n := range shown.Failing {
+		of[State(group.State)] -= n
 		of[Failed] += n
 	}
 	return total, of
+}
+
+// kinds counts by account and kind, ordered by them. As in all counts that are
+// shown, what failed counts as nothing else.
+func kinds(s reconcile.Status, shown reconcile.Shown) []Kind {
+	out := []Kind{}
+	for _, c := range s.Counts {
+		i, found := slices.BinarySearchFunc(out, c, func(k Kind, c reconcile.Count) int {
+			return cmp.Or(strings.Compare(k.Account, c.Account), strings.Compare(k.Kind, c.Kind))
+		})
+		if !found {
+			out = slices.Insert(out, i, Kind{Account: c.Account, Kind: c.Kind, States: map[State]int{}})
+		}
+		failed := shown.Failing[reconcile.Group{Account: c.Account, Kind: c.Kind, State: c.State}]
+		out[i].Total += c.Count
+		for state, n := range map[State]int{State(c.State): c.Count - failed, Failed: failed} {
+			if n > 0 {
+				out[i].States[state] += n
+			}
+		}
+	}
+	return out
 }
 
 // Passes returns what was done lately, the newest first.

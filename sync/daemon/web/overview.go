@@ -2,11 +2,9 @@ package web
 
 import (
 	"cmp"
-	"maps"
 	"math"
 	"net/http"
 	"slices"
-	"strings"
 
 	"weir/sync/daemon/view"
 	"weir/sync/plan"
@@ -15,7 +13,6 @@ import (
 // overview is the front page.
 type overview struct {
 	*page
-	Kinds   []kindRow
 	Times   timeline
 	Notable []notable
 }
@@ -23,7 +20,7 @@ type overview struct {
 func (h *Handler) overview(w http.ResponseWriter, r *http.Request) {
 	p := h.page(r, "overview", 0)
 	h.render(w, r, http.StatusOK, "overview.html",
-		overview{p, kindRows(p.over), timelineOf(p.over.Passes), h.notable(p.over)})
+		overview{p, timelineOf(p.over.Passes), h.notable(p.over)})
 }
 
 // notable are the first resources in a state that somebody wants to look at.
@@ -42,45 +39,6 @@ func (h *Handler) notable(o view.Overview) []notable {
 		if o.States[state] > 0 {
 			out = append(out, notable{state, h.viewer().List(view.Query{State: state, Limit: notableShown})})
 		}
-	}
-	return out
-}
-
-// kindRow is how the resources of a kind in an account are.
-type kindRow struct {
-	Account, Kind string
-	Total         int
-	Counts        map[view.State]int
-}
-
-// kindRows counts by account and kind. What failed is pending there: the counts
-// are the plan's, which knows no failures.
-func kindRows(o view.Overview) []kindRow {
-	type key struct{ account, kind string }
-	rows := map[key]*kindRow{}
-	for _, c := range o.Status.Counts {
-		k := key{c.Account, c.Kind}
-		if rows[k] == nil {
-			rows[k] = &kindRow{Account: c.Account, Kind: c.Kind, Counts: map[view.State]int{}}
-		}
-		rows[k].Counts[view.State(c.State)] += c.Count
-		rows[k].Total += c.Count
-	}
-	var out []kindRow
-	for _, row := range maps.All(rows) {
-		out = append(out, *row)
-	}
-	slices.SortFunc(out, func(a, b kindRow) int {
-		return cmp.Or(strings.Compare(a.Account, b.Account), strings.Compare(a.Kind, b.Kind))
-	})
-	return out
-}
-
-// PlanStates are the states that kinds are counted in.
-func (overview) PlanStates() []view.State {
-	var out []view.State
-	for _, s := range plan.States() {
-		out = append(out, view.State(s))
 	}
 	return out
 }

@@ -51,7 +51,7 @@ func (p resourcesPage) Filtered() bool {
 // Accounts are those that there are resources of.
 func (p resourcesPage) Accounts() []string {
 	var out []string
-	for _, c := range p.over.Status.Counts {
+	for _, c := range p.over.Kinds {
 		out = append(out, c.Account)
 	}
 	return distinct(out)
@@ -60,7 +60,7 @@ func (p resourcesPage) Accounts() []string {
 // Kinds are those that there are resources of.
 func (p resourcesPage) Kinds() []string {
 	var out []string
-	for _, c := range p.over.Status.Counts {
+	for _, c := range p.over.Kinds {
 		out = append(out, c.Kind)
 	}
 	return distinct(out)

@@ -54,6 +54,9 @@ func full(text string) *values {
 	}
 	v := &values{}
 	v.over = view.Overview{
+		Kinds: []view.Kind{
+			{Account: "ali", Kind: text, Total: 123_404, States: map[view.State]int{"in-sync": 123_400, "drifted": 3, view.Failed: 1}},
+		},
 		Version: text, Now: moment, Total: 123_456, States: map[view.State]int{"in-sync": 123_400, "drifted": 3, "waiting": 2, view.Failed: 1},
 		Quota: []view.Gauge{{Account: "ali", Operation: text, PerSecond: 18, Used: .42, Waiting: 3, Throttled: 7}},
 		Run:   &view.Run{Done: 12, Total: 40, Failed: 1, Began: ago(time.Minute), Foreseen: 180, Left: 95},
@@ -61,7 +64,6 @@ func full(text string) *values {
 	v.over.Status = reconcile.Status{
 		Ready: true, Mode: plan.Sync, Revision: "9d2e1f0c6b2a9e41d2", Error: text, ReadOnly: text,
 		LastPass: reconcile.PassStatus{Started: ago(3 * time.Second)}, LastFull: ago(4 * time.Minute),
-		Counts:   []reconcile.Count{{Account: "ali", Kind: text, State: plan.InSync, Count: 123_400}, {Account: "ali", Kind: text, State: plan.Differs, Count: 3}},
 		Plan:     reconcile.PlanStatus{Hash: "0123456789abcdef0123456789abcdef", Held: []plan.Hold{{Guard: "max-removals", Message: text}}},
 		Failures: []reconcile.Failure{{ID: row.ID, Code: call.Throttled, Error: text, Retries: moment.Add(time.Minute)}},
 		Fights:   []reconcile.FightStatus{{ID: row.ID, Fight: plan.Fight{Times: 3, PutBack: ago(time.Hour), Found: ago(time.Minute)}}},
