@@ -58,9 +58,19 @@ const leastPiece = 8
 // pieces are what servers quote of an address: its path, and what may be a key in it.
 func pieces(u *url.URL) []secret.Secret {
 	texts := append([]string{u.Path}, strings.Split(u.Path, "/")...)
-	for _, values := range u.Query() {
-		texts = append(texts, values...)
+	return append(keys(u.Query()), long(texts)...)
+}
+
+// keys are what may be a key, or a signature, in the parameters of an address.
+func keys(query url.Values) []secret.Secret {
+	var out []secret.Secret
+	for _, values := range query {
+		out = append(out, long(values)...)
 	}
+	return out
+}
+
+func long(texts []string) []secret.Secret {
 	var out []secret.Secret
 	for _, text := range texts {
 		if len(text) >= leastPiece {
@@ -141,7 +151,7 @@ func (p poster) post(ctx context.Context, r request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	a := answer{hide: append(slices.Clone(r.hide), hidden...)}
+	a := answer{hide: slices.Concat(r.hide, hidden, keys(r.query))}
 	req, err := r.build(ctx, u)
 	if err != nil {
 		return a, &Fault{Final: true, Err: errors.New("the address cannot be called")}

@@ -55,10 +55,15 @@ func (c codes) verdict(a answer) error {
 
 // wide writes what would be markup, or call people, in characters of full width.
 func wide(text string) string {
-	text = strings.NewReplacer(
+	return strings.NewReplacer(
 		"<", "＜", ">", "＞", "](", "］(", "*", "＊", "`", "'", "\\", "＼", "~", "～",
 	).Replace(text)
-	if before, ends := strings.CutSuffix(text, "]"); ends { // what follows may begin with a bracket
+}
+
+// closed is wide for a text after which another may begin with a bracket.
+func closed(text string) string {
+	text = wide(text)
+	if before, ends := strings.CutSuffix(text, "]"); ends {
 		return before + "］"
 	}
 	return text
@@ -67,7 +72,7 @@ func wide(text string) string {
 // robotMarkup is the Markdown that DingTalk, Feishu and WeCom have in common.
 func robotMarkup(finish func(string) string) message.Markup {
 	return message.Markup{
-		Escape: wide,
+		Escape: closed,
 		Bold:   func(s string) string { return "**" + s + "**" },
 		Code: func(s string) string {
 			return "`" + strings.NewReplacer("`", "'", "<", "＜", ">", "＞", "](", "］(").Replace(s) + "`"
