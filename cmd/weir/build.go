@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -167,6 +168,11 @@ func (b *builder) limitersOf(cfg *config.Config) call.Limiters {
 // accessOf says who may ask the daemon.
 func accessOf(cfg *config.Config) access.Options {
 	out := access.Options{ConfigFile: cfg.Web.ConfigFile}
+	for _, address := range []string{cfg.URL, cfg.Web.Client.URL, "//" + cfg.Listen} {
+		if u, err := url.Parse(address); err == nil && u.Hostname() != "" {
+			out.Names = append(out.Names, u.Hostname())
+		}
+	}
 	for _, t := range cfg.Web.Tokens {
 		out.Tokens = append(out.Tokens, access.Token{Name: t.Name, Secret: t.Secret})
 	}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bufio"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -257,4 +258,64 @@ func TestStreamsEndWithTheRules(t *testing.T) {
 	if code, _ := knock(t, url, http.MethodGet, "secret"); code != http.StatusUnauthorized {
 		t.Errorf("who is not known any longer: %d", code)
 	}
+}
+
+// TestFailure_W09_ANameThatLeadsHere: a site elsewhere whose name leads to this
+// machine learns nothing from a daemon that lets everybody here in, by whatever
+// form of request; a git host is heard under every name.
+func TestFailure_W09_ANameThatLeadsHere(t *testing.T) {
+	w := newWorld(t)
+	d := w.start()
+	until(t, d, "/readyz", "ready\n")
+	_, port, err := net.SplitHostPort(d.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := []string{
+		"GET / ", "GET /metrics ", "HEAD /api/v1/status ", "HEAD /api/v1/events ", "POST /api/v1/sync ", "GET /assets/app.js ",
+		"GET http://evil.example/api/v1/plan ",
+	}
+	for host, want := range map[string]bool{
+		"127.0.0.1:" + port: true, "[::1]:" + port: true, "localhost": true, "LocalHost.:" + port: true, "weir.localhost:1": true,
+		"example.com": true, "EXAMPLE.com:443": true, "192.0.2.1": true,
+		"evil.example:" + port: false, "localhost.evil.example": false, "example.com.evil.example": false,
+		"127.0.0.1.evil.example": false, "evillocalhost": false,
+	} {
+		for _, request := range all {
+			if strings.Contains(request, "evil.example/") {
+				request = strings.Replace(request, "evil.example", host, 1)
+			}
+			if code := raw(t, d, request+"HTTP/1.1\r\nHost: "+host+"\r\n"); (code == http.StatusMisdirectedRequest) == want {
+				t.Errorf("%s for %s: %d", request, host, code)
+			}
+		}
+	}
+	for request, want := range map[string]int{
+		"GET /healthz ": 200, "GET /readyz ": 200, "POST /webhook/live ": 404,
+	} {
+		if code := raw(t, d, request+"HTTP/1.1\r\nHost: evil.example\r\n"); code != want {
+			t.Errorf("%s: %d, want %d", request, code, want)
+		}
+	}
+	if code := raw(t, d, "GET /metrics HTTP/1.0\r\n"); code != http.StatusOK {
+		t.Errorf("without a host: %d", code)
+	}
+}
+
+// raw sends the head of a request as it stands, and returns the status of the answer.
+func raw(t *testing.T, d *Daemon, head string) int {
+	t.Helper()
+	conn, err := net.Dial("tcp", d.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	fmt.Fprint(conn, head+"Connection: close\r\n\r\n")
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("%s: %v", head, err)
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode
 }

@@ -70,6 +70,7 @@ func newWorldIn(t *testing.T, dir string) *world {
 	w := &world{
 		t: t, dir: dir, clouds: emulator.New(emulator.DefaultWorld()), store: statetest.NewMemory(),
 		registry: prometheus.NewRegistry(), mode: plan.Sync, listen: "127.0.0.1:0",
+		access: access.Options{Names: []string{"example.com"}}, // the host of httptest's requests
 	}
 	w.open = w.openDir
 	w.metrics = reconcile.NewMetrics(w.registry)

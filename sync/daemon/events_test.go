@@ -242,7 +242,7 @@ func BenchmarkOpenStreams(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.Cleanup(func() { conns[i].Close() })
-		fmt.Fprintf(conns[i], "GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+		fmt.Fprintf(conns[i], "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	}
 	until := func(text string) {
 		buf := make([]byte, 64<<10)

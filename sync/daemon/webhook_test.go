@@ -68,7 +68,7 @@ func (h *hooked) deliver(target, id string, more ...string) int {
 	h.t.Helper()
 	m := hmac.New(sha256.New, []byte("s3"))
 	m.Write([]byte(push))
-	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: weir.example.com\r\nContent-Length: %d\r\nX-GitHub-Event: push\r\n"+
+	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: example.com\r\nContent-Length: %d\r\nX-GitHub-Event: push\r\n"+
 		"X-GitHub-Delivery: %s\r\nX-Hub-Signature-256: sha256=%s\r\n", target, len(push), id, hex.EncodeToString(m.Sum(nil)))
 	return h.raw(head + strings.Join(more, "") + "\r\n" + push)
 }

@@ -32,6 +32,7 @@ type Token struct {
 type Options struct {
 	ConfigFile string // in the form of Prometheus' web config, "" for none
 	Tokens     []Token
+	Names      []string // hosts under which a daemon is asked that only its machine can reach; see Door.Guard
 	Logger     *slog.Logger
 	Metrics    *Metrics
 }
@@ -44,6 +45,7 @@ type Rules struct {
 	tokens  *tokens       // nil for none
 	headers [][2]string   // that each answer carries
 	limiter *rate.Limiter // of all requests, nil for none
+	names   []string      // hosts that a request may be for, beside addresses and localhost
 	log     *slog.Logger
 	metrics *Metrics
 
@@ -56,7 +58,7 @@ func Load(opts Options) (*Rules, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Rules{log: opts.Logger, metrics: opts.Metrics}
+	r := &Rules{names: opts.Names, log: opts.Logger, metrics: opts.Metrics}
 	r.inForce, r.end = context.WithCancel(context.Background())
 	if opts.ConfigFile != "" {
 		if err := r.loadFile(opts.ConfigFile); err != nil {

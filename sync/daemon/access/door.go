@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -14,6 +16,7 @@ import (
 // Door lets requests in as its rules say; others may be put in force at any time.
 type Door struct {
 	rules    atomic.Pointer[Rules]
+	local    bool // only its own machine can reach it
 	refusals gate.Seldom
 }
 
@@ -26,8 +29,13 @@ func (d *Door) Set(r *Rules) {
 	}
 }
 
-// Listen returns l with the TLS that is in force when a connection comes.
-func (d *Door) Listen(l net.Listener) net.Listener { return listener{l, d} }
+// Listen returns l with the TLS that is in force when a connection comes. It comes
+// before the first request.
+func (d *Door) Listen(l net.Listener) net.Listener {
+	tcp, ok := l.Addr().(*net.TCPAddr)
+	d.local = ok && tcp.IP.IsLoopback()
+	return listener{l, d}
+}
 
 type listener struct {
 	net.Listener
@@ -65,6 +73,11 @@ type guarded struct {
 }
 
 // Guard returns next behind the door. Paths must be clean.
+//
+// Where only its own machine can reach the daemon and nothing has to be proved, a
+// request must be for an address, for localhost or for one of the names that the
+// rules have: a site whose name leads to this machine could have a browser here
+// read what only its user may. A proxy that passes such a name on is told so.
 func (d *Door) Guard(next http.Handler, routes Routes, refuse Refuse) http.Handler {
 	return guarded{d, next, routes, refuse}
 }
@@ -80,7 +93,11 @@ func (g guarded) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case !r.connected(req.TLS):
 		w.Header().Set("Connection", "close")
 		g.refuse(w, req, http.StatusMisdirectedRequest, "the connection is older than the rules for it: connect again")
-	case matches(g.routes.Signed, req.URL.Path) || !r.authenticates() && open:
+	case matches(g.routes.Signed, req.URL.Path):
+		g.next.ServeHTTP(w, req)
+	case g.door.local && !r.authenticates() && !r.named(req.Host):
+		g.misled(w, req, r, open)
+	case !r.authenticates() && open:
 		g.next.ServeHTTP(w, req)
 	case !open && r.limiter != nil && !r.limiter.Allow():
 		g.busy(w, req, r, refusedLimited, "too many requests")
@@ -109,6 +126,30 @@ func (g guarded) admit(w http.ResponseWriter, req *http.Request, r *Rules, open 
 		g.door.log(r, req, "no user, password or token that is known")
 		g.challenge(w, req, r)
 	}
+}
+
+// misled serves a request that is for another host what anybody may ask.
+func (g guarded) misled(w http.ResponseWriter, req *http.Request, r *Rules, open bool) {
+	if open {
+		g.next.ServeHTTP(w, req.WithContext(context.WithValue(req.Context(), callerKey{}, caller{})))
+		return
+	}
+	r.metrics.count(refusedHost)
+	g.door.log(r, req, "it is for another host than this, "+strconv.Quote(req.Host))
+	g.refuse(w, req, http.StatusMisdirectedRequest,
+		"this is no name of the daemon: ask for localhost, or say the name as externalURL in its config")
+}
+
+// named reports whether a request for host, with or without a port, is one for
+// the daemon. What is no browser may say none.
+func (r *Rules) named(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return host == "" || net.ParseIP(strings.Trim(host, "[]")) != nil ||
+		host == "localhost" || strings.HasSuffix(host, ".localhost") ||
+		slices.ContainsFunc(r.names, func(name string) bool { return strings.EqualFold(name, host) })
 }
 
 // busy refuses a request that may come again in a moment.
