@@ -65,6 +65,9 @@ func daemonAt(address string, c config.Client) *askedDaemon {
 }
 
 func newAsked(name, base string, c config.Client) *askedDaemon {
+	if u, err := url.Parse(base); err == nil && u.User != nil {
+		name = u.Redacted()
+	}
 	d := &askedDaemon{name: name, base: strings.TrimSuffix(base, "/"), client: c}
 	d.sender, d.err = newSender(c)
 	if d.err == nil {
@@ -117,6 +120,9 @@ func keepsSecrets(base string, c config.Client) error {
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return fmt.Errorf("%q: want host:port, http://host:port or https://host:port", base)
+	}
+	if u.User != nil { // it would be sent, and stand in every message
+		return errors.New("a password does not belong in the daemon's address: web.client in the config, or --user and --password-file")
 	}
 	ip := net.ParseIP(u.Hostname())
 	here := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()

@@ -94,5 +94,12 @@ func askStatus(ctx context.Context, d *askedDaemon) (over view.Overview, err err
 		return over, err
 	}
 	defer body.Close()
-	return over, json.NewDecoder(io.LimitReader(body, statusBody)).Decode(&over)
+	err = json.NewDecoder(io.LimitReader(body, statusBody)).Decode(&over)
+	if err == nil && over.States == nil {
+		err = errors.New("no counts of states")
+	}
+	if err != nil {
+		return view.Overview{}, fmt.Errorf("what answers there is no weir of this version (%s): %w", version().Version, err)
+	}
+	return over, nil
 }

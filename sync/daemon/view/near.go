@@ -10,10 +10,13 @@ import (
 // nearMost is how many ids like one that there is not are named.
 const nearMost = 3
 
+// longestID is how long a text may be that an id can be like: all are looked at.
+const longestID = 1000
+
 // Near returns the ids of resources that are most like a text that is none.
 func (v *Viewer) Near(text string) []string {
 	p := v.Loop.Shown().Plan
-	if p == nil {
+	if p == nil || len(text) > longestID {
 		return nil
 	}
 	type near struct {

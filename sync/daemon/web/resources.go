@@ -13,6 +13,9 @@ import (
 // rowsPage is how many resources or changes a page lists.
 const rowsPage = 100
 
+// offsetMost is the last row that a page may begin with.
+const offsetMost = 1 << 30
+
 // resourcesPage lists resources.
 type resourcesPage struct {
 	*page
@@ -35,7 +38,7 @@ func (h *Handler) resources(w http.ResponseWriter, r *http.Request) {
 
 func offsetOf(r *http.Request) int {
 	n, err := strconv.Atoi(r.URL.Query().Get("offset"))
-	if err != nil || n < 0 {
+	if err != nil || n < 0 || n > offsetMost {
 		return 0
 	}
 	return n - n%rowsPage

@@ -66,7 +66,7 @@ func (h *Handler) now(ctx context.Context) view.Overview {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.shown != v || time.Since(h.made) > fresh {
-		h.over = v.Overview(ctx)
+		h.over = v.Overview(context.WithoutCancel(ctx)) // it is for all, also if the one who asked is gone
 		h.shown, h.made = v, time.Now()
 	}
 	return h.over

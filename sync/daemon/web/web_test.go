@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -314,6 +315,40 @@ func TestPagerLinks(t *testing.T) {
 			t.Errorf("the page lacks %s", want)
 		}
 	}
+}
+
+// TestOffsets: whatever stands in an address, the pager counts rows that there are.
+func TestOffsets(t *testing.T) {
+	h := handler(t, full("text"))
+	for _, path := range []string{"/resources", "/plan"} {
+		for _, offset := range []string{"-1", "9223372036854775807", "9223372036854775800", "1073741899", "99999999999999999999", "x", ""} {
+			page := body(t, h, path+"?offset="+offset, http.StatusOK)
+			pager := regexp.MustCompile(`(?s)<nav class="pager".*?</nav>`).FindString(page)
+			if pager == "" || regexp.MustCompile(`[ >]-[0-9]|offset=-`).MatchString(pager) {
+				t.Errorf("%s?offset=%s: %s", path, offset, pager)
+			}
+		}
+	}
+}
+
+// gone is a viewer that finds all only as long as whoever asks is there.
+type gone struct {
+	Viewer
+	t *testing.T
+}
+
+func (g gone) Overview(ctx context.Context) view.Overview {
+	if ctx.Err() != nil {
+		g.t.Error("what is shown to all depends on who has gone")
+	}
+	return g.Viewer.Overview(ctx)
+}
+
+func TestWhoHasGoneSpoilsNothing(t *testing.T) {
+	h := handler(t, gone{full("text"), t})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodGet, "/", http.NoBody))
 }
 
 func TestTimes(t *testing.T) {

@@ -155,8 +155,11 @@
     live.textContent = live.dataset[state];
   }
 
+  let events = null;
+
   function listen() {
-    const events = new EventSource(texts.events);
+    events?.close(); // never two
+    events = new EventSource(texts.events);
     let waiting = 0;
     const news = () => {
       waiting ||= setTimeout(() => {
@@ -171,14 +174,13 @@
       connection("live");
     };
     events.onerror = () => {
-      connection(events.readyState === EventSource.CLOSED ? "offline" : "reconnecting");
-      if (events.readyState === EventSource.CLOSED) {
-        setTimeout(listen, 5000);
+      const closed = events.readyState === EventSource.CLOSED;
+      connection(closed ? "offline" : "reconnecting");
+      if (closed) {
+        setTimeout(listen, 5000 + 5000 * Math.random());
       }
     };
     events.addEventListener("status", news); // first of whatever there is to tell
-    addEventListener("pagehide", () => events.close(), { once: true });
-    addEventListener("pageshow", (e) => e.persisted && listen(), { once: true });
   }
 
   async function copy(button) {
@@ -217,6 +219,8 @@
       sync(e.target);
     }
   });
+  addEventListener("pagehide", () => events.close());
+  addEventListener("pageshow", (e) => e.persisted && listen());
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && asked) {
       look();
