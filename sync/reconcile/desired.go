@@ -42,7 +42,7 @@ func (f *feed) arrive(s *source.Snapshot, now time.Time) {
 
 // checked returns when the source was last looked at with success.
 func (f *feed) checked() time.Time {
-	if w, ok := f.Source.(source.Watched); ok && f.err == nil && w.Checked().After(f.lastSuccess) {
+	if w, ok := f.Source.(source.Watched); ok && w.Checked().After(f.lastSuccess) {
 		return w.Checked()
 	}
 	return f.lastSuccess

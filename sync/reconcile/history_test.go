@@ -283,6 +283,27 @@ func TestHandover(t *testing.T) {
 	})
 }
 
+// looked is a source that was looked at with success, and had nothing new, at a
+// time.
+type looked struct {
+	*tree
+	at time.Time
+}
+
+func (l looked) Checked() time.Time { return l.at }
+
+// TestLastSuccessOfAnOutage: the last look that went well is that also while none
+// does; it never falls back to when something new came last.
+func TestLastSuccessOfAnOutage(t *testing.T) {
+	now := time.Now()
+	f := &feed{Feed: Feed{Source: looked{newTree(), now.Add(-time.Minute)}}}
+	f.arrive(&source.Snapshot{Revision: "a"}, now.Add(-time.Hour))
+	f.err = &source.Error{Code: source.CodeRemote, Err: errors.New("connection refused")}
+	if at := f.checked(); !at.Equal(now.Add(-time.Minute)) {
+		t.Errorf("looked at with success %v ago", now.Sub(at))
+	}
+}
+
 // TestFailure_S01_AnHourWithoutItsSource: nothing happens, and the metrics say
 // so.
 func TestFailure_S01_AnHourWithoutItsSource(t *testing.T) {
