@@ -43,7 +43,7 @@ var rooms = map[string][]string{
 	"sync/notify/channel": {"sync/secret", "sync/delivery", "sync/notify/message"},
 	"sync/notify/message": {"sync/delivery", "sync/plan", "sync/resource"},
 
-	"sync/news": {"sync/reconcile", "sync/notify/message", "sync/apply", "sync/manifest", "sync/plan", "sync/resource", "sync/source"},
+	"sync/news": {"sync/reconcile", "sync/notify/message", "sync/apply", "sync/manifest", "sync/plan", "sync/resource", "sync/source", "sync/plan/guard"},
 
 	"sync/source":           {},
 	"sync/source/dirsource": {"sync/source"},

@@ -79,6 +79,9 @@ func TestVerdict(t *testing.T) {
 		"unknown: nothing says of any of 2 resources that it is as declared": {
 			Status: ready, Total: 2, States: map[view.State]int{"unknown": 2},
 		},
+		"rolled back: a newest revision is not in force until there is another": {
+			Status: ready, Sources: []view.Source{{SourceStatus: reconcile.SourceStatus{Pinned: &reconcile.Pin{}}}},
+		},
 		"waiting: 1 resource for a precondition":           {Status: ready, Total: 2, States: map[view.State]int{"waiting": 1, "unknown": 1}},
 		"held: nothing is applied until somebody consents": {Status: held},
 		"in sync: 2 resources":                             {Status: ready, Total: 2, States: map[view.State]int{"in-sync": 2}},

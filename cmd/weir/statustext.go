@@ -168,7 +168,7 @@ func listed[T any](t *statusText, title string, all []T, write func(T)) {
 // counts writes how many resources of each account and kind are in which state.
 func (t *statusText) counts() {
 	states := slices.DeleteFunc(view.States(), func(s view.State) bool { return t.o.States[s] == 0 })
-	if len(states) == 0 {
+	if len(states) == 0 || len(t.o.Kinds) == 0 { // a daemon of another version tells no kinds
 		return
 	}
 	t.head("Resources")

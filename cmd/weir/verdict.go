@@ -33,6 +33,8 @@ func verdict(o view.Overview) cell {
 		return cell{"pending: " + plural(n(plan.Pending), "change") + " due", yellow}
 	case view.Unread:
 		return cell{"in doubt: nothing is known of " + plural(len(st.Unread), "resource"), yellow}
+	case view.Pinned:
+		return cell{"rolled back: a newest revision is not in force until there is another", yellow}
 	case view.Unknown:
 		return cell{"unknown: nothing says of any of " + plural(o.Total, "resource") + " that it is as declared", yellow}
 	case view.Waits:

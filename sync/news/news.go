@@ -15,6 +15,7 @@ import (
 	"weir/sync/manifest"
 	"weir/sync/notify/message"
 	"weir/sync/plan"
+	"weir/sync/plan/guard"
 	"weir/sync/reconcile"
 	"weir/sync/resource"
 	"weir/sync/source"
@@ -148,8 +149,11 @@ func (d *Desk) Verdict(v reconcile.Verdict) {
 	case v.Outcome == reconcile.Stopped:
 		e.Name, e.Key, e.Held = message.Held, "revision/"+v.Source, []plan.Hold{{Guard: v.By, Message: v.Text}}
 		e.Remedy = "weir explain " + v.By
-		if v.By == source.CodeRewritten {
+		switch v.By {
+		case source.CodeRewritten:
 			e.Consent = fmt.Sprintf("weir accept-rewrite %.12s", v.Revision)
+		case guard.RolledBack:
+			e.Consent = "weir rollback --unpin"
 		}
 	default:
 		e.Over = true

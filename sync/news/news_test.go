@@ -121,6 +121,11 @@ func TestRevisions(t *testing.T) {
 		expect("held revision/live over true") // b is the newest again, and was told
 		d.Verdict(reconcile.Verdict{Source: "live", Revision: "c", Outcome: reconcile.Stopped, By: "history-rewritten"})
 		expect("held revision/live over false")
+		d.Verdict(reconcile.Verdict{Source: "live", Revision: "c", Outcome: reconcile.Stopped, By: "rolled-back"})
+		if p = e.last(); p.Command() != "weir rollback --unpin" {
+			t.Errorf("%+v", p)
+		}
+		expect("held revision/live over false")
 		d.Verdict(reconcile.Verdict{Source: "live", Revision: "d", Outcome: reconcile.Stopped, By: "symlink-refused", Text: "a.yaml: leads away"})
 		if p = e.last(); p.Problems[0].File != "a.yaml" || p.Problems[0].Message != "leads away" {
 			t.Errorf("%+v", p)

@@ -22,6 +22,7 @@ const (
 	Drift    Condition = "drift"
 	Due      Condition = "due"    // changes are due and are not being made
 	Unread   Condition = "unread" // what could be read was not
+	Pinned   Condition = "pinned" // a newest revision was rolled back
 	Waits    Condition = "waits"
 	Unknown  Condition = "unknown" // nothing says of any resource that it is as declared
 	InSync   Condition = "in-sync"
@@ -43,6 +44,7 @@ func (o Overview) Conditions() []Condition {
 		{Drift, o.States[State(plan.Differs)] > 0},
 		{Due, o.States[State(plan.Pending)] > 0 && !o.applying()},
 		{Unread, len(o.Status.Unread) > 0},
+		{Pinned, slices.ContainsFunc(o.Sources, func(s Source) bool { return s.Pinned != nil })},
 		{Waits, o.States[State(plan.Waiting)] > 0},
 		{Unknown, o.States[State(plan.Unknown)] > 0 && o.States[State(plan.InSync)] == 0},
 	} {

@@ -20,6 +20,7 @@ func TestConditions(t *testing.T) {
 	}}
 	warned := broken
 	warned.SourceStatus.Problems = []manifest.Problem{{Severity: manifest.Warning}}
+	back := Source{SourceStatus: reconcile.SourceStatus{Pinned: &reconcile.Pin{}}}
 	for name, tc := range map[string]struct {
 		over Overview
 		want []Condition
@@ -27,6 +28,7 @@ func TestConditions(t *testing.T) {
 		"starting":         {Overview{}, []Condition{NotReady}},
 		"as declared":      {Overview{Status: ready, States: map[State]int{"in-sync": 4}}, []Condition{InSync}},
 		"waiting":          {Overview{Status: ready, States: map[State]int{"in-sync": 4, "waiting": 1}}, []Condition{Waits}},
+		"rolled back":      {Overview{Status: ready, Sources: []Source{back}}, []Condition{Pinned}},
 		"all unknown":      {Overview{Status: ready, States: map[State]int{"unknown": 2}}, []Condition{Unknown}},
 		"held, and fought": {Overview{Status: held}, []Condition{Held, Fought}},
 		"refused":          {Overview{Status: ready, Sources: []Source{broken}}, []Condition{Refused}},

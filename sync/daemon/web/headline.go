@@ -32,6 +32,8 @@ func (o overview) Headline() string {
 		return o.whyDue()
 	case view.Unread:
 		return o.N("headline.unread", len(st.Unread))
+	case view.Pinned:
+		return o.whatPinned()
 	case view.Waits:
 		return count("headline.waits", plan.Waiting)
 	case view.Unknown:
@@ -67,6 +69,19 @@ func (o overview) whatRefused() string {
 			return o.T("headline.refused-first", o.Text(s.Name))
 		default:
 			return o.T("headline.refused", o.Text(s.Name), o.Short(s.InForce))
+		}
+	}
+	return ""
+}
+
+func (o overview) whatPinned() string {
+	for _, s := range o.over.Sources {
+		switch {
+		case s.Pinned == nil:
+		case s.InForce == "":
+			return o.T("headline.pinned-none", o.Text(s.Name))
+		default:
+			return o.T("headline.pinned", o.Text(s.Name), o.Short(s.InForce))
 		}
 	}
 	return ""

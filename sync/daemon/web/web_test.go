@@ -160,9 +160,12 @@ func TestConditions(t *testing.T) {
 		return func(o *view.Overview) { o.States = map[view.State]int{view.State(s): 2} }
 	}
 	for want, set := range map[view.Condition]func(*view.Overview){
-		view.InSync:   are(plan.InSync),
-		view.Waits:    are(plan.Waiting),
-		view.Unknown:  are(plan.Unknown),
+		view.InSync:  are(plan.InSync),
+		view.Waits:   are(plan.Waiting),
+		view.Unknown: are(plan.Unknown),
+		view.Pinned: func(o *view.Overview) {
+			o.Sources = append(o.Sources, view.Source{SourceStatus: reconcile.SourceStatus{Name: "live", Pinned: &reconcile.Pin{}}})
+		},
 		view.Unread:   func(o *view.Overview) { o.Status.Unread = make([]reconcile.Unread, 1) },
 		view.Due:      are(plan.Pending),
 		view.Drift:    are(plan.Differs),
@@ -191,7 +194,7 @@ func TestConditions(t *testing.T) {
 		}
 	}
 	all := full("x").over.Conditions()
-	if all[0] != view.NotReady || len(all) != 9 {
+	if all[0] != view.NotReady || len(all) != 10 {
 		t.Errorf("all at once: %v", all)
 	}
 }
