@@ -49,6 +49,7 @@ type builder struct {
 	loop      *reconcile.Metrics
 	statuses  *commitstatus.Metrics // nil: nothing is reported to git hosts
 	events    *notify.Metrics       // nil: people are told of what is applied alone
+	notifier  *notify.Notifier      // the newest, nil for none
 	spans     *otlp.Metrics         // nil: nothing is traced
 	transport http.RoundTripper     // nil for the network
 	selector  map[string]string
@@ -120,12 +121,12 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 	if err != nil {
 		return setup, err
 	}
-	tell, closeTell, err := b.teller(cfg)
+	tell, closeTell, err := b.teller(cfg) //nolint:contextcheck // what sends is ended by close
 	open.add(closeTell)
 	if err != nil {
 		return setup, err
 	}
-	tracer, closeTracer, err := b.tracer(cfg) //nolint:contextcheck // what sends is ended by close
+	tracer, closeTracer, err := b.tracer(cfg) //nolint:contextcheck // the same
 	open.add(closeTracer)
 	if err != nil {
 		return setup, err

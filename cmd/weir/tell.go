@@ -51,7 +51,21 @@ func (b *builder) teller(cfg *config.Config) (tell tellers, end func() error, er
 	if tell.made {
 		words.within = toldWithin
 	}
-	return tell, words.tell, nil
+	before := b.notifier
+	b.notifier = n
+	return tell, func() error { return b.silence(n, before, words) }, nil
+}
+
+// silence ends n. Where a reload has put another in its place that one takes over.
+func (b *builder) silence(n, before *notify.Notifier, words lastWords) error {
+	if b.notifier != n {
+		if err := n.HandOver(b.notifier); err != nil {
+			b.log.Warn("not everybody was told all", "error", err)
+		}
+		return nil
+	}
+	b.notifier = before // a configuration that was not taken has one too
+	return words.tell()
 }
 
 // into has the loop tell.

@@ -158,9 +158,7 @@ func (n *Notifier) Close(ctx context.Context) error {
 	<-done
 	var errs []error
 	for _, r := range n.receivers {
-		if lost := r.lost(); lost > 0 {
-			errs = append(errs, fmt.Errorf("notify: %s: not told before the end: %d", r.of.Name, lost))
-		}
+		errs = append(errs, r.untold())
 	}
 	return errors.Join(errs...)
 }

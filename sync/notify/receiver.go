@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -32,10 +33,12 @@ type receiver struct {
 
 	mu      sync.Mutex
 	closing bool
+	leaving bool // what is under way goes to another
 	groups  map[groupID]*group
 	waits   map[wait]*group       // where what stands, or its end, waits to be told
 	past    map[groupID]time.Time // when groups were told last
 	stands  map[stand]Event       // was told, and is not over
+	former  map[stand]Event       // was told under another configuration
 	again   map[message.Name]time.Time
 	sending *sending
 	sent    []time.Time // the last tries, for the rate
@@ -49,7 +52,7 @@ func newReceiver(of Receiver, opt Options) *receiver {
 		of: of, traits: of.Channel.Traits(), opt: opt, metrics: opt.Metrics,
 		log: opt.Logger.With("receiver", of.Name), wake: make(chan struct{}, 1),
 		groups: map[groupID]*group{}, waits: map[wait]*group{}, past: map[groupID]time.Time{}, stands: map[stand]Event{},
-		again: map[message.Name]time.Time{},
+		former: map[stand]Event{}, again: map[message.Name]time.Time{},
 	}
 	r.of.Rate = min(cmp.Or(of.Rate, r.traits.Rate), r.traits.Rate)
 	r.of.Repeat = cmp.Or(r.traits.Again, of.Repeat)
@@ -156,12 +159,15 @@ func (r *receiver) close() {
 	r.nudge()
 }
 
-// lost returns how many events were not told when the sender has ended.
-func (r *receiver) lost() int {
+// untold says how many events were not told when the sender has ended.
+func (r *receiver) untold() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.metrics.waiting(r.of.Name, 0)
-	return r.unsent + r.waiting()
+	if n := r.unsent + r.waiting(); n > 0 {
+		return fmt.Errorf("notify: %s: not told before the end: %d", r.of.Name, n)
+	}
+	return nil
 }
 
 // warn says once that something cannot be told.

@@ -174,8 +174,11 @@ func (r *receiver) settle(s *sending, err error, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer func() { r.metrics.waiting(r.of.Name, r.waiting()) }()
-	if err == nil {
+	switch {
+	case err == nil:
 		r.told(s, now)
+		return
+	case r.leaving:
 		return
 	}
 	f := channel.FaultOf(err)

@@ -26,14 +26,18 @@ func (r *receiver) news(e Event) bool {
 	switch {
 	case !e.Name.Stands():
 		return true
+	case !e.Over && r.retold(e):
+		return false
 	case e.Over && r.of.Began && e.Name == message.Drift:
 		delete(r.stands, id)
 		r.sending.ends(id)
 		return false
 	case e.Over:
 		matters := r.unwait(id, false) && e.Name == message.Drift
+		_, former := r.former[id]
 		delete(r.stands, id)
-		return (r.sending.ends(id) || stands || matters) && !r.of.Began
+		delete(r.former, id)
+		return (r.sending.ends(id) || stands || former || matters) && !r.of.Began
 	case r.traits.Single: // whoever tells knows what is new
 		return true
 	case r.unwait(id, true) && e.Plan == "": // it is back before anybody was told that it was over
@@ -76,10 +80,18 @@ func (r *receiver) know(s *sending, again time.Time) {
 		if !stands || !known.At.After(e.At) {
 			r.stands[id] = e
 		}
-		round := r.round(e.Name)
-		if due, is := r.again[round]; !again.IsZero() && (!is || again.Before(due)) { // who comes later puts nothing off
-			r.again[round] = again
+		if !again.IsZero() {
+			r.remind(e.Name, again)
 		}
+	}
+}
+
+// remind has what stands told again at a time, or before: who comes later puts nothing
+// off.
+func (r *receiver) remind(name message.Name, again time.Time) {
+	round := r.round(name)
+	if due, is := r.again[round]; !is || again.Before(due) {
+		r.again[round] = again
 	}
 }
 
