@@ -140,7 +140,7 @@ func TestEventsOutliveTheTimeoutsOfOthers(t *testing.T) {
 // both are there.
 func TestStreamIsKeptAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, gone := &stream{make(chan []byte)}, make(chan struct{})
+		s, gone := &stream{batches: make(chan []byte)}, make(chan struct{})
 		var written []string
 		ended := make(chan struct{})
 		go func() {
@@ -203,7 +203,7 @@ func TestFailure_W01_SlowReaderIsCutOff(t *testing.T) {
 	h := newHub()
 	slow, quick := h.join(), h.join()
 	for range batchesAhead + 1 {
-		h.send([]byte("x"))
+		h.send([]byte("x"), true)
 		<-quick.batches
 	}
 	for range batchesAhead {
@@ -212,7 +212,7 @@ func TestFailure_W01_SlowReaderIsCutOff(t *testing.T) {
 	if _, more := <-slow.batches; more {
 		t.Error("the slow stream goes on")
 	}
-	h.send([]byte("y"))
+	h.send([]byte("y"), true)
 	if string(<-quick.batches) != "y" {
 		t.Error("the quick one does not")
 	}
@@ -220,6 +220,27 @@ func TestFailure_W01_SlowReaderIsCutOff(t *testing.T) {
 	h.close()
 	if _, more := <-quick.batches; more || h.join() != nil {
 		t.Error("streams after the end")
+	}
+}
+
+// TestWhoComesIsNoNews: a page that is opened is told how all is, and the others
+// need not look again for that.
+func TestWhoComesIsNoNews(t *testing.T) {
+	w := newWorld(t)
+	d := w.make()
+	h, told := newHub(), view.Told{}
+	first := h.join()
+	h.tell(d.viewer(), &told)
+	second := h.join()
+	h.tell(d.viewer(), &told)
+	if len(first.batches) != 1 || len(second.batches) != 1 {
+		t.Errorf("the first was told %d times, the second %d times", len(first.batches), len(second.batches))
+	}
+	w.begin(d)
+	until(t, d, "/readyz", "ready\n")
+	h.tell(d.viewer(), &told)
+	if len(first.batches) != 2 || len(second.batches) != 2 {
+		t.Errorf("of news the first was told %d times, the second %d times", len(first.batches)-1, len(second.batches)-1)
 	}
 }
 

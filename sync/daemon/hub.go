@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
 
@@ -27,12 +28,14 @@ type hub struct {
 	closed  bool
 	poke    chan struct{} // capacity one: look again
 	done    chan struct{}
-	id      int64 // of the last event
+	id      int64         // of the last event
+	head    view.Headline // the last that was told, of no time
 }
 
 // stream is one who looks.
 type stream struct {
 	batches chan []byte // closed when it is cut off
+	begun   bool        // it has been told how all is
 }
 
 func newHub() *hub {
@@ -46,7 +49,7 @@ func (h *hub) join() *stream {
 	if h.closed || len(h.streams) >= streamsMost {
 		return nil
 	}
-	s := &stream{make(chan []byte, batchesAhead)}
+	s := &stream{batches: make(chan []byte, batchesAhead)}
 	h.streams[s] = true
 	h.wake()
 	return s
@@ -87,11 +90,17 @@ func (h *hub) idle() bool {
 	return len(h.streams) == 0
 }
 
-// send gives a batch to all streams. One that has not taken those before is cut off.
-func (h *hub) send(batch []byte) {
+// send gives a batch to all streams or, where it is no news, to those that have just
+// begun: each page that is told something asks for all of itself. One that has not
+// taken those before is cut off.
+func (h *hub) send(batch []byte, news bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for s := range h.streams {
+		if s.begun && !news {
+			continue
+		}
+		s.begun = true
 		select {
 		case s.batches <- batch:
 		default:
@@ -110,7 +119,7 @@ func (h *hub) run(show func() *view.Viewer) {
 		if h.idle() {
 			told, changed = view.Told{}, nil
 		} else {
-			h.send(h.batch(v, &told))
+			h.tell(v, &told)
 		}
 		if !h.wait(changed, v.Running()) {
 			return
@@ -139,11 +148,20 @@ func (h *hub) wait(changed <-chan struct{}, running bool) bool {
 	}
 }
 
-// batch returns the events of what has changed. The first is always how all is now.
-func (h *hub) batch(v *view.Viewer, told *view.Told) []byte {
+// tell tells how all is now, and what has changed.
+func (h *hub) tell(v *view.Viewer, told *view.Told) {
+	head, news := v.Headline(), v.News(told, rowsTold)
+	batch := h.batch(v, head, news)
+	head.Now = time.Time{}
+	same := reflect.DeepEqual(head, h.head) && len(news.Passes) == 0 && !news.Plan && news.Changed == 0
+	h.head = head
+	h.send(batch, !same)
+}
+
+// batch returns the events of news. The first is always how all is now.
+func (h *hub) batch(v *view.Viewer, head view.Headline, news view.News) []byte {
 	var b bytes.Buffer
-	h.event(&b, "status", v.Headline())
-	news := v.News(told, rowsTold)
+	h.event(&b, "status", head)
 	for _, p := range news.Passes {
 		h.event(&b, "pass", p)
 	}

@@ -1,13 +1,17 @@
 package daemon
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptrace"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -99,4 +103,91 @@ func processorTime(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkOpenPages is what 200 open pages of a daemon with 10,000 resources cost:
+// each is told of a change and then fetches all of itself, as its script does. The
+// processor time is that of daemon and pages together, for one change; the memory is
+// what is there with all of them open beyond what was there before.
+func BenchmarkOpenPages(b *testing.B) {
+	const open = 200
+	w := newWorldIn(&testing.T{}, b.TempDir())
+	w.crowd(10_000)
+	d, err := New(b.Context(), Options{Listen: "127.0.0.1:0", Load: w.load, Registry: w.registry})
+	if err != nil {
+		b.Fatal(err)
+	}
+	d.Start()
+	defer func() { _ = d.Stop(context.Background()) }()
+	for deadline := time.Now().Add(3 * time.Minute); d.viewer().Headline().States["in-sync"] < 10_000; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			b.Fatalf("never in sync: %+v", d.viewer().Headline())
+		}
+	}
+	before := inUse()
+	var pages sync.WaitGroup
+	var fetched atomic.Int64
+	ctx, cancel := context.WithCancel(b.Context())
+	defer pages.Wait()
+	defer cancel()
+	for range open {
+		pages.Go(func() { openPage(ctx, d.Addr(), &fetched) })
+	}
+	settle := func(least int64) {
+		for deadline := time.Now().Add(time.Minute); fetched.Load() < least; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				b.Fatalf("%d pages of %d", fetched.Load(), least)
+			}
+		}
+		time.Sleep(3 * time.Second) // in which the last of them fetch
+	}
+	settle(open)
+	cost, began, busy, turn := float64(inUse()-before)/1e6, fetched.Load(), processorTime(b), 0
+	for b.Loop() {
+		turn++
+		w.write("a.yaml", fmt.Sprintf("%s# %d\n", multi, turn))
+		settle(began + int64(turn*open))
+	}
+	b.ReportMetric(cost, "MB")
+	b.ReportMetric(float64((processorTime(b)-busy).Milliseconds())/float64(turn), "cpu-ms/change")
+	b.ReportMetric(float64(fetched.Load()-began)/float64(turn), "pages/change")
+}
+
+// openPage is a page that is open until ctx ends.
+func openPage(ctx context.Context, address string, fetched *atomic.Int64) {
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	ask := func(path string) io.ReadCloser {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, http.NoBody)
+		if err != nil {
+			return http.NoBody
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			return http.NoBody
+		}
+		return resp.Body
+	}
+	events := ask("/api/v1/events")
+	defer events.Close()
+	told := make(chan struct{}, 1)
+	go func() {
+		defer close(told)
+		for lines := bufio.NewScanner(events); lines.Scan(); {
+			if lines.Text() == "event: status" {
+				select {
+				case told <- struct{}{}:
+				default:
+				}
+			}
+		}
+	}()
+	for range told {
+		time.Sleep(300*time.Millisecond + rand.N(500*time.Millisecond))
+		page := ask("/")
+		_, _ = io.Copy(io.Discard, page)
+		_ = page.Close()
+		fetched.Add(1)
+		time.Sleep(time.Second)
+	}
 }
