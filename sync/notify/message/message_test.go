@@ -188,3 +188,16 @@ func TestLanguagesSayTheSame(t *testing.T) {
 		t.Errorf("en defines %v, zh %v", en, zh)
 	}
 }
+
+// TestATemplateThatSaysNothingOfAnEvent: chats refuse an empty message for good.
+func TestATemplateThatSaysNothingOfAnEvent(t *testing.T) {
+	texts, err := NewTemplates(English, `{{define "title"}}{{if eq .Name "held"}}held{{end}}{{end}}{{define "body"}}{{if .Weir}}{{end}}{{end}}`, time.UTC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[Name]string{Held: "held", Failed: "failed"} {
+		if got, err := texts.Render(Sample(name, false), Plain(), nil); err != nil || got.Title != want || got.Body != want {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}

@@ -156,9 +156,9 @@ func (t *Templates) Render(d Data, m Markup, fits func(Text) bool) (Text, error)
 	if err != nil {
 		return Text{}, err
 	}
-	text := Text{Title: delivery.OneLine(title, maxTitle)}
+	text := Text{Title: cmp.Or(delivery.OneLine(title, maxTitle), string(d.Name))} // chats refuse what is empty
 	for n := len(d.Events); ; n /= 2 {
-		text.Body, err = t.body(d.fewer(n), m)
+		text.Body, err = t.body(d.fewer(n), m, text.Title)
 		switch {
 		case errors.Is(err, errLong) && n > 1:
 		case err != nil:
@@ -184,9 +184,10 @@ func cut(text Text, m Markup, fits func(Text) bool) Text {
 	return text
 }
 
-func (t *Templates) body(d Data, m Markup) (string, error) {
+// body is the title where a template says nothing else.
+func (t *Templates) body(d Data, m Markup, title string) (string, error) {
 	body, err := t.execute("body", d, m)
-	body = strings.TrimSpace(body)
+	body = cmp.Or(strings.TrimSpace(body), m.Escape(title))
 	if m.Finish != nil {
 		body = m.Finish(body)
 	}
