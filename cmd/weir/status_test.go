@@ -68,6 +68,8 @@ func TestVerdict(t *testing.T) {
 	ready := reconcile.Status{Ready: true}
 	held := ready
 	held.Plan.Held = []plan.Hold{{Guard: "on-air"}}
+	withheld := ready
+	withheld.Plan.Summary.Withheld = 1
 	for want, over := range map[string]view.Overview{
 		"not ready: no complete pass yet": {},
 		"not ready: source live cannot be used": {
@@ -82,6 +84,11 @@ func TestVerdict(t *testing.T) {
 		"rolled back: a newest revision is not in force until there is another": {
 			Status: ready, Sources: []view.Source{{SourceStatus: reconcile.SourceStatus{Pinned: &reconcile.Pin{}}}},
 		},
+		"pending: 1 change due": {Status: ready, States: map[view.State]int{"pending": 1}},
+		"pending: 1 change due, not made in mode observe": {
+			Status: reconcile.Status{Ready: true, Mode: plan.Observe}, States: map[view.State]int{"pending": 1},
+		},
+		"pending: 1 change due, withheld by the policy":    {Status: withheld, States: map[view.State]int{"pending": 1}},
 		"waiting: 1 resource for a precondition":           {Status: ready, Total: 2, States: map[view.State]int{"waiting": 1, "unknown": 1}},
 		"held: nothing is applied until somebody consents": {Status: held},
 		"in sync: 2 resources":                             {Status: ready, Total: 2, States: map[view.State]int{"in-sync": 2}},

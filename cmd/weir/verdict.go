@@ -30,7 +30,7 @@ func verdict(o view.Overview) cell {
 		text := "drifted: " + plural(n(plan.Differs), "resource") + " changed behind weir's back; weir diff shows which"
 		return cell{text, yellow}
 	case view.Due:
-		return cell{"pending: " + plural(n(plan.Pending), "change") + " due", yellow}
+		return cell{"pending: " + plural(n(plan.Pending), "change") + " due" + notDue[o.WhyNotDue()], yellow}
 	case view.Unread:
 		return cell{"in doubt: nothing is known of " + plural(len(st.Unread), "resource"), yellow}
 	case view.Pinned:
@@ -44,6 +44,11 @@ func verdict(o view.Overview) cell {
 	case view.InSync:
 	}
 	return cell{inSyncText(o), green}
+}
+
+// notDue says why nothing is applied, by what keeps it from being so.
+var notDue = map[string]string{
+	"dry-run": ", not made in a dry run", "observe": ", not made in mode observe", "withheld": ", withheld by the policy",
 }
 
 // inSyncText says what is as declared, and never so of what nobody can know.

@@ -72,6 +72,20 @@ func (s Source) HeldBack() bool {
 	return s.Code == source.CodeRewritten || s.Code == source.CodeUnsigned
 }
 
+// WhyNotDue says why changes that are due are not made: "dry-run", "observe", or
+// "withheld" where the policy leaves them all to others. It is "" where they are next.
+func (o Overview) WhyNotDue() string {
+	switch n := o.States[State(plan.Pending)]; {
+	case o.Status.DryRun:
+		return "dry-run"
+	case o.Status.Mode == plan.Observe:
+		return string(plan.Observe)
+	case n > 0 && o.Status.Plan.Summary.Withheld >= n:
+		return "withheld"
+	}
+	return ""
+}
+
 func (o Overview) failing() int { return max(len(o.Status.Failures), o.States[Failed]) }
 
 func (o Overview) applying() bool { return o.Run != nil || len(o.Status.UnderWay) > 0 }

@@ -23,6 +23,10 @@ func Explain(c Condition) (string, bool) {
 			"`weir diff` says which.",
 		Unread: "A read failed, or the answer to an act that may happen once was lost: of these resources nothing is known,\n" +
 			"and they are left alone. `weir status` says why; an act is ended by `weir settle ID done|again`.",
+		Pinned: "The newest revision of a source was rolled back. The one before stays in force until there is another.\n" +
+			"Push a correction, or allow it again:\n\n    weir rollback --unpin",
+		Unknown: "Nothing says of any resource that it is as declared: none of these kinds can be read back.\n" +
+			"`weir history` tells what was asked of the clouds for them, and what they answered.",
 		Waits:  "Everything that can be is as declared; some resources wait for something, mostly a stream to go on air.",
 		InSync: "Everything that can be read was read and is as declared.",
 	}[c]
@@ -31,5 +35,5 @@ func Explain(c Condition) (string, bool) {
 
 // AllConditions lists every condition, the most urgent first.
 func AllConditions() []Condition {
-	return []Condition{NotReady, Held, Refused, Failing, Fought, Applying, Drift, Due, Unread, Waits, InSync}
+	return []Condition{NotReady, Held, Refused, Failing, Fought, Applying, Drift, Due, Unread, Pinned, Waits, Unknown, InSync}
 }

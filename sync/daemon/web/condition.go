@@ -22,7 +22,8 @@ const (
 func conditions() map[view.Condition]Tone {
 	return map[view.Condition]Tone{
 		view.NotReady: toneBad, view.Held: toneHeld, view.Refused: toneBad, view.Failing: toneBad, view.Fought: toneWarn,
-		view.Applying: toneBusy, view.Drift: toneWarn, view.Due: toneBusy, view.Unread: toneWait, view.Pinned: toneHeld, view.Waits: toneWait,
+		view.Applying: toneBusy, view.Drift: toneWarn, view.Due: toneBusy, view.Unread: toneWait,
+		view.Pinned: toneHeld, view.Waits: toneWait,
 		view.Unknown: toneWait, view.InSync: toneOK,
 	}
 }

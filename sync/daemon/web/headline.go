@@ -103,11 +103,13 @@ func (o overview) HowFar() string {
 
 func (o overview) whyDue() string {
 	n := o.over.States[view.State(plan.Pending)]
-	switch {
-	case o.over.Status.DryRun:
+	switch o.over.WhyNotDue() {
+	case "dry-run":
 		return o.N("headline.due-dry-run", n)
-	case o.over.Status.Mode == plan.Observe:
+	case "observe":
 		return o.N("headline.due-observe", n)
+	case "withheld":
+		return o.N("headline.due-withheld", n)
 	}
 	return o.N("headline.due", n)
 }
