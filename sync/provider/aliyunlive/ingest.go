@@ -43,7 +43,7 @@ func judgeIngest(c plan.Case) plan.Verdict {
 		}
 	case c.Now.Before(until):
 		v.Next = plan.Earliest(v.Next, until)
-		if c.Seen.Exists {
+		if c.Seen != nil && c.Seen.Exists {
 			v.Ends = until
 		}
 	default:
