@@ -122,7 +122,8 @@ func keepsSecrets(base string, c config.Client) error {
 		return fmt.Errorf("%q: want host:port, http://host:port or https://host:port", base)
 	}
 	if u.User != nil { // it would be sent, and stand in every message
-		return errors.New("a password does not belong in the daemon's address: web.client in the config, or --user and --password-file")
+		return errors.New("a password does not belong in the daemon's address: " +
+			"web.client in the config, or --user and --password-file")
 	}
 	ip := net.ParseIP(u.Hostname())
 	here := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()

@@ -1,7 +1,10 @@
 package plan
 
-// The words for what ends weir's own doing, as the status and the log print them.
+// The words for what ends weir's own doing, as the status and the log print them,
+// with a hyphen for a blank.
 const (
+	WordInDoubt      = "in-doubt"
+	WordUnreadable   = "unreadable"
 	WordFight        = "fight"
 	WordNotEffective = "not-effective"
 	WordReadOnly     = "read-only"
@@ -13,7 +16,9 @@ func Reasons() []Reason {
 }
 
 // Words lists them.
-func Words() []string { return []string{WordFight, WordNotEffective, WordReadOnly} }
+func Words() []string {
+	return []string{WordFight, WordInDoubt, WordNotEffective, WordReadOnly, WordUnreadable}
+}
 
 // Explain says what a state, a reason or one of Words, as plans and the status
 // print them, means and what to do about it; false for what is none.
@@ -42,6 +47,11 @@ func Explain(word string) (string, bool) {
 		string(Unknown): "Nothing in the account says whether it is as declared: the kind cannot be read back, a read\n" +
 			"failed, or the answer to an act that may happen once was lost. `weir diff` and `weir status` name\n" +
 			"the last two; an act in doubt is ended by `weir settle ID done|again`.",
+		WordInDoubt: "An act that must not happen twice was begun, and nobody knows how it ended: its answer was lost, or the\n" +
+			"process died. weir does not repeat it. Look in the console or in `weir history`, then say which:\n\n" +
+			"    weir settle ID done\n    weir settle ID again",
+		WordUnreadable: "The read of the resource failed, or it holds what this weir does not know. Nothing is known of it,\n" +
+			"so it is neither changed nor removed. `weir status` says why; it is read again every 30 seconds.",
 		WordFight: "weir put the same change back three times, and it was made again. weir has stopped and names both\n" +
 			"times. Find out who makes it (`weir bisect ID FIELD=VALUE` says when), then edit the declaration,\n" +
 			"or say `weir settle ID again`; it also ends when the account holds what is declared for a day.",
