@@ -113,7 +113,7 @@ func printedElsewhere(name string) bool {
 // explained at each.
 func TestWordsOfSeveralStages(t *testing.T) {
 	for name, want := range map[string][]string{
-		"unknown":        {"outcome of a call", "state of a resource, or reason for a change"},
+		"unknown":        {"how all is, in one word", "outcome of a call", "state of a resource, or reason for a change"},
 		"file-too-large": {"error of a source", "problem of a manifest or of weir.yaml"},
 		"refused":        {"how all is, in one word", "outcome of a change"},
 	} {
