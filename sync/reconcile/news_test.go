@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,25 +14,49 @@ import (
 )
 
 // heard is what a house tells of its resources, in order.
-type heard struct{ lines []string }
+type heard struct {
+	mu    sync.Mutex // the house goes on while a test looks
+	lines []string
+	ends  time.Time // of the lease that was told last
+}
 
 func (h *heard) in(_ *house, o *Options) {
-	note := func(format string, args ...any) { h.lines = append(h.lines, fmt.Sprintf(format, args...)) }
+	note := func(format string, args ...any) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.lines = append(h.lines, fmt.Sprintf(format, args...))
+	}
 	o.News = News{
 		Made:    func(m Made) { note("made %s %s %s by %d", m.Action, m.ID.Kind, m.Reason, m.Calls) },
 		Failing: func(f Failing) { note("failing %s over %v %s", f.ID.Kind, f.Over, f.Code) },
 		Drift:   func(d Drifting) { note("drift %s over %v %s", d.ID.Kind, d.Over, strings.Join(d.Fields, ",")) },
-		Lease:   func(l Lease) { note("lease %s ends %v", l.ID.Kind, !l.Ends.IsZero()) },
+		Lease: func(l Lease) {
+			note("lease %s ends %v", l.ID.Kind, !l.Ends.IsZero())
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.ends = l.Ends
+		},
 	}
 }
 
-// expect compares what was heard since the last look.
-func (h *heard) expect(t *testing.T, want ...string) {
+// since returns what was heard since the last look, and when the lease that was told
+// last ends.
+func (h *heard) since() (lines []string, ends time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	lines, h.lines = h.lines, nil
+	return lines, h.ends
+}
+
+// expect compares what was heard since the last look, and returns when the lease that
+// was told last ends.
+func (h *heard) expect(t *testing.T, want ...string) (ends time.Time) {
 	t.Helper()
-	if !slices.Equal(h.lines, want) {
-		t.Errorf("heard\n  %s\nwant\n  %s", strings.Join(h.lines, "\n  "), strings.Join(want, "\n  "))
+	lines, ends := h.since()
+	if !slices.Equal(lines, want) {
+		t.Errorf("heard\n  %s\nwant\n  %s", strings.Join(lines, "\n  "), strings.Join(want, "\n  "))
 	}
-	h.lines = nil
+	return ends
 }
 
 // TestNewsOfDrift: what somebody changed is told when it is found, with the field,
@@ -103,16 +128,12 @@ func TestNewsOfLeases(t *testing.T) {
 		t.Fatalf("no such duration in %s", prefetchOnce)
 	}
 	var told heard
-	var ends time.Time
-	inTime(t, []change{told.in, func(_ *house, o *Options) {
-		note := o.News.Lease
-		o.News.Lease = func(l Lease) { ends = l.Ends; note(l) }
-	}}, func(h *house) {
+	inTime(t, []change{told.in}, func(h *house) {
 		began := time.Now()
 		h.onAir(true, "main")
 		h.commit("p.yaml", lasting)
 		h.wait(time.Minute)
-		told.expect(t, "made create RtcPrefetch new by 2", "lease RtcPrefetch ends true")
+		ends := told.expect(t, "made create RtcPrefetch new by 2", "lease RtcPrefetch ends true")
 		if left := ends.Sub(began); left < time.Hour || left > time.Hour+time.Minute {
 			t.Errorf("it ends after %s", left)
 		}
@@ -128,8 +149,9 @@ func TestNewsOfLeases(t *testing.T) {
 		until := time.Now().Add(2 * time.Hour).UTC().Format(time.RFC3339)
 		h.commit("p.yaml", lasting, "f.yaml", strings.Replace(forbid, "allowed: false", "allowed: false, until: "+until, 1))
 		h.wait(time.Minute)
-		if want := "lease StreamIngest ends true"; !slices.Contains(told.lines, want) || ends.UTC().Format(time.RFC3339) != until {
-			t.Errorf("%v, ends %s, want %s", told.lines, ends, until)
+		lines, ends := told.since()
+		if want := "lease StreamIngest ends true"; !slices.Contains(lines, want) || ends.UTC().Format(time.RFC3339) != until {
+			t.Errorf("%v, ends %s, want %s", lines, ends, until)
 		}
 	})
 }
@@ -215,7 +237,7 @@ func TestNoNewsOfWhatCannotBeRead(t *testing.T) {
 		until := time.Now().Add(20 * time.Hour).UTC().Format(time.RFC3339)
 		h.commit("f.yaml", strings.Replace(forbid, "allowed: false", "allowed: false, until: "+until, 1), "b.yaml", relay)
 		h.wait(5 * time.Minute)
-		told.lines = nil
+		told.since()
 		h.faults(emulator.Fault{Operation: "UpdateRelaySourceV3", Kind: "error", Code: "InvalidParameter", Status: 400})
 		h.commit("f.yaml", strings.Replace(forbid, "allowed: false", "allowed: false, until: "+until, 1),
 			"b.yaml", strings.Replace(relay, "a.example.org", "d.example.org", 1))
