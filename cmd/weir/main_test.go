@@ -167,7 +167,7 @@ func checkOnce(ts *testscript.TestScript, _ bool, args []string) {
 
 // until asks a URL, or reads a file, until it holds a text: `until PLACE TEXT`.
 func until(ts *testscript.TestScript, _ bool, args []string) {
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(20 * time.Second)
 	last := ""
 	for time.Now().Before(deadline) {
 		last = look(ts, args[0])
