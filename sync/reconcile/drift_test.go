@@ -136,7 +136,7 @@ func TestFailure_A33_FightStops(t *testing.T) {
 		if !f.PutBack.After(began) || !f.Found.After(f.PutBack) || f.Found.Sub(f.PutBack) > 2*time.Minute {
 			t.Errorf("put back %v, found %v", f.PutBack, f.Found)
 		}
-		c := slices.Collect(h.rec.LastPlan().All())[0]
+		c := slices.Collect(h.rec.Shown().Plan.All())[0]
 		for _, text := range []string{f.PutBack.UTC().Format(time.RFC3339), f.Found.UTC().Format(time.RFC3339)} {
 			if !strings.Contains(c.Withheld, text) {
 				t.Errorf("%q lacks %s", c.Withheld, text)
@@ -268,7 +268,7 @@ func TestFailure_A33_WaitingHealIsMadeInTime(t *testing.T) {
 		h.rec.MarkFull()
 		h.wait(3 * time.Second)
 		h.expectWrites()
-		if c := slices.Collect(h.rec.LastPlan().All())[0]; !strings.Contains(c.Withheld, "not put back before") {
+		if c := slices.Collect(h.rec.Shown().Plan.All())[0]; !strings.Contains(c.Withheld, "not put back before") {
 			t.Errorf("withheld %q", c.Withheld)
 		}
 		h.wait(6 * time.Second)
@@ -369,7 +369,7 @@ func TestFailure_A33_IgnoredFields(t *testing.T) {
 		}
 		h.expectWrites()
 		h.expectStates(map[string]string{"RelaySource push.example.com/live": "in-sync"})
-		if c := slices.Collect(h.rec.LastPlan().All())[0]; c.Note != "ignored: groups[0].servers[0].params.token" {
+		if c := slices.Collect(h.rec.Shown().Plan.All())[0]; c.Note != "ignored: groups[0].servers[0].params.token" {
 			t.Errorf("note %q", c.Note)
 		}
 		h.patch(changedRelay("z.example.org", "t"))

@@ -77,7 +77,7 @@ func TestFailure_A31_LagBeyondTheWindow(t *testing.T) {
 // noteOf returns what the plan says of the one resource of a kind.
 func (h *house) noteOf(kind string) string {
 	h.t.Helper()
-	for c := range h.rec.LastPlan().All() {
+	for c := range h.rec.Shown().Plan.All() {
 		if c.ID.Kind == kind {
 			return fmt.Sprint(c.Note, " ", c.Withheld)
 		}

@@ -277,7 +277,7 @@ func (e *estate) settled() {
 	if !s.Ready || len(s.Failures) > 0 || len(s.Unread) > 0 || len(s.Plan.Held) > 0 {
 		e.t.Errorf("status: ready %v, failures %v, unread %v, held %v", s.Ready, s.Failures, s.Unread, s.Plan.Held)
 	}
-	for _, c := range e.rec.LastPlan().Changes {
+	for _, c := range e.rec.Shown().Plan.Changes {
 		want := plan.InSync
 		if c.ID.Kind == "Recording" || c.ID.Kind == "RtcPrefetch" {
 			want = plan.Unknown

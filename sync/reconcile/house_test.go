@@ -267,7 +267,7 @@ func (h *house) expectWrites(want ...string) {
 // states returns "Kind key: state" of every resource.
 func (h *house) states() map[string]string {
 	out := map[string]string{}
-	if p := h.rec.LastPlan(); p != nil {
+	if p := h.rec.Shown().Plan; p != nil {
 		for c := range p.All() {
 			out[c.ID.Kind+" "+c.ID.Key] = string(c.State)
 		}

@@ -495,7 +495,7 @@ func TestFailure_P02_P03_RenewalCutEverywhere(t *testing.T) {
 
 // declared reports whether a record is of what is in force.
 func (h *house) declared(rec resource.Applied) bool {
-	p := h.rec.LastPlan()
+	p := h.rec.Shown().Plan
 	c, ok := p.Find(rec.ID)
 	return ok && c.After.Equal(rec.Spec)
 }

@@ -143,7 +143,7 @@ func (r *Reconciler) unwritten() error {
 func (r *Reconciler) settle(p *plan.Plan, began time.Time) {
 	r.desired.changed = nil
 	r.forget(p)
-	for c := range p.News(r.lastPlan) {
+	for c := range p.News(r.shown.Plan) {
 		if !c.Next.IsZero() {
 			r.wakeBy(c.ID, c.Next)
 		}
@@ -159,7 +159,7 @@ func (r *Reconciler) settle(p *plan.Plan, began time.Time) {
 	r.wakeUnreadable(p, time.Now())
 	r.wakeUnsure(p)
 	r.wakeOnAir(p)
-	r.ownUp(p, r.lastPlan)
+	r.ownUp(p, r.shown.Plan)
 }
 
 // wakeBy looks at a resource again at a time, or before where that is planned:
@@ -197,7 +197,7 @@ func (r *Reconciler) wakeUnsure(p *plan.Plan) {
 // longer.
 func (r *Reconciler) forget(p *plan.Plan) {
 	gone := false
-	for id := range p.Gone(r.lastPlan) {
+	for id := range p.Gone(r.shown.Plan) {
 		r.drop(id)
 		gone = true
 	}

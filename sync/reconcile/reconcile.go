@@ -109,7 +109,6 @@ type Reconciler struct {
 	// undecided says that what was loaded was not compared with what is under way yet.
 	undecided bool
 	state     Status
-	lastPlan  *plan.Plan
 	shown     Shown
 	changed   chan struct{} // closed when there is something else to show, and made anew
 	timeline  timeline

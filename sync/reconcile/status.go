@@ -125,13 +125,6 @@ func (r *Reconciler) ready() bool {
 	return r.state.Ready && !slices.ContainsFunc(r.feeds, func(f *feed) bool { return f.err != nil })
 }
 
-// LastPlan returns the newest plan, nil before the first. It must not be changed.
-func (r *Reconciler) LastPlan() *plan.Plan {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.lastPlan
-}
-
 func (r *Reconciler) sources() []SourceStatus {
 	var out []SourceStatus
 	for _, f := range r.feeds {
@@ -175,7 +168,7 @@ func (r *Reconciler) finish(p *plan.Plan, m memory, began time.Time, err error) 
 		err = errors.Join(err, fmt.Errorf("no call can be written down, so none is made: %w", why))
 	}
 	r.logUnread(unread)
-	former := r.lastPlan
+	former := r.shown.Plan
 	r.tellFights(p, former)
 	r.tellNews(p, former)
 	pass := PassStatus{Started: t.began, Seconds: time.Since(t.began).Seconds(), Full: t.full}
@@ -198,7 +191,7 @@ func (r *Reconciler) finish(p *plan.Plan, m memory, began time.Time, err error) 
 			s.LastFull = r.scan.finish
 		}
 		s.Ready = !s.LastFull.IsZero() && err == nil
-		r.lastPlan, r.shown = p, shown
+		r.shown = shown
 	})
 	r.began = false
 	r.follow(p, former, time.Now())

@@ -51,7 +51,7 @@ func (r *run) checkStore() {
 
 // checkStatus holds what weir says against what is: I4, I12.
 func (r *run) checkStatus(p *process, w *emulator.World) {
-	made, status := p.rec.LastPlan(), p.rec.Status()
+	made, status := p.rec.Shown().Plan, p.rec.Status()
 	if made == nil {
 		return
 	}
@@ -204,7 +204,7 @@ func (r *run) attend(patient bool) {
 	if r.settle(r.store) > 0 {
 		r.daemon.rec.MarkDirty()
 	}
-	p := r.daemon.rec.LastPlan()
+	p := r.daemon.rec.Shown().Plan
 	if patient && p != nil && len(p.Held) > 0 {
 		r.beside(p.Hash, false)
 	}
@@ -220,7 +220,7 @@ func (r *run) poisoned() bool {
 
 // restless says what is still to come.
 func (r *run) restless(patient bool) string {
-	p, s := r.daemon.rec.LastPlan(), r.daemon.rec.Status()
+	p, s := r.daemon.rec.Shown().Plan, r.daemon.rec.Status()
 	switch {
 	case p == nil || !s.Ready || s.Error != "":
 		return "not ready: " + s.Error
@@ -254,7 +254,7 @@ func (r *run) misled(id resource.ID) bool {
 
 // checkEnd holds the clouds against what is declared: I1, I4.
 func (r *run) checkEnd() {
-	made, w := r.daemon.rec.LastPlan(), r.clouds.World()
+	made, w := r.daemon.rec.Shown().Plan, r.clouds.World()
 	if r.dryRun || r.policy.Mode == plan.Observe || len(made.Held) > 0 {
 		return
 	}

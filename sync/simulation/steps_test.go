@@ -350,7 +350,7 @@ func (p *process) runBeside(do func()) {
 
 func (r *run) consent() {
 	r.running()
-	if p := r.daemon.rec.LastPlan(); p != nil && len(p.Held) > 0 {
+	if p := r.daemon.rec.Shown().Plan; p != nil && len(p.Held) > 0 {
 		r.beside(p.Hash, false)
 	}
 }
@@ -358,7 +358,7 @@ func (r *run) consent() {
 // lateConsent consents to a plan after a new commit.
 func (r *run) lateConsent() {
 	r.running()
-	p := r.daemon.rec.LastPlan()
+	p := r.daemon.rec.Shown().Plan
 	if p == nil || len(p.Held) == 0 {
 		return
 	}
