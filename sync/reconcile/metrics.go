@@ -309,7 +309,7 @@ func (r *Reconciler) meterChanges(p *plan.Plan) {
 		r.opts.Metrics.changes.WithLabelValues(string(action)).Set(float64(n))
 	}
 	busy := map[string]int{}
-	for _, u := range r.underWay() {
+	for _, u := range r.state.UnderWay { // as this pass has just published it
 		busy[u.Account] = u.Count
 	}
 	for account := range r.kinds {
@@ -321,7 +321,7 @@ func (r *Reconciler) meterChanges(p *plan.Plan) {
 func (m *Metrics) meterHeld(p *plan.Plan) {
 	for _, r := range guard.Rules() {
 		holds := slices.ContainsFunc(p.Held, func(h plan.Hold) bool { return h.Guard == r.Name })
-		m.held.WithLabelValues(r.Name).Set(map[bool]float64{true: 1}[holds])
+		m.held.WithLabelValues(r.Name).Set(oneIf(holds))
 	}
 }
 

@@ -172,17 +172,18 @@ func (r *Reconciler) finish(p *plan.Plan, m memory, began time.Time, err error) 
 	r.tellFights(p, former)
 	r.tellNews(p, former)
 	pass := PassStatus{Started: t.began, Seconds: time.Since(t.began).Seconds(), Full: t.full}
-	underWay, shown := r.underWay(), r.showing(p)
+	sum, fights, underWay := p.Summary(), fightList(p), r.underWay()
+	shown := r.showing(p)
+	failures := shown.firstFailures()
 	if rep != nil {
 		pass.Results = rep.Summary
 	}
 	r.publish(func(s *Status) {
-		r.timeline.add(passOf(p, *s, t, r.began, err))
+		was := *s
 		s.Passes++
 		s.Revision, s.LastPass, s.Counts = p.Revision, pass, counts
-		s.Plan = PlanStatus{Hash: p.Hash, Held: p.Held, Summary: p.Summary()}
-		s.Failures = shown.firstFailures()
-		s.Fights, s.UnderWay = fightList(p), underWay
+		s.Plan = PlanStatus{Hash: p.Hash, Held: p.Held, Summary: sum}
+		s.Failures, s.Fights, s.UnderWay = failures, fights, underWay
 		s.Unread, s.Error = unread, ""
 		if err != nil {
 			s.Error = err.Error()
@@ -191,11 +192,12 @@ func (r *Reconciler) finish(p *plan.Plan, m memory, began time.Time, err error) 
 			s.LastFull = r.scan.finish
 		}
 		s.Ready = !s.LastFull.IsZero() && err == nil
+		r.timeline.add(passOf(was, *s, t, r.began))
 		r.shown = shown
 	})
 	r.began = false
 	r.follow(p, former, time.Now())
-	r.logPass(p, rep, t)
+	r.logPass(p, sum, rep, t)
 	r.tellPass(p, rep, m)
 	r.timeEdits(p)
 	r.meter(p, former, rep, t, counts, err)
@@ -264,8 +266,7 @@ func (r *Reconciler) logUnread(unread []Unread) {
 		"count", len(unread), "first", first.ID, "why", first.Why)
 }
 
-func (r *Reconciler) logPass(p *plan.Plan, rep *apply.Report, t passTimes) {
-	s := p.Summary()
+func (r *Reconciler) logPass(p *plan.Plan, s plan.Summary, rep *apply.Report, t passTimes) {
 	attrs := []any{
 		"revision", p.Revision, "seconds", time.Since(t.began).Seconds(), "full", t.full,
 		"unchanged", s.Unchanged, "waiting", s.Waiting, "unknown", s.Unknown, "withheld", s.Withheld,

@@ -67,19 +67,16 @@ func (r *Reconciler) Timeline() []Pass {
 	return out
 }
 
-// passOf returns a pass as it is shown, where was is the status before it. What it
+// passOf returns a pass as it is shown, by the status before it and after. What it
 // began makes it one that did something.
-func passOf(p *plan.Plan, was Status, t passTimes, began bool, err error) Pass {
-	now, summary := time.Now(), p.Summary()
+func passOf(was, is Status, t passTimes, began bool) Pass {
+	now, summary := time.Now(), is.Plan.Summary
 	out := Pass{
 		Kind: KindQuiet, Started: t.began, Ended: now, Seconds: now.Sub(t.began).Seconds(), Passes: 1,
-		Revision: p.Revision, Plan: p.Hash, Summary: &summary, Held: len(p.Held) > 0,
-	}
-	if err != nil {
-		out.Error = err.Error()
+		Revision: is.Revision, Plan: is.Plan.Hash, Summary: &summary, Held: len(is.Plan.Held) > 0, Error: is.Error,
 	}
 	switch {
-	case was.Passes > 0 && !began && out.Error == was.Error && p.Revision == was.Revision &&
+	case was.Passes > 0 && !began && out.Error == was.Error && is.Revision == was.Revision &&
 		out.Held == (len(was.Plan.Held) > 0) && summary.Withheld == was.Plan.Summary.Withheld &&
 		summary.Waiting == was.Plan.Summary.Waiting:
 	case t.full:
