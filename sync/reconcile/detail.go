@@ -27,34 +27,30 @@ type Detail struct {
 // Detail returns what is known of a resource, and whether the newest plan speaks
 // of it.
 func (r *Reconciler) Detail(id resource.ID) (Detail, bool) {
-	shown, declared, revision := r.detailOf(id)
-	if shown.Plan == nil {
-		return Detail{}, false
-	}
-	c, ok := shown.Plan.Find(id)
+	d, ok := r.detailOf(id)
 	if !ok {
 		return Detail{}, false
 	}
-	d := Detail{
-		Change: c, Declared: declared, Revision: revision(c.Origin.Source), Acts: r.actsOf(id), Failure: shown.Failure(id),
-	}
+	d.Acts = r.actsOf(id)
 	d.Seen, d.Known, d.Since = r.sights.of(id)
 	d.Readable = r.kinds[id.Account][id.Kind].Readable
 	return d, true
 }
 
-func (r *Reconciler) detailOf(id resource.ID) (Shown, *resource.Resource, func(source string) string) {
+// detailOf returns what the newest plan and the declarations in force say of a
+// resource, and whether the plan speaks of it.
+func (r *Reconciler) detailOf(id resource.ID) (d Detail, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var declared *resource.Resource
-	if res, ok := r.desired.set.Get(id); ok {
-		declared = &res
+	if r.shown.Plan == nil {
+		return d, false
 	}
-	force := map[string]string{}
-	for _, f := range r.feeds {
-		force[f.Name] = f.force.revision
+	d.Change, ok = r.shown.Plan.Find(id)
+	d.Failure, d.Revision = r.shown.Failure(id), r.forceOf(d.Change.Origin.Source)
+	if res, declared := r.desired.set.Get(id); declared {
+		d.Declared = &res
 	}
-	return r.shown, declared, func(source string) string { return force[source] }
+	return d, ok
 }
 
 // actsOf returns the acts of a resource as the last pass had them.
