@@ -43,8 +43,10 @@ func TestFailure_A33_FightIsTold(t *testing.T) {
 	}
 	at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 	tell.desk.Fight(reconcile.Fight{
-		ID:     resource.ID{Account: "volc", Kind: "RelaySource", Key: "push.example.com/live"},
-		Origin: resource.Origin{Source: "live", File: "relay.yaml", Line: 3},
+		Subject: reconcile.Subject{
+			ID:     resource.ID{Account: "volc", Kind: "RelaySource", Key: "push.example.com/live"},
+			Origin: resource.Origin{Source: "live", File: "relay.yaml", Line: 3},
+		},
 		Fields: []resource.Field{{Path: "groups[0].servers[0].params.token", Before: "canary-1", After: "canary-2"}},
 		Fight:  plan.Fight{Times: 3, PutBack: at, Found: at.Add(time.Minute)},
 	})

@@ -106,7 +106,7 @@ func (d *Desk) drift(f reconcile.Drifting) {
 
 // Fight tells of a resource that weir has stopped putting back.
 func (d *Desk) Fight(f reconcile.Fight) {
-	e := about(message.Fight, f.Over, reconcile.Subject{ID: f.ID, Origin: f.Origin, Labels: f.Labels})
+	e := about(message.Fight, f.Over, f.Subject)
 	if !f.Over {
 		e.Reason, e.Unseen, e.Times, e.PutBack, e.Found = f.String(), f.Unseen, f.Times, f.PutBack, f.Found
 		e.Settle = "weir settle " + f.ID.String() + " again"

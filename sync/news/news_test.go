@@ -148,11 +148,11 @@ func TestHeldAndFight(t *testing.T) {
 		}
 		d.Held(reconcile.HeldPlan{Over: true})
 		at := time.Now()
-		d.Fight(reconcile.Fight{ID: id, Fields: []resource.Field{{Path: "a", Before: "secret"}}, Fight: plan.Fight{Times: 3, PutBack: at, Found: at}})
+		d.Fight(reconcile.Fight{Subject: reconcile.Subject{ID: id}, Fields: []resource.Field{{Path: "a", Before: "secret"}}, Fight: plan.Fight{Times: 3, PutBack: at, Found: at}})
 		if p := e.last(); p.Command() != "weir settle "+id.String()+" again" || p.Times != 3 || strings.Contains(fmt.Sprint(p), "secret") {
 			t.Errorf("%+v", p)
 		}
-		d.Fight(reconcile.Fight{ID: id, Over: true})
+		d.Fight(reconcile.Fight{Subject: reconcile.Subject{ID: id}, Over: true})
 		want := []string{"held plan over false", "held plan over true", "fight " + id.String() + " over false", "fight " + id.String() + " over true"}
 		if got := e.heard(); !slices.Equal(got, want) {
 			t.Errorf("heard %q", got)

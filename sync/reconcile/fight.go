@@ -8,11 +8,9 @@ import (
 // Fight is a resource that somebody changes back each time weir has put it
 // back, so that weir has stopped.
 type Fight struct {
-	ID     resource.ID
-	Origin resource.Origin  // of the declaration
+	Subject
 	Fields []resource.Field // from what is found to what is declared
-	Labels map[string]string
-	Over   bool // it is as declared, or declared otherwise
+	Over   bool             // it is as declared, or declared otherwise
 	plan.Fight
 }
 
@@ -34,13 +32,13 @@ func (r *Reconciler) tellFights(p, former *plan.Plan) {
 		case c.Fight == nil && known && c.State != plan.Unknown:
 			delete(r.fights, c.ID)
 			r.opts.Logger.Info("fight is over", "resource", c.ID.String(), "state", string(c.State))
-			r.handFight(Fight{ID: c.ID, Origin: c.Origin, Labels: c.Labels, Over: true})
+			r.handFight(Fight{Subject: subjectOf(c), Over: true})
 		}
 	}
 	for id := range r.fights {
 		if _, found := p.Find(id); !found {
 			delete(r.fights, id)
-			r.handFight(Fight{ID: id, Over: true})
+			r.handFight(Fight{Subject: Subject{ID: id}, Over: true})
 		}
 	}
 }
@@ -55,7 +53,7 @@ func (r *Reconciler) tellFight(c plan.Change) {
 	r.opts.Logger.Error("fight: somebody changes it back each time; weir has stopped putting it back",
 		"resource", c.ID.String(), "origin", c.Origin.String(), "fields", paths(c.Fields), "times", c.Fight.Times,
 		"put_back", c.Fight.PutBack.UTC(), "found_again", c.Fight.Found.UTC(), "remedy", "weir settle "+c.ID.String()+" again")
-	r.handFight(Fight{ID: c.ID, Origin: c.Origin, Labels: c.Labels, Fields: c.Fields, Fight: *c.Fight})
+	r.handFight(Fight{Subject: subjectOf(c), Fields: c.Fields, Fight: *c.Fight})
 }
 
 // fightList lists the first fights of p.
