@@ -52,15 +52,18 @@ type said struct {
 
 // tell hands a verdict on where it says something new. The text of a success is
 // not: it counts what that one pass did.
-func (r *Reconciler) tell(f *feed, v Verdict) {
+func (r *Reconciler) tell(f *feed, v Verdict) { r.tellOnce(f, &f.said, v) }
+
+// tellOnce hands a verdict on that says something else than the last of its sort.
+func (r *Reconciler) tellOnce(f *feed, last *said, v Verdict) {
 	now := said{v.Revision, v.Outcome, v.Text}
 	if r.opts.Verdict == nil || r.opts.DryRun || v.Revision == "" {
 		return
 	}
 	r.mu.Lock()
-	v.Source, v.Behind = f.Name, f.stopped != said{}
-	news := f.said != now
-	f.said = now
+	v.Source, v.Behind = f.Name, last == &f.said && f.stopped != said{}
+	news := *last != now
+	*last = now
 	r.mu.Unlock()
 	if news {
 		r.opts.Verdict(v)
@@ -87,18 +90,8 @@ func (r *Reconciler) tellLoaded() {
 // finds it so again, and each pass what was delivered before: the two are
 // remembered apart, so that neither is news because of the other.
 func (r *Reconciler) tellStopped(f *feed, err error) {
-	e, ok := errors.AsType[*source.Error](err)
-	if !ok || e.Revision == "" || r.opts.Verdict == nil || r.opts.DryRun {
-		return
-	}
-	v := Verdict{Source: f.Name, Revision: e.Revision, Outcome: Stopped, By: e.Code, Text: placed(e)}
-	now := said{v.Revision, v.Outcome, v.Text}
-	r.mu.Lock()
-	news := f.stopped != now
-	f.stopped = now
-	r.mu.Unlock()
-	if news {
-		r.opts.Verdict(v)
+	if e, ok := errors.AsType[*source.Error](err); ok {
+		r.tellOnce(f, &f.stopped, Verdict{Revision: e.Revision, Outcome: Stopped, By: e.Code, Text: placed(e)})
 	}
 }
 
