@@ -18,19 +18,14 @@ import (
 func (r *Reconciler) tracedStep(ctx context.Context) error {
 	ctx, span := r.opts.Tracer.Begin(ctx, "pass")
 	err := r.step(ctx)
-	if span != nil {
-		span.Text("weir.revision", r.desired.revision)
-		span.Flag("weir.dry_run", r.opts.DryRun)
-	}
+	span.Text("weir.revision", r.desired.revision)
+	span.Flag("weir.dry_run", r.opts.DryRun)
 	span.End(err)
 	return err
 }
 
 // tracePlan tells what a plan came to.
 func tracePlan(span *trace.Span, p *plan.Plan) {
-	if span == nil {
-		return
-	}
 	span.Text("weir.plan", p.Hash)
 	span.Number("weir.changes", len(p.Changes))
 	span.Number("weir.resources", p.Len())
@@ -71,12 +66,10 @@ func traceLoaded(span *trace.Span, f *feed) {
 // tracedRead is readAll, told.
 func (r *Reconciler) tracedRead(ctx context.Context, j *job) []resource.Observation {
 	ctx, span := r.opts.Tracer.Begin(ctx, "observe")
-	if span != nil {
-		span.Text("weir.account", j.account)
-		span.Number("weir.resources", len(j.want))
-		span.Flag("weir.first", j.first)
-		span.Flag("weir.scan", j.scan)
-	}
+	span.Text("weir.account", j.account)
+	span.Number("weir.resources", len(j.want))
+	span.Flag("weir.first", j.first)
+	span.Flag("weir.scan", j.scan)
 	seen := r.readAll(ctx, j)
 	span.End(ctx.Err())
 	return seen
@@ -86,16 +79,14 @@ func (r *Reconciler) tracedRead(ctx context.Context, j *job) []resource.Observat
 func tracedRun(ctx context.Context, l *lane) *apply.Report {
 	ctx, span := trace.Begin(ctx, "apply")
 	rep := l.aside.Run(ctx)
-	if span != nil {
-		span.Text("weir.account", l.account)
-		span.Text("weir.revision", rep.Revision)
-		span.Text("weir.plan", rep.Plan)
-		span.Number("weir.applied", rep.Summary[apply.Done])
-		span.Number("weir.failed", rep.Summary[apply.Failed])
-		span.Number("weir.refused", rep.Summary[apply.Refused])
-		if rep.Failed() {
-			span.Fail("not all of it was applied")
-		}
+	span.Text("weir.account", l.account)
+	span.Text("weir.revision", rep.Revision)
+	span.Text("weir.plan", rep.Plan)
+	span.Number("weir.applied", rep.Summary[apply.Done])
+	span.Number("weir.failed", rep.Summary[apply.Failed])
+	span.Number("weir.refused", rep.Summary[apply.Refused])
+	if rep.Failed() {
+		span.Fail("not all of it was applied")
 	}
 	span.End(nil)
 	return rep
