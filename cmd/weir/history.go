@@ -143,10 +143,7 @@ func (f historyFlags) read(now time.Time) (q state.Query, err error) {
 
 // readOutcome checks an outcome that is asked for.
 func readOutcome(name string) (string, error) {
-	known := []string{state.CodeOpen, state.CodeFailed}
-	for _, c := range call.Codes() {
-		known = append(known, string(c))
-	}
+	known := slices.Concat(state.Codes(), wordsOf(call.Codes()))
 	if name == "" || slices.Contains(known, name) {
 		return name, nil
 	}
