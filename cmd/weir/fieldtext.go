@@ -96,12 +96,15 @@ func (p *planText) tallField(f fieldText, indent int) {
 
 // valueText writes a value as JSON on one line on which each character shows as
 // itself.
-func valueText(v any) string {
+func valueText(v any) string { return visible(oneLine(v), math.MaxInt, "") }
+
+// oneLine writes a value as JSON on one line.
+func oneLine(v any) string {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		return visible(fmt.Sprint(v), math.MaxInt, "")
+		return fmt.Sprint(v)
 	}
-	return visible(strings.TrimSuffix(b.String(), "\n"), math.MaxInt, "")
+	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -82,13 +80,7 @@ func fieldValue(f resource.Field, v any, most int, also string) string {
 	if manifest.LooksSecret(f.Path, v) {
 		return "(not shown: looks like a key or password)"
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false) // what must be escaped is in also
-	if err := enc.Encode(v); err != nil {
-		return visible(fmt.Sprint(v), most, also)
-	}
-	return visible(strings.TrimSuffix(b.String(), "\n"), most, also)
+	return visible(oneLine(v), most, also) // what must be escaped is in also
 }
 
 // due reports whether something is to be done about c now.
