@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"os"
 	"slices"
@@ -47,25 +46,30 @@ func (b *builder) teller(cfg *config.Config) (tell tellers, end func() error, er
 		Tell: n.Tell, Lead: cfg.Notify.LeaseLead, After: cfg.Notify.UnavailableAfter, Consent: view.Consent, Faulty: faulty,
 	})
 	tell.made = b.events == nil
-	words := lastWords{n, b.log, lastReports / 2} // half the time that the git hosts have
+	within := lastReports / 2 // half the time that the git hosts have
 	if tell.made {
-		words.within = toldWithin
+		within = toldWithin
 	}
 	before := b.notifier
 	b.notifier = n
-	return tell, func() error { return b.silence(n, before, words) }, nil
-}
-
-// silence ends n. Where a reload has put another in its place that one takes over.
-func (b *builder) silence(n, before *notify.Notifier, words lastWords) error {
-	if b.notifier != n {
-		if err := n.HandOver(b.notifier); err != nil {
+	return tell, func() error {
+		if err := b.silence(n, before, within); err != nil {
 			b.log.Warn("not everybody was told all", "error", err)
 		}
 		return nil
+	}, nil
+}
+
+// silence ends n, and lets it tell what waits. Where a reload has put another in its
+// place that one takes over.
+func (b *builder) silence(n, before *notify.Notifier, within time.Duration) error {
+	if b.notifier != n {
+		return n.HandOver(b.notifier)
 	}
 	b.notifier = before // a configuration that was not taken has one too
-	return words.tell()
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	return n.Close(ctx)
 }
 
 // into has the loop tell.
@@ -106,12 +110,13 @@ func receiversOf(cfg *config.Config) ([]notify.Receiver, error) {
 			}
 			return nil, fmt.Errorf("notify: receiver %s: %w", r.Name, err)
 		}
-		one := notify.Receiver{
+		out = append(out, notify.Receiver{
 			Name: r.Name, Channel: c, GroupWait: r.GroupWait, GroupInterval: r.GroupInterval, Repeat: r.Repeat, Rate: r.Rate,
-			Began: !r.Over, Filter: notify.Filter{Sources: r.Sources, Accounts: r.Accounts, Kinds: r.Kinds, Labels: r.Labels},
-		}
-		one.Filter.Names = eventsOf(r)
-		out = append(out, one)
+			Began: !r.Over,
+			Filter: notify.Filter{
+				Names: eventsOf(r), Sources: r.Sources, Accounts: r.Accounts, Kinds: r.Kinds, Labels: r.Labels,
+			},
+		})
 	}
 	return out, nil
 }
@@ -166,22 +171,6 @@ func channelOf(r config.Receiver) (channel.Channel, error) {
 
 // toldWithin is how long a command waits until people know what it has applied.
 const toldWithin = 5 * time.Second
-
-// lastWords tells what waits when weir stops.
-type lastWords struct {
-	to     *notify.Notifier
-	log    *slog.Logger
-	within time.Duration
-}
-
-func (l lastWords) tell() error {
-	ctx, cancel := context.WithTimeout(context.Background(), l.within)
-	defer cancel()
-	if err := l.to.Close(ctx); err != nil {
-		l.log.Warn("not everybody was told all", "error", err)
-	}
-	return nil
-}
 
 // hostname names this weir in messages.
 func hostname() string {
