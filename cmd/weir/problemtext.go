@@ -27,10 +27,7 @@ func (t *problemText) write(p manifest.Problem) {
 		fmt.Fprintln(t.w, problemLine(p))
 		return
 	}
-	color := yellow
-	if p.Severity == manifest.Error {
-		color = red
-	}
+	color := severityColor(p)
 	place := visible(p.File, math.MaxInt, "")
 	if p.Line > 0 {
 		place += fmt.Sprintf(":%d:%d", p.Line, p.Column)
@@ -75,6 +72,14 @@ func (t *problemText) lines(name string) []string {
 	}
 	t.read[name] = lines
 	return lines
+}
+
+// severityColor is that of an error or a warning.
+func severityColor(p manifest.Problem) string {
+	if p.Severity == manifest.Error {
+		return red
+	}
+	return yellow
 }
 
 func problemLine(p manifest.Problem) string {

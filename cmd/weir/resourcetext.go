@@ -35,8 +35,6 @@ func printResource(w io.Writer, r view.Resource, s style) {
 	t.journal()
 }
 
-func (t *resourceText) head(text string) { fmt.Fprintf(t.w, "\n%s\n", t.paint(bold, text)) }
-
 // title says how it is, who declares it, and what is due.
 func (t *resourceText) title() {
 	r := t.r
@@ -87,7 +85,7 @@ func (t *resourceText) troubles() {
 	}
 	if r.Fight != nil {
 		t.line(t.w, 4, cell{"  stopped", red},
-			cell{" " + r.Fight.String() + "; edit the declaration, or: weir settle " + r.ID + " again", ""})
+			cell{" " + fightText(r.ID, *r.Fight), ""})
 	}
 	if r.InDoubt {
 		t.line(t.w, 4, cell{"  in doubt", yellow},
@@ -138,7 +136,7 @@ func (t *resourceText) fields() {
 	if len(t.r.Fields) == 0 {
 		return
 	}
-	t.head("Fields")
+	t.heading(t.w, "Fields")
 	tab := table{indent: 2, head: []string{"FIELD", "DESIRED", "APPLIED", "OBSERVED"}}
 	for _, f := range t.r.Fields {
 		color := ""
@@ -171,7 +169,7 @@ func (t *resourceText) acts() {
 	if len(t.r.Acts) == 0 {
 		return
 	}
-	t.head("Acts")
+	t.heading(t.w, "Acts")
 	tab := table{indent: 2, head: []string{"ACT", "BEGUN", "DONE", "ENDS"}}
 	for _, a := range t.r.Acts {
 		done, color := ago(t.now, a.Done), ""
@@ -197,7 +195,7 @@ func (t *resourceText) journal() {
 	if len(t.r.Journal) == 0 {
 		return
 	}
-	t.head("Calls, the newest first")
+	t.heading(t.w, "Calls, the newest first")
 	tab := table{indent: 2, head: []string{"TIME", "OPERATION", "OUTCOME", "REQUEST ID", "BECAUSE OF"}}
 	for _, e := range t.r.Journal {
 		tab.row(slices.Delete(historyRow(e), 1, 2)...) // all are of this resource

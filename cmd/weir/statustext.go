@@ -48,9 +48,6 @@ func printStatus(w io.Writer, o view.Overview, now time.Time, s style) {
 
 func (t *statusText) ago(at time.Time) string { return ago(t.now, at) }
 
-// head begins a part.
-func (t *statusText) head(text string) { fmt.Fprintf(t.w, "\n%s\n", t.paint(bold, text)) }
-
 // process says which process it is, and that it lives.
 func (t *statusText) process() {
 	st := t.o.Status
@@ -92,7 +89,7 @@ func (t *statusText) held() {
 
 func (t *statusText) sources() {
 	if len(t.o.Sources) > 0 {
-		t.head("Sources")
+		t.heading(t.w, "Sources")
 	}
 	for _, src := range t.o.Sources {
 		t.line(t.w, 4, cell{"  ", ""}, cell{src.Name, bold}, cell{"  " + t.revisionText(src) + "  ", ""},
@@ -142,11 +139,7 @@ func (s style) revision(of string) string {
 // problems says what stands against the newest revision of a source.
 func (t *statusText) problems(src view.Source) {
 	listed(t, "", src.SourceStatus.Problems, func(p manifest.Problem) {
-		color := yellow
-		if p.Severity == manifest.Error {
-			color = red
-		}
-		t.line(t.w, 6, cell{"    ", ""}, cell{string(p.Severity), color}, cell{" " + visible(p.String(), math.MaxInt, ""), ""})
+		t.line(t.w, 6, cell{"    ", ""}, cell{string(p.Severity), severityColor(p)}, cell{" " + visible(p.String(), math.MaxInt, ""), ""})
 	})
 }
 
@@ -154,7 +147,7 @@ func (t *statusText) problems(src view.Source) {
 // long for a terminal the first.
 func listed[T any](t *statusText, title string, all []T, write func(T)) {
 	if title != "" && len(all) > 0 {
-		t.head(title)
+		t.heading(t.w, title)
 	}
 	for i, one := range all {
 		if t.width > 0 && i == troublesShown {
@@ -171,7 +164,7 @@ func (t *statusText) counts() {
 	if len(states) == 0 || len(t.o.Kinds) == 0 { // a daemon of another version tells no kinds
 		return
 	}
-	t.head("Resources")
+	t.heading(t.w, "Resources")
 	tab := table{indent: 2, head: []string{"OF"}}
 	for _, s := range states {
 		tab.head = append(tab.head, strings.ToUpper(string(s)))
@@ -212,8 +205,13 @@ func (t *statusText) failures() {
 
 func (t *statusText) fights() {
 	listed(t, "Fights", t.o.Status.Fights, func(f reconcile.FightStatus) {
-		t.trouble("stopped", red, f.ID, f.String()+"; edit the declaration, or: weir settle "+f.ID+" again")
+		t.trouble("stopped", red, f.ID, fightText(f.ID, f.Fight))
 	})
+}
+
+// fightText says what somebody does to what weir puts back, and what ends that.
+func fightText(id string, f plan.Fight) string {
+	return f.String() + "; edit the declaration, or: weir settle " + id + " again"
 }
 
 func (t *statusText) unread() {
@@ -248,7 +246,7 @@ func (t *statusText) quota() {
 			cell{fmt.Sprintf("%.0f %% of %.3g a second", 100*g.Used, g.PerSecond), ""}, cell{strings.Join(more, ", "), dim})
 	}
 	if len(tab.rows)+len(t.o.Status.Scrub) > 0 {
-		t.head("Quota")
+		t.heading(t.w, "Quota")
 	}
 	tab.write(t.w, t.style)
 	for _, s := range t.o.Status.Scrub {
@@ -261,7 +259,7 @@ func (t *statusText) quota() {
 // passes writes what was done last, and what the journal ends with.
 func (t *statusText) passes() {
 	if len(t.o.Passes) > 0 || t.o.Status.LastApply != nil || t.o.Status.Journal.Writes.Seq > 0 {
-		t.head("Done last")
+		t.heading(t.w, "Done last")
 	}
 	tab := table{indent: 2}
 	for _, p := range t.o.Passes {

@@ -1,6 +1,9 @@
 package main
 
-import "io"
+import (
+	"fmt"
+	"io"
+)
 
 // style is how text looks where it is shown. The zero value is plain text that
 // ends nowhere, for pipes and files: nothing is coloured, wrapped or shortened.
@@ -42,6 +45,9 @@ func (s style) paint(code, text string) string {
 	}
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
+
+// heading begins a part of what is shown.
+func (s style) heading(w io.Writer, text string) { fmt.Fprintf(w, "\n%s\n", s.paint(bold, text)) }
 
 // fits reports whether so many columns are there.
 func (s style) fits(columns int) bool { return s.width == 0 || columns <= s.width }
