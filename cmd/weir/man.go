@@ -169,12 +169,13 @@ func commandPage(cmd *cobra.Command, date string) string {
 
 // commands lists what is below a command.
 func (p *page) commands(cmd *cobra.Command) {
-	if len(documented(cmd)) == 0 {
+	below := documented(cmd)
+	if len(below) == 0 {
 		return
 	}
 	p.section("COMMANDS")
-	for _, c := range cmd.Commands() {
-		if slices.Contains(documented(cmd), c) {
+	for _, c := range below {
+		if c.Parent() == cmd {
 			p.entry(`\fB`+roff(manName(c))+`\fR(1)`, c.Short)
 		}
 	}

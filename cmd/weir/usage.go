@@ -71,8 +71,9 @@ func usualCalls() map[string][]string {
 // how one is called told with how it is called.
 func teach(root *cobra.Command) {
 	root.SetFlagErrorFunc(flagError)
+	usual := usualCalls()
 	for _, cmd := range root.Commands() {
-		if lines := usualCalls()[cmd.Name()]; lines != nil {
+		if lines := usual[cmd.Name()]; lines != nil {
 			cmd.Example = "  " + strings.Join(lines, "\n  ")
 		}
 		check := cmd.Args
