@@ -52,8 +52,9 @@ func (a *app) accept(ctx context.Context, hash string) error {
 		return err
 	}
 	fmt.Fprintf(a.out, "%s: accepted at %s\n", found.Source, found.Revision)
-	if err := askSync(ctx, daemonOf(cfg)); err != nil {
-		fmt.Fprintf(a.errs, "no daemon answers on %s: it will be seen at the next look (%v)\n", askedAs(cfg), err)
+	d := daemonOf(cfg)
+	if err := askSync(ctx, d); err != nil {
+		fmt.Fprintf(a.errs, "no daemon answers on %s: it will be seen at the next look (%v)\n", d.name, err)
 	}
 	return nil
 }

@@ -51,18 +51,19 @@ func (a *app) takeOver(ctx context.Context, one *oneShot, age time.Duration) err
 		}
 		return matches(h, one.identity)
 	}
-	err := readObservations(ctx, daemonOf(one.cfg), accept, func(o resource.Observation) {
+	d := daemonOf(one.cfg)
+	err := readObservations(ctx, d, accept, func(o resource.Observation) {
 		if head.Now.Sub(o.At) <= age && !strange[o.ID.Account] && one.identity.Accounts[o.ID.Account] != "" {
 			list = append(list, o)
 		}
 	})
 	if err != nil {
 		return fmt.Errorf("--cached: the observations of the daemon on %s: %w; without --cached everything is read now",
-			askedAs(one.cfg), err)
+			d.name, err)
 	}
 	if len(strange) > 0 {
 		fmt.Fprintf(a.errs, "the daemon on %s has other accounts of these names, or none: %s; they are read now\n",
-			askedAs(one.cfg), strings.Join(slices.Sorted(maps.Keys(strange)), ", "))
+			d.name, strings.Join(slices.Sorted(maps.Keys(strange)), ", "))
 	}
 	one.rec.TakeOver(slices.Values(list))
 	return nil

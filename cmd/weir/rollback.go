@@ -229,8 +229,9 @@ func (a *app) unpin(ctx context.Context, one *oneShot) error {
 	if err == nil && len(pins) == 0 {
 		return errors.New("no revision is pinned, so there is nothing to unpin; `weir rollback --list` shows the last plans")
 	}
-	if serr := askSync(ctx, daemonOf(one.cfg)); serr != nil && err == nil {
-		fmt.Fprintf(a.errs, "no daemon answers on %s: it will be seen at the next look (%v)\n", askedAs(one.cfg), serr)
+	d := daemonOf(one.cfg)
+	if serr := askSync(ctx, d); serr != nil && err == nil {
+		fmt.Fprintf(a.errs, "no daemon answers on %s: it will be seen at the next look (%v)\n", d.name, serr)
 	}
 	return err
 }
@@ -256,7 +257,7 @@ func (a *app) settler(one *oneShot, u *reconcile.Undo) func(context.Context) err
 			pause(ctx, daemonLook)
 		}
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			fmt.Fprintf(a.errs, "the daemon on %s is busy; it stops before its next change\n", askedAs(one.cfg))
+			fmt.Fprintf(a.errs, "the daemon on %s is busy; it stops before its next change\n", d.name)
 			return nil
 		}
 		return ctx.Err()
