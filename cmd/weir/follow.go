@@ -3,10 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -220,14 +218,9 @@ func (a *app) waitStatus(ctx context.Context, f *follower, want followFlags) err
 func (f *follower) allRead(ctx context.Context, o view.Overview) bool {
 	left := o.States[view.State(plan.Unknown)]
 	for offset := 0; offset < left; offset += unknownPage {
-		body, err := f.daemon.ask(ctx, http.MethodGet,
-			fmt.Sprintf("/api/v1/resources?state=%s&offset=%d&limit=%d", plan.Unknown, offset, unknownPage), http.StatusOK)
-		if err != nil {
-			return false
-		}
 		var list view.List
-		err = json.NewDecoder(io.LimitReader(body, statusBody)).Decode(&list)
-		_ = body.Close()
+		err := fetchJSON(ctx, f.daemon,
+			fmt.Sprintf("/api/v1/resources?state=%s&offset=%d&limit=%d", plan.Unknown, offset, unknownPage), &list)
 		if err != nil || slices.ContainsFunc(list.Resources, func(r view.Row) bool { return r.Note == plan.NotReadYet }) {
 			return false
 		}

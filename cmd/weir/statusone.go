@@ -60,10 +60,15 @@ func askNear(ctx context.Context, d *askedDaemon, text string) []string {
 	return ids
 }
 
-// askJSON asks the daemon for a path and decodes its answer.
+// askJSON asks the daemon for a path and decodes its answer, which has to come soon.
 func askJSON(ctx context.Context, d *askedDaemon, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
+	return fetchJSON(ctx, d, path, into)
+}
+
+// fetchJSON is askJSON for as long as ctx lasts.
+func fetchJSON(ctx context.Context, d *askedDaemon, path string, into any) error {
 	body, err := d.ask(ctx, http.MethodGet, path, http.StatusOK)
 	if err != nil {
 		return err
