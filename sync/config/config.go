@@ -87,19 +87,24 @@ type Limits struct {
 // Read reads the file at path. It returns nil and the problems where the file
 // has an error, and an error only where it cannot be read at all.
 func Read(path string) (*Config, []manifest.Problem, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	if info.Size() > maxBytes || !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("%s is no regular file of at most %d bytes", path, maxBytes)
-	}
-	data, err := os.ReadFile(path)
+	data, err := readFile(path, maxBytes)
 	if err != nil {
 		return nil, nil, err
 	}
 	cfg, problems := Parse(path, data)
 	return cfg, problems, nil
+}
+
+// readFile reads a regular file of at most so many bytes.
+func readFile(path string, most int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > most || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file of at most %d bytes", path, most)
+	}
+	return os.ReadFile(path)
 }
 
 // Parse reads data as the config file at path, which paths in it are relative

@@ -1,8 +1,6 @@
 package config
 
 import (
-	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -240,14 +238,7 @@ func (c *Config) lacking(place manifest.Positions) []manifest.Problem {
 func (r *Receiver) readTexts() error {
 	own := ""
 	if r.Template != "" {
-		info, err := os.Stat(r.Template)
-		if err != nil {
-			return err
-		}
-		if info.Size() > message.MaxTemplate || !info.Mode().IsRegular() {
-			return fmt.Errorf("%s is no regular file of at most %d bytes", r.Template, message.MaxTemplate)
-		}
-		text, err := os.ReadFile(r.Template)
+		text, err := readFile(r.Template, message.MaxTemplate)
 		if err != nil {
 			return err
 		}
