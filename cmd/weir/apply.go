@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"slices"
 	"strings"
@@ -193,7 +192,7 @@ func printResults(w io.Writer, rep *apply.Report, s style) {
 			continue
 		}
 		s.line(w, 6, cell{"  ", ""}, cell{string(r.Outcome), outcomeColors[r.Outcome]},
-			cell{" " + visible(r.ID.String()+": "+r.Error, math.MaxInt, ""), ""})
+			cell{" " + legible(r.ID.String()+": "+r.Error), ""})
 		if _, known := call.Explain(r.Code); known && r.Outcome == apply.Failed {
 			codes = append(codes, "weir explain "+string(r.Code))
 		}

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -207,7 +206,7 @@ func (r *refusal) Error() string {
 	if r.Detail == "" {
 		return "HTTP " + r.line
 	}
-	return "HTTP " + r.line + ": " + visible(r.Detail, math.MaxInt, "")
+	return "HTTP " + r.line + ": " + legible(r.Detail)
 }
 
 // The TLS alerts of a server that wants another client certificate.

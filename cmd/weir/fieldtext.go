@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"math"
 	"strings"
 
 	"weir/sync/resource"
@@ -25,7 +24,7 @@ func (p *planText) fields(fields []resource.Field, indent int) {
 	texts := make([]fieldText, len(fields))
 	path, was := 0, 0
 	for i, f := range fields {
-		t := fieldText{path: visible(f.Path, math.MaxInt, "") + ":"}
+		t := fieldText{path: legible(f.Path) + ":"}
 		if f.Before != nil {
 			t.was = valueText(f.Before)
 		}
@@ -96,7 +95,7 @@ func (p *planText) tallField(f fieldText, indent int) {
 
 // valueText writes a value as JSON on one line on which each character shows as
 // itself.
-func valueText(v any) string { return visible(oneLine(v), math.MaxInt, "") }
+func valueText(v any) string { return legible(oneLine(v)) }
 
 // oneLine writes a value as JSON on one line.
 func oneLine(v any) string {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"strings"
 )
@@ -48,7 +47,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 func (a *app) tellError(err error) {
 	s, head := a.styleOf(a.errs), cell{"weir: ", loud}
 	for text := range strings.SplitSeq(err.Error(), "\n") {
-		s.line(a.errs, 6, head, cell{visible(text, math.MaxInt, ""), ""})
+		s.line(a.errs, 6, head, cell{legible(text), ""})
 		head = cell{}
 	}
 }

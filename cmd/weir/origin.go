@@ -20,7 +20,7 @@ const (
 // originText says where something is declared and, where that is known, by
 // which commit and whom.
 func originText(o resource.Origin) string {
-	parts := []string{visible(o.String(), math.MaxInt, "")}
+	parts := []string{legible(o.String())}
 	if o.Commit != "" {
 		parts = append(parts, strings.TrimSpace(commitText(o)+" "+authorText(o)))
 	}
@@ -62,6 +62,9 @@ func visible(s string, most int, also string) string {
 	}
 	return b.String()
 }
+
+// legible is visible for a text of which nothing is cut.
+func legible(s string) string { return visible(s, math.MaxInt, "") }
 
 // isPlain reports whether s is of printable ASCII alone, as nearly all is.
 func isPlain(s string) bool {

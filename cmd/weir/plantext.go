@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 
@@ -108,9 +107,9 @@ func (p *planText) align(changes []reconcile.ChangeDocument, name func(reconcile
 
 func (p *planText) group(changes []reconcile.ChangeDocument) {
 	source, account := placeOf(changes[0])
-	head := []cell{{visible(account, math.MaxInt, ""), bold}}
+	head := []cell{{legible(account), bold}}
 	if source != "" {
-		head = slices.Insert(head, 0, cell{visible(source, math.MaxInt, ""), bold}, cell{" → ", dim})
+		head = slices.Insert(head, 0, cell{legible(source), bold}, cell{" → ", dim})
 	}
 	p.line(p.w, 2, append(head, cell{"  " + groupText(changes), dim})...)
 	p.list(changes, title)
@@ -191,7 +190,7 @@ func (p *planText) section(head, color string, changes []reconcile.ChangeDocumen
 	}
 	for _, text := range why {
 		if text != "" {
-			p.line(p.w, 4, cell{"  ", ""}, cell{visible(text, math.MaxInt, ""), color})
+			p.line(p.w, 4, cell{"  ", ""}, cell{legible(text), color})
 		}
 		p.list(byWhy[text], fullTitle)
 	}
@@ -233,11 +232,11 @@ func unreadWord(u reconcile.Unread) string {
 func title(c reconcile.ChangeDocument) string {
 	_, rest, _ := strings.Cut(c.ID, "/")
 	kind, key, _ := strings.Cut(rest, "/")
-	return visible(kind+" "+key, math.MaxInt, "")
+	return legible(kind + " " + key)
 }
 
 // fullTitle names a resource where no heading names its account.
-func fullTitle(c reconcile.ChangeDocument) string { return visible(c.ID, math.MaxInt, "") }
+func fullTitle(c reconcile.ChangeDocument) string { return legible(c.ID) }
 
 // sign returns the mark and colour of a change.
 func sign(c reconcile.ChangeDocument) (mark, color string) {
@@ -268,7 +267,7 @@ func (p *planText) change(c reconcile.ChangeDocument, name string) {
 	p.head(c, name)
 	p.fields(c.Fields, 6)
 	for _, note := range remarks(c) {
-		p.line(p.w, 7, cell{"      ", ""}, cell{"(" + visible(note.text, math.MaxInt, "") + ")", note.color})
+		p.line(p.w, 7, cell{"      ", ""}, cell{"(" + legible(note.text) + ")", note.color})
 	}
 	for _, call := range c.Calls {
 		fmt.Fprintln(p.w, "      "+p.paint(dim, p.clip(callText(call), 6)))
@@ -348,7 +347,7 @@ func printSummary(w io.Writer, doc reconcile.PlanDocument, s style) {
 // printHeld writes what holds a plan, and what to do about it.
 func printHeld(w io.Writer, held []plan.Hold, command string, s style) {
 	for _, h := range held {
-		s.line(w, 6, cell{"Held: ", loud}, cell{visible(h.Message, math.MaxInt, "") + " [" + h.Guard + "]", ""})
+		s.line(w, 6, cell{"Held: ", loud}, cell{legible(h.Message) + " [" + h.Guard + "]", ""})
 	}
 	if len(held) > 0 {
 		s.line(w, 2, cell{"Nothing of it is applied until someone says: ", ""}, cell{command, bold})

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"strings"
 
@@ -28,15 +27,15 @@ func (t *problemText) write(p manifest.Problem) {
 		return
 	}
 	color := severityColor(p)
-	place := visible(p.File, math.MaxInt, "")
+	place := legible(p.File)
 	if p.Line > 0 {
 		place += fmt.Sprintf(":%d:%d", p.Line, p.Column)
 	}
 	parts := []cell{{place, bold}, {": ", ""}, {string(p.Severity) + ": ", color}}
 	if p.Path != "" {
-		parts = append(parts, cell{visible(p.Path, math.MaxInt, "") + ": ", ""})
+		parts = append(parts, cell{legible(p.Path) + ": ", ""})
 	}
-	t.line(t.w, 4, append(parts, cell{visible(p.Message, math.MaxInt, "") + " ", ""}, cell{"[" + p.Code + "]", dim})...)
+	t.line(t.w, 4, append(parts, cell{legible(p.Message) + " ", ""}, cell{"[" + p.Code + "]", dim})...)
 	t.excerpt(p, color)
 }
 
@@ -48,9 +47,9 @@ func (t *problemText) excerpt(p manifest.Problem, color string) {
 		return
 	}
 	text := []rune(strings.TrimRight(lines[p.Line-1], "\r"))
-	before := visible(string(text[:min(max(p.Column-1, 0), len(text))]), math.MaxInt, "")
+	before := legible(string(text[:min(max(p.Column-1, 0), len(text))]))
 	number := fmt.Sprintf("  %d | ", p.Line)
-	fmt.Fprintln(t.w, t.paint(dim, number)+t.clip(visible(string(text), math.MaxInt, ""), len(number)))
+	fmt.Fprintln(t.w, t.paint(dim, number)+t.clip(legible(string(text)), len(number)))
 	if at := len(number) + columns(before); t.fits(at + 1) {
 		fmt.Fprintln(t.w, strings.Repeat(" ", at)+t.paint(color, "^"))
 	}

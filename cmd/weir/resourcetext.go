@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"reflect"
 	"slices"
 	"time"
@@ -39,15 +38,15 @@ func printResource(w io.Writer, r view.Resource, s style) {
 func (t *resourceText) title() {
 	r := t.r
 	state := cell{string(r.State), stateColors[r.State]}
-	t.line(t.w, 2, cell{visible(r.ID, math.MaxInt, ""), bold}, cell{"  ", ""}, state)
+	t.line(t.w, 2, cell{legible(r.ID), bold}, cell{"  ", ""}, state)
 	if r.Note != "" && r.Failure == "" {
-		t.line(t.w, 4, cell{"  " + visible(r.Note, math.MaxInt, ""), dim})
+		t.line(t.w, 4, cell{"  " + legible(r.Note), dim})
 	}
 	if origin := originText(r.Origin); origin != "" {
 		t.line(t.w, 4, cell{"  declared at " + origin + ", source " + r.Origin.Source, ""})
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.Labels)) {
-		t.line(t.w, 4, cell{"  label " + visible(key+"="+r.Labels[key], math.MaxInt, ""), dim})
+		t.line(t.w, 4, cell{"  label " + legible(key+"="+r.Labels[key]), dim})
 	}
 	t.due()
 }
@@ -62,7 +61,7 @@ func (t *resourceText) due() {
 		text += "; being made now"
 	}
 	if t.r.Withheld != "" {
-		text, color = text+"; withheld: "+visible(t.r.Withheld, math.MaxInt, ""), yellow
+		text, color = text+"; withheld: "+legible(t.r.Withheld), yellow
 	}
 	t.line(t.w, 4, cell{text, color})
 	t.aside("would interrupt", t.r.OnAir)
@@ -72,7 +71,7 @@ func (t *resourceText) due() {
 // aside says what else a change does, where there is something.
 func (t *resourceText) aside(word, what string) {
 	if what != "" {
-		t.line(t.w, 4, cell{"  " + word + " ", yellow}, cell{visible(what, math.MaxInt, ""), ""})
+		t.line(t.w, 4, cell{"  " + word + " ", yellow}, cell{legible(what), ""})
 	}
 }
 
@@ -80,7 +79,7 @@ func (t *resourceText) aside(word, what string) {
 func (t *resourceText) troubles() {
 	r := t.r
 	if r.Failure != "" {
-		t.line(t.w, 4, cell{"  failed", red}, cell{" " + visible(r.Failure, math.MaxInt, ""), ""})
+		t.line(t.w, 4, cell{"  failed", red}, cell{" " + legible(r.Failure), ""})
 		t.line(t.w, 4, cell{fmt.Sprintf("  %s, tried again %s", plural(r.Attempts, "attempt"), in(t.now, r.NextTry)), dim})
 	}
 	if r.Fight != nil {
@@ -117,9 +116,9 @@ func (t *resourceText) sides() {
 func (t *resourceText) sideText(s view.Side) cell {
 	switch {
 	case s.Live:
-		return cell{"on air since " + visible(s.Epoch, math.MaxInt, ""), ""}
+		return cell{"on air since " + legible(s.Epoch), ""}
 	case s.Why != "":
-		return cell{visible(s.Why, math.MaxInt, ""), yellow}
+		return cell{legible(s.Why), yellow}
 	case s.Confirmed:
 		return cell{t.revision(s.Revision) + ", and a read has shown it", ""}
 	case s.Revision != "":
@@ -143,7 +142,7 @@ func (t *resourceText) fields() {
 		if f.Differs {
 			color = yellow
 		}
-		tab.row(cell{visible(f.Path, math.MaxInt, ""), color}, sideValue(f.Desired, color),
+		tab.row(cell{legible(f.Path), color}, sideValue(f.Desired, color),
 			likeValue(f.Applied, f.Desired, ""), likeValue(f.Observed, f.Desired, color))
 	}
 	tab.write(t.w, t.style)
@@ -176,7 +175,7 @@ func (t *resourceText) acts() {
 		if a.InDoubt() {
 			done, color = "nobody knows", yellow
 		}
-		tab.row(cell{visible(a.Name, math.MaxInt, ""), ""}, cell{ago(t.now, a.Begun), ""}, cell{done, color}, t.ends(a))
+		tab.row(cell{legible(a.Name), ""}, cell{ago(t.now, a.Begun), ""}, cell{done, color}, t.ends(a))
 	}
 	tab.write(t.w, t.style)
 }

@@ -66,7 +66,7 @@ func (t *statusText) process() {
 		t.o.Version, ready, mode, st.Passes, t.ago(st.LastPass.Started)), dim})
 	for _, why := range []string{st.ReadOnly, st.Error} {
 		if why != "" {
-			t.line(t.w, 2, cell{visible(why, math.MaxInt, ""), red})
+			t.line(t.w, 2, cell{legible(why), red})
 		}
 	}
 	if t.o.Run != nil {
@@ -97,11 +97,11 @@ func (t *statusText) sources() {
 			cell{plural(src.Documents, "document") + ", last success " + t.ago(src.LastSuccess), dim})
 		for _, what := range []cell{{src.Error, red}, {src.Degraded, yellow}} {
 			if what.text != "" {
-				t.line(t.w, 6, cell{"    ", ""}, cell{visible(what.text, math.MaxInt, ""), what.color})
+				t.line(t.w, 6, cell{"    ", ""}, cell{legible(what.text), what.color})
 			}
 		}
 		if src.Pinned != nil {
-			t.line(t.w, 6, cell{"    rolled back ", yellow}, cell{visible(src.Pinned.Text, math.MaxInt, ""), ""})
+			t.line(t.w, 6, cell{"    rolled back ", yellow}, cell{legible(src.Pinned.Text), ""})
 		}
 		t.problems(src)
 	}
@@ -125,7 +125,7 @@ func (t *statusText) revisionText(src view.Source) string {
 
 // revision is a revision, on a terminal as short as tells it from others.
 func (s style) revision(of string) string {
-	rev := visible(of, math.MaxInt, "")
+	rev := legible(of)
 	if s.width == 0 {
 		return rev
 	}
@@ -139,7 +139,7 @@ func (s style) revision(of string) string {
 // problems says what stands against the newest revision of a source.
 func (t *statusText) problems(src view.Source) {
 	listed(t, "", src.SourceStatus.Problems, func(p manifest.Problem) {
-		t.line(t.w, 6, cell{"    ", ""}, cell{string(p.Severity), severityColor(p)}, cell{" " + visible(p.String(), math.MaxInt, ""), ""})
+		t.line(t.w, 6, cell{"    ", ""}, cell{string(p.Severity), severityColor(p)}, cell{" " + legible(p.String()), ""})
 	})
 }
 
@@ -190,7 +190,7 @@ var stateColors = map[view.State]string{
 
 // trouble writes one thing that a person may have to look at.
 func (t *statusText) trouble(word, color, id, text string) {
-	t.line(t.w, 6, cell{"  ", ""}, cell{word, color}, cell{" " + visible(id+": "+text, math.MaxInt, ""), ""})
+	t.line(t.w, 6, cell{"  ", ""}, cell{word, color}, cell{" " + legible(id+": "+text), ""})
 }
 
 func (t *statusText) failures() {
@@ -285,7 +285,7 @@ func (t *statusText) passes() {
 func passResult(p view.Pass) cell {
 	switch {
 	case p.Error != "":
-		return cell{visible(p.Error, math.MaxInt, ""), red}
+		return cell{legible(p.Error), red}
 	case p.Held:
 		return cell{"held", loud}
 	case p.Results != nil:

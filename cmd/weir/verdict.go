@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 
 	"weir/sync/daemon/view"
 	"weir/sync/plan"
@@ -69,7 +68,7 @@ func inSyncText(o view.Overview) string {
 func whyNotReady(o view.Overview) string {
 	for _, why := range []string{o.Status.ReadOnly, o.Status.Error} {
 		if why != "" {
-			return visible(why, math.MaxInt, "")
+			return legible(why)
 		}
 	}
 	for _, src := range o.Sources {

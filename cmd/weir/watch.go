@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"strings"
 	"time"
@@ -62,7 +61,7 @@ func (a *app) watchLines(address string) func(glance) error {
 func forceText(o view.Overview) string {
 	var b strings.Builder
 	for _, src := range o.Sources {
-		fmt.Fprintf(&b, "; %s at %s", src.Name, visible(src.InForce, math.MaxInt, ""))
+		fmt.Fprintf(&b, "; %s at %s", src.Name, legible(src.InForce))
 	}
 	if p := o.Status.Plan; len(p.Held) > 0 {
 		b.WriteString("; " + view.Consent(p.Held, o.Status.Revision, p.Hash))
