@@ -81,9 +81,9 @@ func barText(part float64, width int) string {
 }
 
 func (t *statusText) held() {
-	if p := t.o.Status.Plan; len(p.Held) > 0 {
+	if held := t.o.Status.Plan.Held; len(held) > 0 {
 		fmt.Fprintln(t.w)
-		printHeld(t.w, p.Held, view.Consent(p.Held, t.o.Status.Revision, p.Hash), t.style)
+		printHeld(t.w, held, t.o.Consent(), t.style)
 	}
 }
 

@@ -19,8 +19,7 @@ func verdict(o view.Overview) cell {
 	case view.Refused:
 		return cell{"refused: a newest revision has errors; the last good one stays in force", red}
 	case view.Failing:
-		failed := max(len(st.Failures), o.States[view.Failed])
-		return cell{"failing: " + plural(failed, "change") + " not made, tried again later", red}
+		return cell{"failing: " + plural(o.Failing(), "change") + " not made, tried again later", red}
 	case view.Fought:
 		return cell{"stopped: somebody undoes what weir puts back, at " + plural(len(st.Fights), "resource"), yellow}
 	case view.Applying:
@@ -85,11 +84,7 @@ func whyNotReady(o view.Overview) string {
 // runText says how far carrying out the plan is.
 func runText(o view.Overview) string {
 	if o.Run == nil {
-		n := 0
-		for _, u := range o.Status.UnderWay {
-			n += u.Count
-		}
-		return plural(n, "change") + " under way"
+		return plural(o.UnderWay(), "change") + " under way"
 	}
 	text := fmt.Sprintf("%d of %s", o.Run.Done, plural(o.Run.Total, "change"))
 	if o.Run.Failed > 0 {

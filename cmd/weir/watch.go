@@ -63,8 +63,8 @@ func forceText(o view.Overview) string {
 	for _, src := range o.Sources {
 		fmt.Fprintf(&b, "; %s at %s", src.Name, legible(src.InForce))
 	}
-	if p := o.Status.Plan; len(p.Held) > 0 {
-		b.WriteString("; " + view.Consent(p.Held, o.Status.Revision, p.Hash))
+	if consent := o.Consent(); consent != "" {
+		b.WriteString("; " + consent)
 	}
 	return b.String()
 }

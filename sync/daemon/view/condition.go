@@ -30,28 +30,21 @@ const (
 
 // Conditions returns those that hold, the most urgent first. There is always one.
 func (o Overview) Conditions() []Condition {
-	var all []Condition
-	for _, c := range []struct {
-		is    Condition
-		holds bool
-	}{
-		{NotReady, !o.Status.Ready || o.Status.Error != "" || o.Status.ReadOnly != ""},
-		{Held, len(o.Status.Plan.Held) > 0},
-		{Refused, slices.ContainsFunc(o.Sources, Source.Refused)},
-		{Failing, o.failing() > 0},
-		{Fought, len(o.Status.Fights) > 0},
-		{Applying, o.applying()},
-		{Drift, o.States[State(plan.Differs)] > 0},
-		{Due, o.States[State(plan.Pending)] > 0 && !o.applying()},
-		{Unread, len(o.Status.Unread) > 0},
-		{Pinned, slices.ContainsFunc(o.Sources, func(s Source) bool { return s.Pinned != nil })},
-		{Waits, o.States[State(plan.Waiting)] > 0},
-		{Unknown, o.States[State(plan.Unknown)] > 0 && o.States[State(plan.InSync)] == 0},
-	} {
-		if c.holds {
-			all = append(all, c.is)
-		}
+	holds := map[Condition]bool{
+		NotReady: !o.Status.Ready || o.Status.Error != "" || o.Status.ReadOnly != "",
+		Held:     len(o.Status.Plan.Held) > 0,
+		Refused:  slices.ContainsFunc(o.Sources, Source.Refused),
+		Failing:  o.Failing() > 0,
+		Fought:   len(o.Status.Fights) > 0,
+		Applying: o.applying(),
+		Drift:    o.States[State(plan.Differs)] > 0,
+		Due:      o.States[State(plan.Pending)] > 0 && !o.applying(),
+		Unread:   len(o.Status.Unread) > 0,
+		Pinned:   slices.ContainsFunc(o.Sources, func(s Source) bool { return s.Pinned != nil }),
+		Waits:    o.States[State(plan.Waiting)] > 0,
+		Unknown:  o.States[State(plan.Unknown)] > 0 && o.States[State(plan.InSync)] == 0,
 	}
+	all := slices.DeleteFunc(AllConditions(), func(c Condition) bool { return !holds[c] })
 	if len(all) == 0 {
 		return []Condition{InSync}
 	}
@@ -86,6 +79,23 @@ func (o Overview) WhyNotDue() string {
 	return ""
 }
 
-func (o Overview) failing() int { return max(len(o.Status.Failures), o.States[Failed]) }
+// Failing is how many changes failed and are tried again.
+func (o Overview) Failing() int { return max(len(o.Status.Failures), o.States[Failed]) }
+
+// UnderWay is how many changes are being made now.
+func (o Overview) UnderWay() int {
+	n := 0
+	for _, u := range o.Status.UnderWay {
+		n += u.Count
+	}
+	return n
+}
+
+// Consent returns the command that lets the current plan through, "" where nothing
+// holds it.
+func (o Overview) Consent() string {
+	p := o.Status.Plan
+	return Consent(p.Held, o.Status.Revision, p.Hash)
+}
 
 func (o Overview) applying() bool { return o.Run != nil || len(o.Status.UnderWay) > 0 }

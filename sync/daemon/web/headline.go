@@ -21,7 +21,7 @@ func (o overview) Headline() string {
 	case view.Refused:
 		return o.whatRefused()
 	case view.Failing:
-		return o.N("headline.failing", max(len(st.Failures), o.over.States[view.Failed]))
+		return o.N("headline.failing", o.over.Failing())
 	case view.Fought:
 		return o.N("headline.fought", len(st.Fights))
 	case view.Applying:
@@ -94,11 +94,7 @@ func (o overview) HowFar() string {
 	} else if run != nil {
 		return o.T("headline.applying", Number(run.Done), Number(run.Total))
 	}
-	n := 0
-	for _, u := range o.over.Status.UnderWay {
-		n += u.Count
-	}
-	return o.N("headline.under-way", n)
+	return o.N("headline.under-way", o.over.UnderWay())
 }
 
 func (o overview) whyDue() string {
@@ -132,10 +128,7 @@ type holding struct {
 }
 
 // Holding is what holds the current plan.
-func (o overview) Holding() holding {
-	st := o.over.Status
-	return holding{st.Plan.Held, view.Consent(st.Plan.Held, st.Revision, st.Plan.Hash)}
-}
+func (o overview) Holding() holding { return holding{o.over.Status.Plan.Held, o.over.Consent()} }
 
 // Guard says what a guard is there for; one that nobody knows has its name.
 func (p *page) Guard(name string) string {
