@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 
 	"weir/sync/daemon/access"
@@ -20,7 +19,8 @@ const (
 	offsetMost     = 1<<31 - 1
 )
 
-// route is one operation of the API. Handle is given the parameters that it names.
+// route is one operation of the API, and the only one of its path. Handle is given
+// the parameters that it names.
 type route struct {
 	method, path string
 	params       []string
@@ -52,9 +52,7 @@ func listParams() []string {
 // addAPI lets mux serve the API. What is asked for in another way than it is known
 // is refused.
 func (d *Daemon) addAPI(mux *http.ServeMux) {
-	methods := map[string][]string{}
 	for _, r := range d.api() {
-		methods[r.path] = append(methods[r.path], r.method)
 		mux.HandleFunc(r.method+" "+r.path, func(w http.ResponseWriter, req *http.Request) {
 			q := readQuery(req, r.params)
 			if q.err != nil {
@@ -63,13 +61,11 @@ func (d *Daemon) addAPI(mux *http.ServeMux) {
 			}
 			r.handle(w, req, q)
 		})
-	}
-	for path, known := range methods {
-		if slices.Contains(known, http.MethodGet) {
-			known = append(known, http.MethodHead)
+		allow := r.method
+		if allow == http.MethodGet {
+			allow = "GET, HEAD"
 		}
-		allow := strings.Join(known, ", ")
-		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+		mux.HandleFunc(r.path, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Allow", allow)
 			refuse(w, http.StatusMethodNotAllowed, "allowed is "+allow)
 		})
