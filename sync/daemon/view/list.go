@@ -18,7 +18,7 @@ func (v *Viewer) List(q Query) List {
 		return out
 	}
 	m := newMatcher(q)
-	all := m.all()
+	all := q.All()
 	if all {
 		for _, n := range shown.Plan.Sums() {
 			out.Total += n
@@ -56,12 +56,8 @@ func newMatcher(q Query) matcher {
 	return m
 }
 
-// all reports whether every resource is selected.
-func (m *matcher) all() bool {
-	q := m.Query
-	q.Offset, q.Limit = 0, 0
-	return q == Query{}
-}
+// All reports whether every resource is selected, on one page or another.
+func (q Query) All() bool { return q == Query{Offset: q.Offset, Limit: q.Limit} }
 
 func (m *matcher) matches(c *plan.Change, s reconcile.Shown) bool {
 	return (m.Account == "" || c.ID.Account == m.Account) &&
@@ -72,12 +68,10 @@ func (m *matcher) matches(c *plan.Change, s reconcile.Shown) bool {
 		(m.text == "" || m.finds(c))
 }
 
-// stands reports whether the resource is in the state.
+// stands reports whether the resource is in the state. No plan calls one Failed.
 func (m *matcher) stands(c *plan.Change, s reconcile.Shown) bool {
-	if len(s.Failures) > 0 || m.State == Failed {
-		if _, failed := s.Failures[c.ID]; failed || m.State == Failed {
-			return failed && m.State == Failed
-		}
+	if _, failed := s.Failures[c.ID]; failed {
+		return m.State == Failed
 	}
 	return State(c.State) == m.State
 }

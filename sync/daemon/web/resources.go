@@ -45,11 +45,7 @@ func offsetOf(r *http.Request) int {
 }
 
 // Filtered reports whether anything is asked for.
-func (p resourcesPage) Filtered() bool {
-	q := p.Query
-	q.Offset, q.Limit = 0, 0
-	return q != view.Query{}
-}
+func (p resourcesPage) Filtered() bool { return !p.Query.All() }
 
 // Accounts are those that there are resources of.
 func (p resourcesPage) Accounts() []string {
