@@ -62,29 +62,19 @@ func (o overview) whyNotReady() string {
 }
 
 func (o overview) whatRefused() string {
-	for _, s := range o.over.Sources {
-		switch {
-		case !s.Refused():
-		case s.InForce == "":
-			return o.T("headline.refused-first", o.Text(s.Name))
-		default:
-			return o.T("headline.refused", o.Text(s.Name), o.Short(s.InForce))
-		}
+	s := o.source(view.Source.Refused)
+	if s.InForce == "" {
+		return o.T("headline.refused-first", o.Text(s.Name))
 	}
-	return ""
+	return o.T("headline.refused", o.Text(s.Name), o.Short(s.InForce))
 }
 
 func (o overview) whatPinned() string {
-	for _, s := range o.over.Sources {
-		switch {
-		case s.Pinned == nil:
-		case s.InForce == "":
-			return o.T("headline.pinned-none", o.Text(s.Name))
-		default:
-			return o.T("headline.pinned", o.Text(s.Name), o.Short(s.InForce))
-		}
+	s := o.source(func(s view.Source) bool { return s.Pinned != nil })
+	if s.InForce == "" {
+		return o.T("headline.pinned-none", o.Text(s.Name))
 	}
-	return ""
+	return o.T("headline.pinned", o.Text(s.Name), o.Short(s.InForce))
 }
 
 // HowFar says how much of what is being made is done.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"weir/sync/apply"
 	"weir/sync/daemon/view"
 	"weir/sync/plan"
 )
@@ -106,7 +107,7 @@ func barHeight(seconds float64) int {
 
 func passTone(p view.Pass) Tone {
 	switch {
-	case p.Error != "" || p.Results["failed"] > 0:
+	case p.Error != "" || p.Results[apply.Failed] > 0:
 		return toneBad
 	case p.Held:
 		return toneHeld

@@ -149,21 +149,26 @@ func (p *page) Now() time.Time { return p.over.Now }
 
 // Commit returns the address of a commit where its host is known, "" elsewhere.
 func (p *page) Commit(source, commit string) string {
-	repo, _ := hosted(p.source(source).URL)
+	repo, _ := hosted(p.named(source).URL)
 	return repo.commit(commit)
 }
 
 // File returns the address of a line of a commit where its host is known, ""
 // elsewhere.
 func (p *page) File(source, commit, file string, line int) string {
-	s := p.source(source)
+	s := p.named(source)
 	repo, _ := hosted(s.URL)
 	return repo.file(commit, s.Folder, file, line)
 }
 
-func (p *page) source(name string) view.Source {
+func (p *page) named(source string) view.Source {
+	return p.source(func(s view.Source) bool { return s.Name == source })
+}
+
+// source returns the first source that is so, an empty one where none is.
+func (p *page) source(is func(view.Source) bool) view.Source {
 	for _, s := range p.over.Sources {
-		if s.Name == name {
+		if is(s) {
 			return s
 		}
 	}
