@@ -129,7 +129,7 @@ func (h *hub) run(show func() *view.Viewer) {
 
 // wait returns when there may be news, false where the hub is closed.
 func (h *hub) wait(changed <-chan struct{}, running bool) bool {
-	progress := make(<-chan time.Time)
+	var progress <-chan time.Time
 	if running && changed != nil {
 		progress = time.After(progressTime)
 	}
