@@ -136,6 +136,3 @@ func (a *Alertmanager) Send(ctx context.Context, l Letter) error {
 	_, err = a.post(ctx, r)
 	return err
 }
-
-// Close ends connections.
-func (a *Alertmanager) Close() { a.close() }

@@ -105,12 +105,5 @@ func (t *DingTalk) Send(ctx context.Context, l Letter) error {
 		mac.Write([]byte(at + "\n" + key.Reveal()))
 		r.query = url.Values{"timestamp": {at}, "sign": {base64.StdEncoding.EncodeToString(mac.Sum(nil))}}
 	}
-	a, err := t.post(ctx, r)
-	if err != nil {
-		return err
-	}
-	return dingtalkCodes().verdict(a)
+	return t.tell(ctx, r, dingtalkCodes())
 }
-
-// Close ends connections.
-func (t *DingTalk) Close() { t.close() }

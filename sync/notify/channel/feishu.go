@@ -97,11 +97,7 @@ func (f *Feishu) Send(ctx context.Context, l Letter) error {
 			return &Fault{Final: true, Err: err}
 		}
 	}
-	a, err := f.post(ctx, r)
-	if err != nil {
-		return err
-	}
-	return feishuCodes().verdict(a)
+	return f.tell(ctx, r, feishuCodes())
 }
 
 // feishuSigned puts time and signature into a body: the time and the secret are the
@@ -116,6 +112,3 @@ func feishuSigned(body []byte, key secret.Secret, now time.Time) ([]byte, error)
 	b.Sign = base64.StdEncoding.EncodeToString(mac.Sum(nil))
 	return encode(b)
 }
-
-// Close ends connections.
-func (f *Feishu) Close() { f.close() }

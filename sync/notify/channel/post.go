@@ -128,7 +128,8 @@ func newPoster(a Address, caFile string, transport http.RoundTripper) (poster, e
 	}}, nil
 }
 
-func (p poster) close() { p.client.CloseIdleConnections() }
+// Close ends connections that are kept open.
+func (p poster) Close() { p.client.CloseIdleConnections() }
 
 // request is what is sent: a body, its headers, and how the address is completed.
 type request struct {

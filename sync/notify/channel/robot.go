@@ -2,6 +2,7 @@ package channel
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,6 +52,15 @@ func (c codes) verdict(a answer) error {
 		f.Final = true
 	}
 	return f
+}
+
+// tell makes one try with a robot.
+func (p poster) tell(ctx context.Context, r request, c codes) error {
+	a, err := p.post(ctx, r)
+	if err != nil {
+		return err
+	}
+	return c.verdict(a)
 }
 
 // wide writes what would be markup, or call people, in characters of full width.

@@ -118,9 +118,6 @@ func (s *Slack) Send(ctx context.Context, l Letter) error {
 	return err
 }
 
-// Close ends connections.
-func (s *Slack) Close() { s.close() }
-
 // everybody is the name under which all people of a chat are called.
 const everybody = "all"
 

@@ -88,6 +88,3 @@ func (w *Webhook) Send(ctx context.Context, l Letter) error {
 	}})
 	return err
 }
-
-// Close ends connections.
-func (w *Webhook) Close() { w.close() }

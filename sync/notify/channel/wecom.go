@@ -58,12 +58,5 @@ func (w *WeCom) Compose(d message.Data, id string) (Letter, error) {
 
 // Send posts it.
 func (w *WeCom) Send(ctx context.Context, l Letter) error {
-	a, err := w.post(ctx, request{body: l.Body})
-	if err != nil {
-		return err
-	}
-	return wecomCodes().verdict(a)
+	return w.tell(ctx, request{body: l.Body}, wecomCodes())
 }
-
-// Close ends connections.
-func (w *WeCom) Close() { w.close() }
