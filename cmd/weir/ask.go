@@ -105,10 +105,7 @@ func newSender(c config.Client) (*http.Client, error) {
 		}
 		transport.TLSClientConfig.Certificates = []tls.Certificate{pair}
 	}
-	return &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, nil
+	return delivery.Client(transport, 0), nil
 }
 
 // keepsSecrets refuses to send a password or token where others can read it.

@@ -33,6 +33,15 @@ func TLS(caFile string) (*tls.Config, error) {
 	return conf, nil
 }
 
+// Client returns what sends by a transport to where a request is addressed, and no
+// further: another address has no part in what a request shows. A timeout of 0 is none.
+func Client(transport http.RoundTripper, timeout time.Duration) *http.Client {
+	return &http.Client{
+		Transport: transport, Timeout: timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
 // Transport returns what reaches one server by HTTP, through the proxy that the
 // environment names. CAFile is as TLS takes it.
 func Transport(caFile string) (*http.Transport, error) {

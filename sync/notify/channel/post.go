@@ -121,11 +121,7 @@ func newPoster(a Address, caFile string, transport http.RoundTripper) (poster, e
 		}
 		transport = t
 	}
-	return poster{a, &http.Client{
-		Transport: transport, Timeout: timeout,
-		// Another address would be shown the message, and has no part in the secret.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	return poster{a, delivery.Client(transport, timeout)}, nil
 }
 
 // Close ends connections that are kept open.

@@ -81,7 +81,7 @@ func New(opts Options) (*Exporter, error) {
 	if strings.Trim(u.Path, "/") == "" {
 		u.Path = "/v1/traces"
 	}
-	client, err := newClient(opts.CAFile)
+	transport, err := delivery.Transport(opts.CAFile)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func New(opts Options) (*Exporter, error) {
 	host, _ := os.Hostname()
 	ctx, cancel := context.WithCancel(context.Background())
 	e := &Exporter{
-		opts: opts, url: u.String(), client: client, cancel: cancel,
+		opts: opts, url: u.String(), client: delivery.Client(transport, timeout), cancel: cancel,
 		done: make(chan struct{}), wake: make(chan struct{}, 1), quit: make(chan struct{}),
 		about: []trace.Attr{
 			{Key: "service.name", Value: "weir"},
@@ -103,18 +103,6 @@ func New(opts Options) (*Exporter, error) {
 	opts.Metrics.preset()
 	go e.run(ctx)
 	return e, nil
-}
-
-func newClient(caFile string) (*http.Client, error) {
-	transport, err := delivery.Transport(caFile)
-	if err != nil {
-		return nil, err
-	}
-	return &http.Client{
-		Transport: transport, Timeout: timeout,
-		// Another address would be shown the headers.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, nil
 }
 
 // headers reads what is sent along.
