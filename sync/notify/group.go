@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -27,6 +28,9 @@ type wait struct {
 }
 
 func waitOf(e Event) wait { return wait{standOf(e), e.Over} }
+
+// sourceOf returns where what e is about comes from, "" for no one source.
+func sourceOf(e Event) string { return cmp.Or(e.Source, e.Origin.Source) }
 
 // group is what is to be told in one message.
 type group struct {

@@ -58,10 +58,7 @@ type Filter struct {
 
 // takes reports whether e passes.
 func (f Filter) takes(e Event) bool {
-	source := e.Source
-	if source == "" {
-		source = e.Origin.Source
-	}
+	source := sourceOf(e)
 	if !in(f.Names, e.Name) || source != "" && !in(f.Sources, source) {
 		return false
 	}

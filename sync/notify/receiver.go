@@ -123,7 +123,7 @@ func (r *receiver) groupOf(e Event) groupID {
 	case r.traits.Single:
 		return groupID{single: rand.Text()}
 	}
-	id := groupID{name: e.Name, over: e.Over, source: cmp.Or(e.Source, e.Origin.Source)}
+	id := groupID{name: e.Name, over: e.Over, source: sourceOf(e)}
 	if !e.Name.Stands() || e.Name == message.Refused { // what else stands does so whatever the revision
 		id.revision = e.Revision
 	}
