@@ -41,11 +41,16 @@ type Desk struct {
 	opt Options
 
 	mu       sync.Mutex
-	refused  map[string]string // by source, the revision that was told to be refused
-	stopped  map[string]bool   // sources of which a revision was told to be held
-	by       map[string]string // by source, what stops its newest revision, as it was told
+	verdicts map[string]verdict // by source
 	leases   map[resource.ID]lease
 	troubles map[string]trouble // by source, "" for weir itself
+}
+
+// verdict is what was told of a source's revisions.
+type verdict struct {
+	refused string // the revision that is, "" for none
+	held    bool   // the newest is, before there is a plan
+	by      string // what stops the newest
 }
 
 // lease is one that ends.
@@ -63,8 +68,7 @@ type trouble struct {
 // NewDesk returns a Desk.
 func NewDesk(opt Options) *Desk {
 	return &Desk{
-		opt: opt, refused: map[string]string{}, stopped: map[string]bool{}, by: map[string]string{},
-		leases: map[resource.ID]lease{}, troubles: map[string]trouble{},
+		opt: opt, verdicts: map[string]verdict{}, leases: map[resource.ID]lease{}, troubles: map[string]trouble{},
 	}
 }
 
@@ -166,26 +170,26 @@ func (d *Desk) Verdict(v reconcile.Verdict) {
 func (d *Desk) revision(e message.Event, by string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	refused, stopped := d.refused[e.Source], d.stopped[e.Source]
-	d.stopped[e.Source] = !e.Over && e.Name == message.Held
-	d.by[e.Source] = by
+	was := d.verdicts[e.Source]
+	is := verdict{refused: was.refused, held: !e.Over && e.Name == message.Held, by: by}
 	switch {
 	case e.Over:
-		delete(d.refused, e.Source)
+		is.refused = ""
 	case e.Name == message.Refused:
-		d.refused[e.Source] = e.Revision
+		is.refused = e.Revision
 	}
-	if e.Over && refused != "" {
+	d.verdicts[e.Source] = is
+	if e.Over && was.refused != "" {
 		d.opt.Tell(message.Event{
 			Name: message.Refused, Over: true, At: e.At, Key: e.Source, Source: e.Source, Revision: e.Revision,
 		})
 	}
-	if stopped && (e.Over || e.Name != message.Held) {
+	if was.held && !is.held {
 		d.opt.Tell(message.Event{
 			Name: message.Held, Over: true, At: e.At, Key: "revision/" + e.Source, Source: e.Source, Revision: e.Revision,
 		})
 	}
-	if !e.Over && (e.Name != message.Refused || e.Revision != refused) {
+	if !e.Over && (e.Name != message.Refused || e.Revision != was.refused) {
 		d.opt.Tell(e)
 	}
 }
@@ -280,7 +284,8 @@ func (d *Desk) trouble(s reconcile.Status, now time.Time) []message.Event {
 			Name: message.Source, Key: src.Name, Source: src.Name, Code: src.Code, Since: src.LastSuccess,
 			Reason: strings.TrimSuffix(src.Error, " ["+src.Code+"]"),
 		}
-		told := d.by[src.Name] != "" && d.by[src.Name] == src.Code // of its revision: the source can be read
+		by := d.verdicts[src.Name].by
+		told := by != "" && by == src.Code // of its revision: the source can be read
 		out = d.lasting(out, src.Name, src.Error != "" && !told, e, now)
 		readable = readable && src.Error == ""
 	}
