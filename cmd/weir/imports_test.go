@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -33,8 +34,15 @@ var rooms = map[string][]string{
 
 	"sync/trace/otlp/otlptest": {},
 
-	"sync/quota":           {"sync/call"},
-	"sync/quota/filequota": {"sync/quota", "sync/call"},
+	"sync/boottime":        {},
+	"sync/quota":           {"sync/call", "sync/boottime"},
+	"sync/quota/filequota": {"sync/quota", "sync/call", "sync/boottime"},
+	"sync/quota/etcdquota": {"sync/quota", "sync/call", "sync/boottime", "sync/etcd"},
+
+	"sync/etcd":                {"sync/boottime"},
+	"sync/etcd/etcdtest":       {"sync/etcd"}, // tests only
+	"sync/cluster":             {},
+	"sync/cluster/etcdcluster": {"sync/cluster", "sync/etcd", "sync/boottime"},
 
 	"sync/commitstatus": {"sync/secret", "sync/delivery"},
 	"sync/notify":       {"sync/delivery", "sync/notify/channel", "sync/notify/message"},
@@ -67,7 +75,7 @@ var rooms = map[string][]string{
 	"sync/state":             {"sync/resource"},
 	"sync/state/statetest":   {"sync/resource", "sync/state"},
 	"sync/state/sqlitestate": {"sync/resource", "sync/state"},
-	"sync/state/etcdstate":   {"sync/resource", "sync/state", "sync/secret"},
+	"sync/state/etcdstate":   {"sync/resource", "sync/state", "sync/etcd"},
 
 	"sync/blame": {"sync/source", "sync/state", "sync/call", "sync/resource"},
 
@@ -114,14 +122,16 @@ var homes = map[string][]string{
 	"github.com/spf13/pflag":                 {"cmd/weir"},
 	"github.com/wneessen/go-mail":            {"sync/notify/channel"},
 	"github.com/vbauerster/mpb":              {"cmd/weir"},
-	"go.etcd.io/":                            {"sync/state/etcdstate"},
+	"go.etcd.io/":                            {"sync/etcd", "sync/state/etcdstate", "sync/quota/etcdquota", "sync/cluster/etcdcluster"},
+	"go.uber.org/zap":                        {"sync/etcd"}, // the etcd client's logger, to be silent
+	"google.golang.org/grpc":                 {"sync/etcd"},
 	"go.yaml.in/yaml":                        {"sync/manifest", "sync/emulator", "sync/daemon/access"}, // of Prometheus' web config, v2 as its toolkit
 	"golang.org/x/crypto":                    {"sync/source/gitsource", "sync/daemon/access"},
 	"golang.org/x/net/netutil":               {"sync/daemon"},
 	"golang.org/x/net/proxy":                 {"sync/source/gitsource"},
 	"go.opentelemetry.io/proto/slim":         {"sync/trace/otlp/otlptest"},
 	"google.golang.org/protobuf":             {"sync/trace/otlp", "sync/trace/otlp/otlptest"},
-	"golang.org/x/sys":                       {"sync/quota/filequota"},
+	"golang.org/x/sys":                       {"sync/boottime", "sync/quota/filequota"},
 	"golang.org/x/term":                      {"cmd/weir"},
 	"golang.org/x/time":                      {"sync/daemon/gate", "sync/daemon/access"},
 	"modernc.org/sqlite":                     {"sync/state/sqlitestate"},
@@ -129,7 +139,7 @@ var homes = map[string][]string{
 }
 
 // suites are packages of tests that other packages' tests run.
-var suites = []string{"sync/provider/providertest", "sync/state/statetest", "sync/daemon/access/accesstest", "sync/trace/otlp/otlptest", "sync/daemon/demotest"}
+var suites = []string{"sync/provider/providertest", "sync/state/statetest", "sync/daemon/access/accesstest", "sync/trace/otlp/otlptest", "sync/daemon/demotest", "sync/etcd/etcdtest"}
 
 // pure packages decide; they neither wait, read, write nor look at a clock.
 var pure = []string{"sync/resource", "sync/plan", "sync/plan/guard", "sync/blame"}
@@ -222,6 +232,9 @@ func parseAll(t *testing.T, root string) map[string]unit {
 		}
 		if d.IsDir() && (d.Name() == "testdata" || (strings.HasPrefix(d.Name(), ".") && name != root)) {
 			return fs.SkipDir
+		}
+		if _, err := os.Stat(filepath.Join(name, "go.mod")); d.IsDir() && name != root && err == nil {
+			return fs.SkipDir // another module
 		}
 		if d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
 			return nil

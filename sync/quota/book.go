@@ -12,17 +12,12 @@ import (
 	"slices"
 	"time"
 
+	"weir/sync/boottime"
 	"weir/sync/call"
 )
 
 // Instant is a time by the clock of a desk, which all its processes share.
-type Instant time.Duration
-
-// After returns the instant d later.
-func (i Instant) After(d time.Duration) Instant { return i + Instant(d) }
-
-// Until returns the time from i to a later instant.
-func (i Instant) Until(later Instant) time.Duration { return time.Duration(later - i) }
+type Instant = boottime.Instant
 
 // Book is what the processes know together of one operation. The zero value is
 // that of an operation nobody has called.

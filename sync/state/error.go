@@ -20,6 +20,8 @@ const (
 	Busy     Fault = "state-busy"     // another process holds it for too long
 	Unusable Fault = "state-unusable" // cannot be opened, read or written for another cause
 	Closed   Fault = "state-closed"   // used after its end
+	Fenced   Fault = "state-fenced"   // another process leads the account that was to be written of
+	Moved    Fault = "state-moved"    // its content was taken to another store
 )
 
 // Error is a store's trouble that is not an answer of its methods. While it

@@ -2,7 +2,7 @@ package state
 
 // Faults lists every fault.
 func Faults() []Fault {
-	return []Fault{Damaged, Foreign, Swapped, Newer, Unsafe, Full, Busy, Unusable, Closed}
+	return []Fault{Damaged, Foreign, Swapped, Newer, Unsafe, Full, Busy, Unusable, Closed, Fenced, Moved}
 }
 
 // Explain says what a fault means and what to do, false for what is none.
@@ -32,6 +32,12 @@ func explanations() map[Fault]string {
 		Busy: "Another process holds the state for too long.\nLook for one that hangs, or for a backup that locks the file.",
 		Unusable: "The state cannot be opened, read or written.\n" +
 			"weir has to be able to read and write the file and its folder, on a local filesystem.",
+		Fenced: "This process does not lead the account, or not any more: another one does, and writes what it applies.\n" +
+			"Nothing was written. The page and `weir status` show who leads; a command that applies asks for the account first.",
+		Moved: "`weir state migrate` has taken the content to another store, which the message names: two stores in use would\n" +
+			"not know of each other's removals and acts.\n" +
+			"Name the other one in the configuration. `weir state migrate --back` opens this one again, without what was\n" +
+			"written elsewhere since.",
 		Closed: "The state was used after it was closed, as while the daemon stops.\nNothing is to be done.",
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"weir/sync/boottime"
 	"weir/sync/call"
 	"weir/sync/quota"
 )
@@ -178,7 +179,7 @@ func (b *file) read() (*quota.Book, error) {
 	if err != nil {
 		b.log.Warn("a book of calls was damaged and begins anew: nothing is called until it is sure again", "path", b.path)
 		kept = &quota.Book{}
-		kept.Silence(sinceBoot())
+		kept.Silence(boottime.Now())
 	}
 	return kept, nil
 }

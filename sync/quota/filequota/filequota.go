@@ -24,6 +24,7 @@ import (
 	"sync"
 	"time"
 
+	"weir/sync/boottime"
 	"weir/sync/call"
 	"weir/sync/quota"
 )
@@ -60,7 +61,7 @@ func New(dir string, log *slog.Logger) *Desk {
 func (d *Desk) Share() call.Shared { return quota.Share(d, rand.Int64()) }
 
 // Now is the time since the machine started.
-func (d *Desk) Now() quota.Instant { return sinceBoot() }
+func (d *Desk) Now() quota.Instant { return boottime.Now() }
 
 // names are the operations that may name a file.
 var names = regexp.MustCompile(`^[A-Za-z0-9]{1,100}$`)
@@ -118,7 +119,7 @@ func (b *file) update(ctx context.Context, f func(*quota.Book, quota.Instant)) e
 		return fmt.Errorf("book of calls: %w", err)
 	}
 	defer unlock(b.f)
-	now := sinceBoot()
+	now := boottime.Now()
 	book, err := b.read()
 	if err != nil {
 		return fmt.Errorf("book of calls: %w", err)
@@ -128,8 +129,8 @@ func (b *file) update(ctx context.Context, f func(*quota.Book, quota.Instant)) e
 		book.Silence(now)
 	}
 	f(book, now)
-	if sinceBoot() > now.After(patience) {
-		book.Silence(sinceBoot()) // this process was stopped, and the others gave up waiting
+	if boottime.Now() > now.After(patience) {
+		book.Silence(boottime.Now()) // this process was stopped, and the others gave up waiting
 	}
 	if err := b.write(book); err != nil {
 		return fmt.Errorf("book of calls: %w", err)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/sync/boottime"
 	"weir/sync/call"
 	"weir/sync/quota"
 )
@@ -36,11 +37,12 @@ func TestDesk_AnotherProcessSeesTheSlot(t *testing.T) {
 	if !ok {
 		t.Fatal("no slot in an empty book")
 	}
-	if _, ok := take(t, two.Share()); ok {
+	second := two.Share()
+	if _, ok := take(t, second); ok {
 		t.Error("the second process has a slot beside the first")
 	}
 	slot.Give(call.End{Unsent: true})
-	if _, ok := take(t, two.Share()); !ok {
+	if _, ok := take(t, second); !ok {
 		t.Error("no slot for the second process when the first sent nothing")
 	}
 	info, err := os.Stat(filepath.Join(dir, "Op"))
@@ -203,7 +205,7 @@ func TestDesk_SharedWithAWeirOfBefore(t *testing.T) {
 		must(t, err)
 		before, err := decode(data[:headerSize+int(binary.LittleEndian.Uint32(data[sizeAt:]))], boot())
 		must(t, err)
-		before.Slots = append(before.Slots, quota.Slot{Number: -1, Taken: sinceBoot()})
+		before.Slots = append(before.Slots, quota.Slot{Number: -1, Taken: boottime.Now()})
 		if i == 2 {
 			before.Seats = nil
 		}

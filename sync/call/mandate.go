@@ -1,0 +1,43 @@
+package call
+
+import (
+	"context"
+	"time"
+)
+
+// Mandate is the right to call an account that a process has for a time, where
+// several could.
+type Mandate interface {
+	// Left returns for how long nobody else may call the account, 0 where that cannot
+	// be proven.
+	Left(account string) time.Duration
+}
+
+// Least is how much of a mandate has to be left for a call to begin, of which the last
+// part is for what a call that was given up may still do: half a lease, and no more than
+// the longest call takes.
+func Least(lease time.Duration) time.Duration { return min(lease/2, LongestCall+stray) }
+
+// lapsed is the cause of a call that was kept from being sent for want of a mandate.
+type lapsed struct{}
+
+func (lapsed) Error() string { return "another process may lead the account" }
+
+// WhileMandated sends a call only while the mandate for its account surely lasts for at
+// least a time, and gives it up before its end: so that no call of this process reaches
+// the cloud when another may call. It stands right above what sends, below all that
+// may take long; a process that was stopped meanwhile finds its mandate gone.
+func WhileMandated(next Caller, m Mandate, least time.Duration) Caller {
+	if m == nil {
+		return next
+	}
+	return Func(func(ctx context.Context, req *Request) (*Response, error) {
+		left := m.Left(req.Account)
+		if left < least {
+			return nil, refusal(req, Stopped, "not sent, another process may lead the account", lapsed{})
+		}
+		ctx, cancel := context.WithTimeout(ctx, left-min(stray, least/2))
+		defer cancel()
+		return next.Call(ctx, req)
+	})
+}
