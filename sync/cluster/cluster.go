@@ -50,6 +50,8 @@ type View struct {
 	Leaders map[string]Leader `json:"leaders"` // by account, without those that nobody leads
 	// Error says why it may be older than it should, "" where it is not.
 	Error string `json:"error,omitempty"`
+	// Age is for how long nothing has shown that it is still so.
+	Age time.Duration `json:"-"`
 }
 
 // Trigger is a hint that one member passes on to all: something may be new.
