@@ -38,7 +38,7 @@ func advise(cfg *Config, place manifest.Positions) []manifest.Problem {
 		out = append(out, place.Problem([]string{"tracing", "otlp", "url"}, true, manifest.CodePlainCredentials,
 			"http:// shows the headers to everybody on the way; use https://", manifest.Warning))
 	}
-	return out
+	return append(out, cfg.Etcd.advise(place)...)
 }
 
 // exposed reports whether a URL leads to another machine without TLS.

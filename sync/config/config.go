@@ -42,7 +42,9 @@ type Config struct {
 	Notify    *Notify // nil for nobody
 	URL       string  // under which people reach the page, "" for none
 	Interval  time.Duration
-	StatePath string
+	StatePath string // file of the state, "" where it is in etcd
+	Etcd      *Etcd  // nil for a state in a file
+	Cluster   Cluster
 	Journal   Journal
 	Listen    string
 	Insecure  bool // allows a Listen that others can reach, without TLS and authentication
@@ -126,6 +128,7 @@ func Parse(path string, data []byte) (*Config, []manifest.Problem) {
 	rules, wrong := f.driftRules(place)
 	cfg := f.config(path)
 	wrong = append(wrong, cfg.lacking(place)...)
+	wrong = append(wrong, cfg.Etcd.lacking(place)...)
 	problems = append(problems, wrong...)
 	if manifest.Failed(wrong) {
 		return nil, problems

@@ -149,6 +149,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(least))
 	f.Add([]byte(leastGit))
 	f.Add([]byte(fullGit))
+	f.Add(inEtcd("{endpoints: ['http://a:2379', 'https://b:2379'], prefix: a}", "cluster: {lease: 10s}\n"))
 	f.Add([]byte("policy: [1"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		cfg, problems := Parse("weir.yaml", data)

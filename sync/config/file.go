@@ -24,12 +24,9 @@ type file struct {
 	} `json:"policy"`
 	Notify   *fileNotify `json:"notify"`
 	Interval string      `json:"interval"`
-	State    struct {
-		SQLite struct {
-			Path string `json:"path"`
-		} `json:"sqlite"`
-	} `json:"state"`
-	Journal struct {
+	State    fileState   `json:"state"`
+	Cluster  fileCluster `json:"cluster"`
+	Journal  struct {
 		MaxAge     string `json:"maxAge"`
 		MaxEntries int64  `json:"maxEntries"`
 	} `json:"journal"`
@@ -73,10 +70,9 @@ type fileAccount struct {
 func (f file) config(path string) *Config {
 	cfg := &Config{
 		File: path, Listen: or(f.Listen, DefaultListen), Insecure: f.Insecure, URL: f.URL, Limits: f.Limits,
-		Web:       f.Web.web(beside(path)),
-		Tracing:   f.Tracing.tracing(beside(path)),
-		StatePath: below(path, or(f.State.SQLite.Path, DefaultState)),
-		Interval:  orTime(f.Interval, DefaultInterval),
+		Web:      f.Web.web(beside(path)),
+		Tracing:  f.Tracing.tracing(beside(path)),
+		Interval: orTime(f.Interval, DefaultInterval),
 		Journal: Journal{
 			MaxAge:     orTime(f.Journal.MaxAge, DefaultJournalAge),
 			MaxEntries: cmp.Or(f.Journal.MaxEntries, DefaultJournalEntries),
@@ -89,6 +85,7 @@ func (f file) config(path string) *Config {
 			MaxUpdated:        f.Policy.MaxUpdates,
 		},
 	}
+	f.State.place(cfg, f.Cluster, beside(path))
 	if f.Notify != nil {
 		cfg.Notify = f.Notify.notify(beside(path))
 	}

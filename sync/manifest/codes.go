@@ -36,4 +36,7 @@ const (
 	CodePoisonedRevision  = "poisoned-revision"
 	CodeNoNormalForm      = "no-normal-form"
 	CodePlainCredentials  = "plain-credentials" //nolint:gosec // names a fault, is none
+	CodeEtcdTLS           = "etcd-tls"
+	CodeEtcdPlain         = "etcd-plain"
+	CodeEtcdEven          = "etcd-even"
 )
