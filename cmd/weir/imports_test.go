@@ -101,7 +101,7 @@ var concreteProvider = []string{
 
 var belowReconcile = []string{
 	"schema", "sync/source", "sync/manifest", "sync/plan", "sync/plan/guard", "sync/call", "sync/provider",
-	"sync/state", "sync/apply", "sync/resource", "sync/trace",
+	"sync/state", "sync/apply", "sync/resource", "sync/trace", "sync/cluster",
 }
 
 // homes is where a module of others may be imported: mostly one adapter each,

@@ -196,11 +196,11 @@ func (r *Reconciler) settled(p *plan.Plan) *plan.Plan {
 	return &rest
 }
 
-// lots returns what is to be done by account.
+// lots returns what is to be done by account, of those that this process leads.
 func (r *Reconciler) lots(p *plan.Plan, consented bool) map[string]*lot {
 	lots, now := map[string]*lot{}, time.Now()
 	for _, c := range p.Changes {
-		if c.Action == plan.None && !c.Unmade && c.State != plan.Pending {
+		if c.Action == plan.None && !c.Unmade && c.State != plan.Pending || !r.leads(c.ID.Account) {
 			continue
 		}
 		l := lots[c.ID.Account]

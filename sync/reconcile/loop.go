@@ -36,6 +36,9 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	if k, ok := r.opts.Store.(keeper); ok {
 		wg.Go(func() { r.keepCopies(ctx, k) })
 	}
+	if r.opts.Cluster != nil {
+		wg.Go(func() { r.followCluster(ctx) })
+	}
 	defer wg.Wait()
 	defer r.workers.Wait()
 	timer := time.NewTimer(r.opts.Interval)

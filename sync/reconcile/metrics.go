@@ -17,7 +17,7 @@ import (
 // Metrics are the loop's, named in the contract.
 type Metrics struct {
 	ready        *scraped
-	leader       *prometheus.GaugeVec
+	leader       *scraped
 	revision     *prometheus.GaugeVec
 	lastSource   *scraped
 	sourceErrors *prometheus.CounterVec
@@ -116,7 +116,7 @@ func (m *Metrics) registerPasses(reg prometheus.Registerer) {
 
 // registerResources registers what tells of the resources of accounts.
 func (m *Metrics) registerResources(reg prometheus.Registerer) {
-	m.leader = newGauge(reg, "weir_leader", "1 while this process changes the account, 0 while another does.", "account")
+	m.leader = newScraped(reg, "weir_leader", "1 while this process changes the account, 0 while another does.", "account")
 	m.resources = newGauge(reg, "weir_resources", "Resources by state.", "account", "kind", "state")
 	m.failing = newGauge(reg, "weir_resources_failing",
 		"Resources whose last change failed; it is tried again later.", "account", "kind")
@@ -159,7 +159,7 @@ func (r *Reconciler) beginMetrics() {
 		return
 	}
 	for _, g := range []*prometheus.GaugeVec{
-		m.leader, m.revision, m.documents, m.problems, m.rejected, m.pinned,
+		m.revision, m.documents, m.problems, m.rejected, m.pinned,
 		m.resources, m.failing, m.unread, m.doubts, m.underWay, m.fights, m.leases,
 	} {
 		g.Reset()
@@ -168,6 +168,7 @@ func (r *Reconciler) beginMetrics() {
 	r.preset()
 	m.interval.Set(r.opts.Interval.Seconds())
 	m.ready.set(r.tellReady)
+	m.leader.set(r.tellLeaders)
 	m.lastSource.set(r.tellLookups)
 	m.unapplied.set(r.tellUnapplied)
 	m.age.set(r.tellAges)
@@ -189,7 +190,6 @@ func (r *Reconciler) preset() {
 		m.applied.WithLabelValues(f.Name)
 	}
 	for name, a := range r.opts.Accounts {
-		m.leader.WithLabelValues(name).Set(1) // nobody else can be: there is no election
 		m.underWay.WithLabelValues(name)
 		for _, operation := range a.Provider.Reads() {
 			m.scrubReads.WithLabelValues(name, operation)

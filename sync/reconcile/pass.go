@@ -47,6 +47,7 @@ type failure struct {
 // for no cloud.
 func (r *Reconciler) step(ctx context.Context) error {
 	began := time.Now()
+	r.takeTerms()
 	r.empty()
 	if err := r.recallMarks(ctx); err != nil {
 		return err

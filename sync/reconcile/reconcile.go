@@ -15,6 +15,7 @@ import (
 
 	"weir/sync/apply"
 	"weir/sync/call"
+	"weir/sync/cluster"
 	"weir/sync/manifest"
 	"weir/sync/plan"
 	"weir/sync/provider"
@@ -43,7 +44,10 @@ type Options struct {
 	Feeds    []Feed
 	Accounts map[string]apply.Target
 	Store    state.Store
-	Policy   plan.Policy
+	// Cluster says which of the accounts this process leads, where it is one of
+	// several: the others it only shows. Nil: it is alone, and leads all.
+	Cluster cluster.Cluster
+	Policy  plan.Policy
 	// Outlook returns what is known now of how fast an account's operation can be
 	// called; it prices plans and reads.
 	Outlook func(account, operation string, p call.Priority) call.Outlook
@@ -115,6 +119,7 @@ type Reconciler struct {
 	runs      []*progress // under way
 
 	// What follows belongs to the one goroutine that runs passes.
+	leading leading
 	desired declared
 	marks   marks // as the store had them when the pass began
 	replica replica
@@ -268,6 +273,7 @@ func (r *Reconciler) MarkFull() {
 // Fetch reads every feed once and loads what it holds. It returns the problems
 // of all feeds; where one is an error, nothing is in force.
 func (r *Reconciler) Fetch(ctx context.Context) ([]manifest.Problem, error) {
+	r.takeTerms()
 	if err := r.recallMarks(ctx); err != nil {
 		return nil, err
 	}
@@ -288,6 +294,7 @@ func (r *Reconciler) Plan(ctx context.Context) (*plan.Plan, error) {
 	if !r.desired.ready {
 		return nil, fmt.Errorf("no revision is in force")
 	}
+	r.takeTerms()
 	memory, err := r.remember(ctx)
 	if err != nil {
 		return nil, err
