@@ -16,7 +16,6 @@ import (
 
 	"weir/sync/config"
 	"weir/sync/state"
-	"weir/sync/state/sqlitestate"
 )
 
 // keyShown is how many digits of the hash of a key's id tell keys apart.
@@ -79,7 +78,7 @@ func errOtherAccount(name, why string) error {
 
 // knownAccounts refuses a store that remembers changes to other accounts of
 // the same names, and remembers those it meets for the first time.
-func (b *builder) knownAccounts(ctx context.Context, cfg *config.Config, store *sqlitestate.Store) error {
+func (b *builder) knownAccounts(ctx context.Context, cfg *config.Config, store memory) error {
 	marks, err := store.Marks(ctx)
 	if err != nil {
 		return err
@@ -99,18 +98,18 @@ func (b *builder) knownAccounts(ctx context.Context, cfg *config.Config, store *
 		}
 		errs = append(errs, b.knownAccount(ctx, store, a.Name, before, now))
 	}
-	if err := errors.Join(errs...); err != nil || !b.keeps || !store.Moved() {
+	if err := errors.Join(errs...); err != nil || !b.keeps {
 		return err
 	}
-	return store.Stay(ctx)
+	return settleIn(ctx, store)
 }
 
-func (b *builder) knownAccount(ctx context.Context, store *sqlitestate.Store, name string, before, now identity) error {
+func (b *builder) knownAccount(ctx context.Context, store memory, name string, before, now identity) error {
 	if now == before {
 		return nil
 	}
 	if before != (identity{}) {
-		if why := now.other(before, store.Moved()); why != "" {
+		if why := now.other(before, moved(store)); why != "" {
 			return errOtherAccount(name, why)
 		}
 		b.log.Log(ctx, slog.LevelInfo, "an account has another key or endpoint", "account", name, "endpoint", now.endpoint)

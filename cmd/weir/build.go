@@ -28,7 +28,6 @@ import (
 	"weir/sync/reconcile"
 	"weir/sync/secret"
 	"weir/sync/source/dirsource"
-	"weir/sync/state/sqlitestate"
 	"weir/sync/trace/otlp"
 )
 
@@ -103,7 +102,7 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 			err = errors.Join(err, open.close())
 		}
 	}()
-	store, err := sqlitestate.Open(ctx, cfg.StatePath, stateOptions(cfg))
+	store, err := openMemory(ctx, cfg, opening{bounds: cfg.Journal})
 	if err != nil {
 		return setup, err
 	}
@@ -233,7 +232,7 @@ func (b *builder) targets(
 		clients[a.Name], providers[a.Name] = call.Linger(client, lingerWrite), c.provider
 		reads = append(reads, c.provider.Reads()...)
 		keys[a.Name] = a.Keys.Read
-		if err := b.limit(ctx, cfg.StatePath, a, c.provider, recorder); err != nil {
+		if err := b.limit(ctx, booksOf(cfg), a, c.provider, recorder); err != nil {
 			return nil, fmt.Errorf("account %s: %w", a.Name, err)
 		}
 		b.join(a, owners)
@@ -257,7 +256,7 @@ const pastCalls = 90 * time.Second
 
 // limit gives the account its limiter, or the one it has new limits.
 func (b *builder) limit(
-	ctx context.Context, statePath string, a config.Account, p provider.Provider, recorder *apply.Recorder,
+	ctx context.Context, books string, a config.Account, p provider.Provider, recorder *apply.Recorder,
 ) error {
 	opts := call.LimiterOptions{Limits: p.Limits(), Share: a.Share, Overrides: map[string]call.Window{}}
 	for op, n := range a.Limits {
@@ -273,7 +272,7 @@ func (b *builder) limit(
 	if err != nil {
 		return err
 	}
-	b.share(l, a.Name, statePath) // before the past is read: what begins later is in the books
+	b.share(l, a.Name, books) // before the past is read: what begins later is in the books
 	past, err := recorder.Past(ctx, a.Name, time.Now().Add(-pastCalls))
 	if err != nil {
 		return err
@@ -290,11 +289,11 @@ func (b *builder) limit(
 // share makes a limiter draw on what all processes with one state share: books
 // of calls beside it. They go by the account's name, as the state does, so that
 // a new key changes nothing.
-func (b *builder) share(l *call.Limiter, account, statePath string) {
-	if !filequota.Supported || statePath == sqlitestate.Temporary {
+func (b *builder) share(l *call.Limiter, account, books string) {
+	if books == "" {
 		return
 	}
-	desk := filequota.New(filepath.Join(statePath+".quota", account), b.log)
+	desk := filequota.New(filepath.Join(books, account), b.log)
 	l.Share(desk.Share(), func(err error) {
 		if err != nil {
 			b.log.Error("the quota cannot be shared with other processes: calls wait, then go on with a quarter of it",
@@ -337,19 +336,14 @@ func (a *app) readConfig() (*config.Config, error) {
 	return cfg, nil
 }
 
-// stateOptions says how much is remembered.
-func stateOptions(cfg *config.Config) sqlitestate.Options {
-	return sqlitestate.Options{MaxEntries: cfg.Journal.MaxEntries, MaxAge: cfg.Journal.MaxAge}
-}
-
 // openState opens the state that the configuration names, for a command that
 // changes what is remembered.
-func (a *app) openState(ctx context.Context) (*config.Config, *sqlitestate.Store, error) {
+func (a *app) openState(ctx context.Context) (*config.Config, memory, error) {
 	cfg, err := a.readConfig()
 	if err != nil {
 		return nil, nil, err
 	}
-	store, err := sqlitestate.Open(ctx, cfg.StatePath, stateOptions(cfg))
+	store, err := openMemory(ctx, cfg, opening{bounds: cfg.Journal})
 	return cfg, store, err
 }
 

@@ -41,8 +41,8 @@ func TestLimitsNameEveryOperation(t *testing.T) {
 
 // TestStateOptions: what weir.yaml says of the journal reaches the store.
 func TestStateOptions(t *testing.T) {
-	cfg := &config.Config{Journal: config.Journal{MaxAge: time.Hour, MaxEntries: 5000}}
-	if got := stateOptions(cfg); got.MaxAge != time.Hour || got.MaxEntries != 5000 {
+	o := opening{bounds: config.Journal{MaxAge: time.Hour, MaxEntries: 5000}}
+	if got := o.sqlite(); got.MaxAge != time.Hour || got.MaxEntries != 5000 {
 		t.Errorf("options %+v", got)
 	}
 }

@@ -15,14 +15,13 @@ import (
 	"weir/sync/config"
 	"weir/sync/daemon"
 	"weir/sync/resource"
-	"weir/sync/state/sqlitestate"
 )
 
 // observationsTimeout bounds the transfer of the daemon's observations.
 const observationsTimeout = 30 * time.Second
 
 // identityOfAll tells what a configuration works on from all else.
-func identityOfAll(ctx context.Context, cfg *config.Config, store *sqlitestate.Store) (daemon.Identity, error) {
+func identityOfAll(ctx context.Context, cfg *config.Config, store memory) (daemon.Identity, error) {
 	id, err := store.ID(ctx)
 	if err != nil {
 		return daemon.Identity{}, err

@@ -215,7 +215,7 @@ func (a *app) open(ctx context.Context, o openOptions) (*oneShot, error) {
 		if err != nil {
 			return nil, err
 		}
-		cfg.StatePath = filepath.Join(tmp, "weir.db")
+		cfg.StatePath, cfg.Etcd = filepath.Join(tmp, "weir.db"), nil
 		clean = func() { _ = os.RemoveAll(tmp) }
 	}
 	one, err := a.ready(ctx, cfg, o, at)

@@ -16,13 +16,12 @@ import (
 	"weir/sync/config"
 	"weir/sync/resource"
 	"weir/sync/state"
-	"weir/sync/state/sqlitestate"
 )
 
 // inquiry gathers what is known of one resource.
 type inquiry struct {
 	cfg    *config.Config
-	store  *sqlitestate.Store
+	store  memory
 	log    *slog.Logger
 	id     resource.ID
 	normal func(resource.Spec) (resource.Spec, error)
@@ -47,7 +46,7 @@ func (a *app) inquire(ctx context.Context, name string) (*inquiry, error) {
 	if q.normal, err = normalOf(cfg, id); err != nil {
 		return nil, err
 	}
-	q.store, err = sqlitestate.Open(ctx, cfg.StatePath, sqlitestate.Options{})
+	q.store, err = openMemory(ctx, cfg, opening{})
 	return q, err
 }
 

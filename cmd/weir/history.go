@@ -17,7 +17,6 @@ import (
 	"weir/sync/call"
 	"weir/sync/resource"
 	"weir/sync/state"
-	"weir/sync/state/sqlitestate"
 )
 
 // historyShown is how many calls are shown where nobody says how many.
@@ -108,12 +107,12 @@ func (a *app) history(ctx context.Context, f historyFlags, args []string) error 
 }
 
 // openJournal opens the state of the configuration to read it; it makes none.
-func (a *app) openJournal(ctx context.Context) (*sqlitestate.Store, error) {
+func (a *app) openJournal(ctx context.Context) (memory, error) {
 	cfg, err := a.readConfig()
 	if err != nil {
 		return nil, err
 	}
-	return sqlitestate.Open(ctx, cfg.StatePath, sqlitestate.Options{Existing: true})
+	return openMemory(ctx, cfg, opening{existing: true})
 }
 
 // read makes a query of the flags, at a time.

@@ -19,7 +19,6 @@ import (
 	"weir/sync/provider"
 	"weir/sync/resource"
 	"weir/sync/state"
-	"weir/sync/state/sqlitestate"
 )
 
 type importFlags struct {
@@ -134,7 +133,7 @@ func (a *app) surveyor(ctx context.Context, cfg *config.Config) (*surveyor, erro
 	if err != nil {
 		return nil, err
 	}
-	store, err := sqlitestate.Open(ctx, cfg.StatePath, sqlitestate.Options{})
+	store, err := openMemory(ctx, cfg, opening{})
 	if err != nil {
 		return nil, err
 	}

@@ -70,8 +70,11 @@ func (b *builder) source(ctx context.Context, cfg *config.Config, s config.Sourc
 }
 
 // mirrorOf returns the folder of a source's mirror: beside the state, whose
-// owner may write there.
+// owner may write there, or in the folder for what has no state beside it.
 func mirrorOf(cfg *config.Config, s config.Source) string {
+	if cfg.Etcd != nil {
+		return filepath.Join(cfg.Cluster.Folder, "mirrors", s.Name)
+	}
 	return filepath.Join(cfg.StatePath+".mirrors", s.Name)
 }
 
