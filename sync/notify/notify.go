@@ -82,6 +82,9 @@ type Options struct {
 	URL       string   // of its page, "" where people cannot reach it
 	Metrics   *Metrics // nil: nothing is counted
 	Logger    *slog.Logger
+	// Speaks reports whether what stands is to be told again by this process, of several
+	// of which each tells a part; nil for all.
+	Speaks func(Event) bool
 
 	// For tests: a number from 0 to 1.
 	random func() float64
@@ -105,6 +108,9 @@ func New(opt Options) (*Notifier, error) {
 	}
 	if opt.random == nil {
 		opt.random = mathrand.Float64
+	}
+	if opt.Speaks == nil {
+		opt.Speaks = func(Event) bool { return true }
 	}
 	opt.Metrics.preset(opt.Receivers)
 	n := &Notifier{}
@@ -130,6 +136,16 @@ func (n *Notifier) Tell(e Event) {
 	for _, r := range n.receivers {
 		if e.Over || r.of.Filter.takes(e) {
 			r.take(e, time.Now())
+		}
+	}
+}
+
+// Know takes note of e, which another process tells: the end of what stands is told
+// though its beginning was told by another, and nothing is told twice.
+func (n *Notifier) Know(e Event) {
+	for _, r := range n.receivers {
+		if e.Over || r.of.Filter.takes(e) {
+			r.hear(e, time.Now())
 		}
 	}
 }

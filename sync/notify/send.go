@@ -125,7 +125,7 @@ func (r *receiver) pick(now time.Time) (d message.Data, id groupID, at time.Time
 			return d, id, due, true
 		}
 		delete(r.again, round)
-		if d = r.standing(round); d.Total == 0 { // all of it is over
+		if d = r.standing(round, now); d.Total == 0 { // all of it is over, or told by others
 			return r.pick(now)
 		}
 		return d, groupID{name: round}, due, true

@@ -68,6 +68,27 @@ func (r *receiver) unwait(id stand, over bool) bool {
 	return true
 }
 
+// hear takes over what another process tells.
+func (r *receiver) hear(e Event, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	id := standOf(e)
+	switch {
+	case !e.Name.Stands():
+	case e.Over:
+		r.unwait(id, false)
+		r.sending.ends(id)
+		delete(r.stands, id)
+		delete(r.former, id)
+	case len(r.stands) < maxStands:
+		delete(r.former, id)
+		r.stands[id] = e
+		if r.of.Repeat > 0 {
+			r.remind(id.name, now.Add(r.of.Repeat))
+		}
+	}
+}
+
 // know takes over what stands by a message, to be told again at a time, zero for
 // never.
 func (r *receiver) know(s *sending, again time.Time) {
@@ -113,12 +134,17 @@ func (r *receiver) nextAgain() (next message.Name, at time.Time, ok bool) {
 	return next, at, ok
 }
 
-// standing returns a message of what stands of one round.
-func (r *receiver) standing(round message.Name) message.Data {
+// standing returns a message of what stands of one round. What others tell is looked
+// at again later: it may be this process by then.
+func (r *receiver) standing(round message.Name, now time.Time) message.Data {
 	g := &group{id: groupID{name: round}}
 	for _, id := range r.ordered() {
-		if r.round(id.name) == round {
-			g.add(r.stands[id], time.Time{}, maxStands)
+		switch e := r.stands[id]; {
+		case r.round(id.name) != round:
+		case r.opt.Speaks(e):
+			g.add(e, time.Time{}, maxStands)
+		default:
+			r.remind(id.name, now.Add(r.of.Repeat))
 		}
 	}
 	d := g.data()
@@ -143,7 +169,7 @@ func (r *receiver) withStanding(d message.Data) message.Data {
 		told[standOf(e)] = true
 	}
 	for _, id := range r.ordered() {
-		if !told[id] && len(d.Events) < r.traits.Most {
+		if !told[id] && len(d.Events) < r.traits.Most && r.opt.Speaks(r.stands[id]) {
 			d.Events = append(d.Events, r.stands[id])
 		}
 	}
