@@ -36,9 +36,10 @@ type Watcher interface {
 }
 
 // Dump is one thing that a store keeps, for another store: exactly one of its fields
-// is set.
+// is set. The head comes first, then what there is of each field in the order of the
+// fields.
 type Dump struct {
-	Head    *DumpHead         `json:"head,omitempty"` // always the first
+	Head    *DumpHead         `json:"head,omitempty"`
 	Applied *resource.Applied `json:"applied,omitempty"`
 	Act     *resource.Act     `json:"act,omitempty"`
 	Mark    *Mark             `json:"mark,omitempty"`
@@ -78,13 +79,17 @@ type DumpLink struct {
 
 // Porter is a store whose whole content can be taken to another one.
 type Porter interface {
-	// Dump returns everything, as it is at one moment.
+	// Dump returns everything, as it is at one moment, whatever is written while it is
+	// read. A retired store is dumped as any other.
 	Dump(ctx context.Context) iter.Seq2[Dump, error]
-	// Restore writes all of a dump into a store that holds nothing, or nothing of it.
+	// Restore writes all of a dump into a store that holds nothing, or nothing of it: one
+	// that holds anything is refused and stays as it is. all may be read more than once.
 	// The journal verifies afterwards as it did before, with the same heads.
 	Restore(ctx context.Context, all iter.Seq2[Dump, error]) error
 	// Retire says that the store's content was taken elsewhere, in words for a person:
 	// from then on it refuses every write, of this process and others, with the fault
 	// Moved. "" takes that back.
 	Retire(ctx context.Context, where string) error
+	// Retired returns what Retire was told, "" for a store that is in use.
+	Retired(ctx context.Context) (where string, err error)
 }
