@@ -37,6 +37,7 @@ func (d *Daemon) api() []route {
 		{"GET", "/api/v1/passes", nil, d.passes},
 		{"GET", "/api/v1/problems", nil, d.problems},
 		{"GET", "/api/v1/quota", nil, d.quota},
+		{"GET", "/api/v1/cluster", nil, d.cluster},
 		{"GET", "/api/v1/journal", []string{"resource", "account", "plan", "below", "limit"}, d.journal},
 		{"GET", "/api/v1/observations", []string{"account"}, d.observations},
 		{"GET", "/api/v1/events", nil, d.events},
@@ -138,6 +139,16 @@ func (d *Daemon) problems(w http.ResponseWriter, _ *http.Request, _ *query) {
 
 func (d *Daemon) quota(w http.ResponseWriter, _ *http.Request, _ *query) {
 	answer(w, http.StatusOK, map[string]any{"quota": d.viewer().Quota()})
+}
+
+// cluster tells who is there and who leads what.
+func (d *Daemon) cluster(w http.ResponseWriter, _ *http.Request, _ *query) {
+	c := d.viewer().Cluster()
+	if c == nil {
+		refuse(w, http.StatusNotFound, "this weir works alone: it is no member of a cluster")
+		return
+	}
+	answer(w, http.StatusOK, c)
 }
 
 // journal tells which calls were made, the newest first.

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"weir/sync/call"
+	"weir/sync/cluster"
 	"weir/sync/daemon/access"
 	"weir/sync/daemon/view"
 	"weir/sync/daemon/web"
@@ -48,6 +49,7 @@ type Setup struct {
 	Identity  Identity
 	Beside    func(ctx context.Context, status func() reconcile.Status) // runs beside the loop until ctx ends; may be nil
 	Close     func() error                                              // closes sources and store; may be nil
+	Cluster   cluster.Cluster                                           // that the process is a member of; nil where it works alone
 }
 
 // Identity tells what a configuration works on from all else: observations that
@@ -122,12 +124,9 @@ func New(ctx context.Context, opts Options) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	loads, err := newMetrics(opts.Registry)
-	if err != nil {
+	d := &Daemon{opts: opts, counted: counted, guarded: guarded, hub: newHub(), starts: &starts{log: opts.Logger}}
+	if d.metrics, err = newMetrics(opts.Registry, d.clusterView); err != nil {
 		return nil, err
-	}
-	d := &Daemon{
-		opts: opts, counted: counted, guarded: guarded, metrics: loads, hub: newHub(), starts: &starts{log: opts.Logger},
 	}
 	if d.page, err = web.New(func() web.Viewer { return d.viewer() }, opts.Logger); err != nil {
 		return nil, err
@@ -192,6 +191,7 @@ func (d *Daemon) make(ctx context.Context) (*loop, error) {
 	}
 	l.viewer = view.New(view.Options{
 		Loop: l.Reconciler, Store: l.store, Limiters: setup.Limiters, Version: d.opts.Version,
+		Cluster: setup.Cluster,
 	})
 	l.webhooks, err = webhook.New(webhook.Options{Hooks: setup.Webhooks, Logger: d.opts.Logger, Metrics: d.counted})
 	if err != nil {
@@ -315,3 +315,12 @@ func (d *Daemon) loop() *loop { return d.current.Load() }
 func (d *Daemon) viewer() *view.Viewer { return d.loop().viewer }
 
 func (d *Daemon) reconciler() *reconcile.Reconciler { return d.loop().Reconciler }
+
+// clusterView returns the cluster as it is known now, the zero View where there is none.
+func (d *Daemon) clusterView() cluster.View {
+	l := d.loop()
+	if l == nil || l.viewer.Options.Cluster == nil {
+		return cluster.View{}
+	}
+	return l.viewer.Options.Cluster.View()
+}

@@ -19,6 +19,7 @@ import (
 
 	"weir/sync/apply"
 	"weir/sync/call"
+	"weir/sync/cluster"
 	"weir/sync/daemon/access"
 	"weir/sync/daemon/view"
 	"weir/sync/emulator"
@@ -62,6 +63,7 @@ type world struct {
 	overrides map[string]call.Window
 	reports   bool // drift, and does not heal it
 	open      func() (source.Source, func() error, error)
+	cluster   cluster.Cluster // nil: it works alone
 }
 
 func newWorld(t *testing.T) *world { return newWorldIn(t, t.TempDir()) }
@@ -112,7 +114,7 @@ func (w *world) load(context.Context) (Setup, error) {
 			Metrics: w.metrics,
 		},
 		Limiters: limiters,
-		Access:   w.access, Insecure: w.insecure,
+		Access:   w.access, Insecure: w.insecure, Cluster: w.cluster,
 		Close: func() error {
 			if w.closing != nil {
 				w.closing()

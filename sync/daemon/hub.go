@@ -115,26 +115,27 @@ func (h *hub) run(show func() *view.Viewer) {
 	var told view.Told
 	for {
 		v := show()
-		changed := v.Loop.Changed()
+		changed, led := v.Loop.Changed(), v.ClusterChanged()
 		if h.idle() {
-			told, changed = view.Told{}, nil
+			told, changed, led = view.Told{}, nil, nil
 		} else {
 			h.tell(v, &told)
 		}
-		if !h.wait(changed, v.Running()) {
+		if !h.wait(changed, led, v.Running()) {
 			return
 		}
 	}
 }
 
 // wait returns when there may be news, false where the hub is closed.
-func (h *hub) wait(changed <-chan struct{}, running bool) bool {
+func (h *hub) wait(changed, led <-chan struct{}, running bool) bool {
 	var progress <-chan time.Time
 	if running && changed != nil {
 		progress = time.After(progressTime)
 	}
 	select {
 	case <-changed:
+	case <-led:
 	case <-progress:
 	case <-h.poke:
 	case <-h.done:

@@ -65,14 +65,17 @@ func (s Source) HeldBack() bool {
 	return s.Code == source.CodeRewritten || s.Code == source.CodeUnsigned
 }
 
-// WhyNotDue says why changes that are due are not made: "dry-run", "observe", or
-// "withheld" where the policy leaves them all to others. It is "" where they are next.
+// WhyNotDue says why changes that are due are not made: "dry-run", "observe", "led"
+// where other members of the cluster make them, "unled" where nobody does, or "withheld"
+// where the policy leaves them all to others. It is "" where they are next.
 func (o Overview) WhyNotDue() string {
 	switch n := o.States[State(plan.Pending)]; {
 	case o.Status.DryRun:
 		return "dry-run"
 	case o.Status.Mode == plan.Observe:
 		return string(plan.Observe)
+	case o.notHere() != "":
+		return o.notHere()
 	case n > 0 && o.Status.Plan.Summary.Withheld >= n:
 		return "withheld"
 	}

@@ -33,6 +33,7 @@ type Overview struct {
 	Quota   []Gauge          `json:"quota"`
 	Passes  []Pass           `json:"passes"` // the last few, newest first; Viewer.Passes has all that are kept
 	Run     *Run             `json:"run,omitempty"`
+	Cluster *Cluster         `json:"cluster,omitempty"` // nil where the process works alone
 }
 
 // Kind is how many resources of a kind in an account are in each state.
@@ -132,6 +133,10 @@ type Row struct {
 	Labels   map[string]string `json:"labels,omitempty"`
 	Read     time.Time         `json:"read,omitzero"`      // when it was last observed, as the plan has it
 	UnderWay bool              `json:"underWay,omitempty"` // is being changed now
+	// LedBy is the member that makes the change that is due, where that is another than
+	// the one who answers; Unled says that nobody does.
+	LedBy string `json:"ledBy,omitempty"`
+	Unled bool   `json:"unled,omitempty"`
 }
 
 // Resource is all that is known of one resource.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"weir/sync/call"
+	"weir/sync/cluster"
 	"weir/sync/plan"
 	"weir/sync/reconcile"
 	"weir/sync/resource"
@@ -20,6 +21,7 @@ type Options struct {
 	Store    state.Store
 	Limiters call.Limiters // must not be changed; nil where no quota is shown
 	Version  string
+	Cluster  cluster.Cluster // that the process is a member of; nil where it works alone
 }
 
 // Viewer shows one reconciler. Its methods may be called from several goroutines,
@@ -52,6 +54,7 @@ func (v *Viewer) Overview(ctx context.Context) Overview {
 	o := Overview{
 		Version: v.Version, Now: time.Now().UTC(), Status: s,
 		Sources: v.sources(ctx), Quota: v.Quota(), Passes: v.Passes(), Run: v.run(),
+		Cluster: v.Cluster(),
 	}
 	o.Passes = o.Passes[:min(len(o.Passes), passesShown)]
 	o.Total, o.States = counts(s, shown)
@@ -167,6 +170,7 @@ func (v *Viewer) Resource(ctx context.Context, id resource.ID) (Resource, bool, 
 	v.locate(ctx, &out, d)
 	out.Desired, out.Applied, out.Observed = v.desired(ctx, d, out.Origin), applied(d), observed(d)
 	out.Fields = fieldsOf(d)
+	out.Row = v.Cluster().led(out.Row, id.Account)
 	var err error
 	out.Journal, err = v.Journal(ctx, state.Query{Resource: id.String(), Limit: journalShown})
 	return out, true, err

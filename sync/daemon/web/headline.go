@@ -94,6 +94,10 @@ func (o overview) whyDue() string {
 		return o.N("headline.due-dry-run", n)
 	case "observe":
 		return o.N("headline.due-observe", n)
+	case "led":
+		return o.N("headline.due-led", n)
+	case "unled":
+		return o.N("headline.due-unled", n)
 	case "withheld":
 		return o.N("headline.due-withheld", n)
 	}

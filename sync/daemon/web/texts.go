@@ -15,8 +15,8 @@ var textsJSON []byte
 // The languages of the page. A language's place in a row of texts.json is its
 // place here.
 var languages = [...]language{
-	{code: "en", tag: "en", name: "English"},
-	{code: "zh", tag: "zh-Hans", name: "中文"},
+	{code: "en", tag: "en", name: "English", comma: ", "},
+	{code: "zh", tag: "zh-Hans", name: "中文", comma: "、"},
 }
 
 // language is one that the page speaks.
@@ -24,6 +24,8 @@ type language struct {
 	code string // as a request names it: ?lang=zh
 	tag  string // as HTML names it
 	name string // as its readers do
+	// comma stands between the parts of a list.
+	comma string
 }
 
 // texts is every text of the page by key, in the order of languages.

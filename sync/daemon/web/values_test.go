@@ -51,6 +51,7 @@ func full(text string) *values {
 	row := view.Row{
 		ID: "ali/Recording/live.example.com/live/main", State: view.Failed, Action: plan.Update, Reason: plan.Edited,
 		Note: text, Withheld: text, Origin: origin, Labels: map[string]string{"team": text}, Read: ago(time.Minute),
+		LedBy: text,
 	}
 	v := &values{}
 	v.over = view.Overview{
@@ -58,8 +59,9 @@ func full(text string) *values {
 			{Account: "ali", Kind: text, Total: 123_404, States: map[view.State]int{"in-sync": 123_400, "drifted": 3, view.Failed: 1}},
 		},
 		Version: text, Now: moment, Total: 123_456, States: map[view.State]int{"in-sync": 123_400, "drifted": 3, "waiting": 2, view.Failed: 1},
-		Quota: []view.Gauge{{Account: "ali", Operation: text, PerSecond: 18, Used: .42, Waiting: 3, Throttled: 7}},
-		Run:   &view.Run{Done: 12, Total: 40, Failed: 1, Began: ago(time.Minute), Foreseen: 180, Left: 95},
+		Quota:   []view.Gauge{{Account: "ali", Operation: text, PerSecond: 18, Used: .42, Waiting: 3, Throttled: 7}},
+		Cluster: members(text),
+		Run:     &view.Run{Done: 12, Total: 40, Failed: 1, Began: ago(time.Minute), Foreseen: 180, Left: 95},
 	}
 	v.over.Status = reconcile.Status{
 		Ready: true, Mode: plan.Sync, Revision: "9d2e1f0c6b2a9e41d2", Error: text, ReadOnly: text,
@@ -130,4 +132,21 @@ func full(text string) *values {
 		})
 	}
 	return v
+}
+
+// members is a cluster in which this one leads ali, another one volc, and nobody the
+// sources.
+func members(text string) *view.Cluster {
+	return &view.Cluster{
+		Self: "a", Error: text, Age: 12, Format: 1, HeldBack: []string{text},
+		Members: []view.Member{
+			{ID: "a", Name: "weir-a", Version: text, Since: ago(time.Hour), Format: 1, Leads: []string{"ali"}},
+			{ID: "b", Name: text, Version: "v1", Address: "https://github.com/example/live/", Since: ago(time.Hour), Format: 2, Leads: []string{text, "ali-2", "ali-3", "ali-4", "volc"}},
+			{ID: "c", Name: "weir-c", Version: "v1", Address: text, Since: ago(time.Minute), Format: 2, Once: true, Leads: []string{}},
+		},
+		Accounts: []view.Lead{
+			{Account: "*"}, {Account: "ali", Member: "a", Name: "weir-a", Since: ago(time.Hour), Term: 7},
+			{Account: "volc", Member: "b", Name: text, Address: "https://github.com/example/live/", Since: ago(time.Minute), Term: 9, Seen: ago(4 * time.Second)},
+		},
+	}
 }
