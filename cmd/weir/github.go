@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"weir/sync/daemon/view"
 	"weir/sync/manifest"
 	"weir/sync/plan"
 	"weir/sync/reconcile"
@@ -45,10 +46,11 @@ func (r review) annotations() []annotation {
 	if r.failed != nil && !manifest.Failed(r.problems) {
 		out = append(out, annotation{level: "error", title: "weir", text: visible(r.failed.Error(), annotatedText, "")})
 	}
+	consent := view.Consent(r.doc.Held, r.doc.Revision, r.doc.Hash)
 	for _, h := range r.doc.Held {
 		out = append(out, annotation{
 			level: "warning", title: "weir: plan held by " + h.Guard,
-			text: visible(h.Message, annotatedText, "") + "\nto let it through: weir apply --consent " + r.doc.Hash,
+			text: visible(h.Message, annotatedText, "") + "\nto let it through: " + consent,
 		})
 	}
 	for _, u := range r.doc.Unreadable {

@@ -60,6 +60,12 @@ func (t *resourceText) due() {
 	if t.r.UnderWay {
 		text += "; being made now"
 	}
+	switch {
+	case t.r.LedBy != "":
+		text += "; made by " + legible(t.r.LedBy) + ", which leads the account"
+	case t.r.Unled:
+		text, color = text+"; nobody makes it, since nobody leads the account", yellow
+	}
 	if t.r.Withheld != "" {
 		text, color = text+"; withheld: "+legible(t.r.Withheld), yellow
 	}

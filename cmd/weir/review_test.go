@@ -95,6 +95,18 @@ func TestReviewGolden(t *testing.T) {
 	}
 }
 
+// TestReviewOfARollback: the command that an annotation gives is the one that lets
+// the plan through.
+func TestReviewOfARollback(t *testing.T) {
+	r := wide("")
+	r.doc.Revision = reconcile.RollbackOf + "0123456789abcdef"
+	var annotations strings.Builder
+	r.printGithub(&annotations)
+	if want := "to let it through: weir rollback 0123456789ab --consent " + r.doc.Hash; !strings.Contains(annotations.String(), want) {
+		t.Errorf("no %q in\n%s", want, annotations.String())
+	}
+}
+
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", "review", name)

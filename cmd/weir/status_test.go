@@ -88,6 +88,11 @@ func TestVerdict(t *testing.T) {
 		"pending: 1 change due, not made in mode observe": {
 			Status: reconcile.Status{Ready: true, Mode: plan.Observe}, States: map[view.State]int{"pending": 1},
 		},
+		"pending: 1 change due, made by other members": {
+			Status: ready, States: map[view.State]int{"pending": 1},
+			Kinds:   []view.Kind{{Account: "ali", States: map[view.State]int{"pending": 1}}},
+			Cluster: &view.Cluster{Self: "a", Accounts: []view.Lead{{Account: "ali", Member: "b"}}},
+		},
 		"pending: 1 change due, withheld by the policy":    {Status: withheld, States: map[view.State]int{"pending": 1}},
 		"waiting: 1 resource for a precondition":           {Status: ready, Total: 2, States: map[view.State]int{"waiting": 1, "unknown": 1}},
 		"held: nothing is applied until somebody consents": {Status: held},

@@ -36,6 +36,7 @@ func printStatus(w io.Writer, o view.Overview, now time.Time, s style) {
 	v := verdict(o)
 	t.line(w, 2, cell{v.text, bold + ";" + v.color})
 	t.process()
+	t.members()
 	t.held()
 	t.sources()
 	t.counts()

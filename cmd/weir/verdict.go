@@ -47,6 +47,7 @@ func verdict(o view.Overview) cell {
 // notDue says why nothing is applied, by what keeps it from being so.
 var notDue = map[string]string{
 	"dry-run": ", not made in a dry run", "observe": ", not made in mode observe", "withheld": ", withheld by the policy",
+	"led": ", made by other members", "unled": ", and nobody leads the account",
 }
 
 // inSyncText says what is as declared, and never so of what nobody can know.

@@ -49,7 +49,7 @@ type Setup struct {
 	Identity  Identity
 	Beside    func(ctx context.Context, status func() reconcile.Status) // runs beside the loop until ctx ends; may be nil
 	Close     func() error                                              // closes sources and store; may be nil
-	Cluster   cluster.Cluster                                           // that the process is a member of; nil where it works alone
+	Cluster   cluster.Cluster                                           // that it is a member of; nil where it works alone
 }
 
 // Identity tells what a configuration works on from all else: observations that

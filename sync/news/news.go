@@ -145,11 +145,7 @@ func (d *Desk) Verdict(v reconcile.Verdict) {
 	case v.Outcome == reconcile.Stopped && v.Plan != "":
 		e.Over = true // Held tells of the plan; its revision is accepted
 	case v.Outcome == reconcile.Stopped && d.opt.Faulty(v.By):
-		file, text, found := strings.Cut(v.Text, ": ")
-		if !found {
-			file, text = "", v.Text
-		}
-		e.Problems, e.Wrong, e.Remedy = []message.Problem{{File: file, Message: text, Code: v.By}}, 1, "weir explain "+v.By
+		e.Problems, e.Wrong, e.Remedy = problems(v.Errors), len(v.Errors), "weir explain "+v.By
 	case v.Outcome == reconcile.Stopped:
 		e.Name, e.Key, e.Held = message.Held, "revision/"+v.Source, []plan.Hold{{Guard: v.By, Message: v.Text}}
 		e.Remedy = "weir explain " + v.By

@@ -126,8 +126,11 @@ func TestRevisions(t *testing.T) {
 			t.Errorf("%+v", p)
 		}
 		expect("held revision/live over false")
-		d.Verdict(reconcile.Verdict{Source: "live", Revision: "d", Outcome: reconcile.Stopped, By: "symlink-refused", Text: "a.yaml: leads away"})
-		if p = e.last(); p.Problems[0].File != "a.yaml" || p.Problems[0].Message != "leads away" {
+		d.Verdict(reconcile.Verdict{
+			Source: "live", Revision: "d", Outcome: reconcile.Stopped, By: "symlink-refused", Text: "a.yaml: leads away",
+			Errors: []manifest.Problem{{File: "a.yaml", Message: "leads: away", Code: "symlink-refused"}},
+		})
+		if p = e.last(); p.Problems[0].File != "a.yaml" || p.Problems[0].Message != "leads: away" {
 			t.Errorf("%+v", p)
 		}
 		expect("held revision/live over true", "refused live over false")

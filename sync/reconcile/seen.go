@@ -5,9 +5,9 @@ import "time"
 // Seen says of each account when something of it was read last, by whoever reads it,
 // as far as this process has heard of it; zero for never.
 func (r *Reconciler) Seen() map[string]time.Time {
-	out := r.sights.newest()
+	newest, out := r.sights.newest(), map[string]time.Time{}
 	for account := range r.opts.Accounts {
-		out[account] = out[account] // also where nothing was seen
+		out[account] = newest[account]
 	}
 	return out
 }

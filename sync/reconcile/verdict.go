@@ -33,7 +33,7 @@ type Verdict struct {
 	Plan     string             // hash of the plan that a guard holds
 	Text     string             // one line: the first error, or why it is held
 	Problems int                // errors of its documents
-	Errors   []manifest.Problem // the first of them
+	Errors   []manifest.Problem // the first of them, or what the source says is wrong
 	Summary  plan.Summary       // of the plan's changes that come from this source
 	Done     int                // of them, how many were carried out
 	Failed   int                // and how many could not be
@@ -91,7 +91,10 @@ func (r *Reconciler) tellLoaded() {
 // remembered apart, so that neither is news because of the other.
 func (r *Reconciler) tellStopped(f *feed, err error) {
 	if e, ok := errors.AsType[*source.Error](err); ok {
-		r.tellOnce(f, &f.stopped, Verdict{Revision: e.Revision, Outcome: Stopped, By: e.Code, Text: placed(e)})
+		r.tellOnce(f, &f.stopped, Verdict{
+			Revision: e.Revision, Outcome: Stopped, By: e.Code, Text: placed(e),
+			Errors: []manifest.Problem{{File: e.Path, Message: e.Err.Error(), Code: e.Code, Severity: manifest.Error}},
+		})
 	}
 }
 

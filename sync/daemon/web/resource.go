@@ -3,7 +3,6 @@ package web
 import (
 	"net/http"
 	"strings"
-	"time"
 
 	"weir/sync/daemon/view"
 	"weir/sync/resource"
@@ -39,18 +38,6 @@ func (h *Handler) resource(w http.ResponseWriter, r *http.Request) {
 	default:
 		h.render(w, r, http.StatusOK, "resource.html", resourcePage{p, res})
 	}
-}
-
-// Lease is when what was applied runs out, zero for never: the first end of an
-// act that is done.
-func (r resourcePage) Lease() time.Time {
-	var first time.Time
-	for _, a := range r.Acts {
-		if !a.Ends.IsZero() && !a.InDoubt() && (first.IsZero() || a.Ends.Before(first)) {
-			first = a.Ends
-		}
-	}
-	return first
 }
 
 // Sides are the three that a resource is made of, in the order of the columns.

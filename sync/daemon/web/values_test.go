@@ -105,7 +105,7 @@ func full(text string) *values {
 		v.list.Resources = append(v.list.Resources, r)
 	}
 	v.one = view.Resource{
-		Row: row, Failure: text, NextTry: moment.Add(time.Minute), OnAir: text,
+		Row: row, Failure: text, NextTry: moment.Add(time.Minute), OnAir: text, LeaseEnds: moment.Add(time.Hour),
 		Fields: []view.Field{
 			{Path: "enabled", Desired: true, Applied: true, Observed: false, Differs: true},
 			{Path: "groups[0].name", Desired: text, Applied: text, Observed: text},
@@ -145,7 +145,8 @@ func members(text string) *view.Cluster {
 			{ID: "c", Name: "weir-c", Version: "v1", Address: text, Since: ago(time.Minute), Format: 2, Once: true, Leads: []string{}},
 		},
 		Accounts: []view.Lead{
-			{Account: "*"}, {Account: "ali", Member: "a", Name: "weir-a", Since: ago(time.Hour), Term: 7},
+			{Account: "*"},
+			{Account: "ali", Member: "a", Name: "weir-a", Since: ago(time.Hour), Term: 7},
 			{Account: "volc", Member: "b", Name: text, Address: "https://github.com/example/live/", Since: ago(time.Minute), Term: 9, Seen: ago(4 * time.Second)},
 		},
 	}
