@@ -49,7 +49,6 @@ type Setup struct {
 	Identity  Identity
 	Beside    func(ctx context.Context, status func() reconcile.Status) // runs beside the loop until ctx ends; may be nil
 	Close     func() error                                              // closes sources and store; may be nil
-	Cluster   cluster.Cluster                                           // that it is a member of; nil where it works alone
 }
 
 // Identity tells what a configuration works on from all else: observations that
@@ -191,7 +190,7 @@ func (d *Daemon) make(ctx context.Context) (*loop, error) {
 	}
 	l.viewer = view.New(view.Options{
 		Loop: l.Reconciler, Store: l.store, Limiters: setup.Limiters, Version: d.opts.Version,
-		Cluster: setup.Cluster,
+		Cluster: setup.Reconcile.Cluster,
 	})
 	l.webhooks, err = webhook.New(webhook.Options{Hooks: setup.Webhooks, Logger: d.opts.Logger, Metrics: d.counted})
 	if err != nil {

@@ -111,10 +111,10 @@ func (w *world) load(context.Context) (Setup, error) {
 			})}},
 			Accounts: targets, Store: w.store, Outlook: limiters.Outlook,
 			Policy:  plan.Policy{Mode: w.mode, HealDrift: !w.reports},
-			Metrics: w.metrics,
+			Metrics: w.metrics, Cluster: w.cluster,
 		},
 		Limiters: limiters,
-		Access:   w.access, Insecure: w.insecure, Cluster: w.cluster,
+		Access:   w.access, Insecure: w.insecure,
 		Close: func() error {
 			if w.closing != nil {
 				w.closing()
