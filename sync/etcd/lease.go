@@ -82,15 +82,21 @@ func (l *Lease) Lost() <-chan struct{} { return l.lost }
 // Release ends the lease: what hangs on it is gone when Release returns without an
 // error. Otherwise it ends by itself.
 func (l *Lease) Release(ctx context.Context) error {
-	l.lose()
-	l.stop()
-	<-l.ended
+	l.Drop()
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	if _, err := l.conn.Revoke(ctx, l.id); err != nil {
+	if _, err := l.conn.Revoke(ctx, l.id); err != nil && !isGone(err) {
 		return fmt.Errorf("give back lease: %w", fault(err))
 	}
 	return nil
+}
+
+// Drop renews the lease no more, and lets etcd end it when its time is over: what hangs
+// on it is still there until then.
+func (l *Lease) Drop() {
+	l.lose()
+	l.stop()
+	<-l.ended
 }
 
 func (l *Lease) lose() {
@@ -107,18 +113,18 @@ func (l *Lease) renew(ctx context.Context) {
 	defer close(l.ended)
 	defer l.lose()
 	for {
-		left := l.Left()
-		if left <= 0 {
-			return
-		}
-		wait := time.NewTimer(min(l.ttl/renewals, left))
+		wait := time.NewTimer(min(l.ttl/renewals, l.Left()))
 		select {
 		case <-ctx.Done():
 			wait.Stop()
 			return
 		case <-wait.C:
 		}
-		if err := l.once(ctx); errors.Is(err, errGone) {
+		left := l.Left()
+		if left <= 0 {
+			return
+		}
+		if err := l.once(ctx, left); errors.Is(err, errGone) {
 			return
 		}
 	}
@@ -126,9 +132,10 @@ func (l *Lease) renew(ctx context.Context) {
 
 var errGone = errors.New("the lease is gone")
 
-// once renews the lease once, and tries no longer than until it is to be tried again.
-func (l *Lease) once(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, max(l.ttl/renewals, time.Second))
+// once renews the lease once, and tries no longer than until it is to be tried again,
+// or the lease is over.
+func (l *Lease) once(ctx context.Context, left time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, min(left, max(l.ttl/renewals, time.Second)))
 	defer cancel()
 	asked := boottime.Now()
 	resp, err := l.conn.KeepAliveOnce(ctx, l.id)
