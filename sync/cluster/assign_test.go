@@ -29,7 +29,7 @@ func TestAssign_EvenAndStill(t *testing.T) {
 				moved++
 			}
 		}
-		var most, least = 0, math.MaxInt
+		most, least := 0, math.MaxInt
 		var counts []int
 		for _, m := range members {
 			most, least = max(most, load[m.ID]), min(least, load[m.ID])

@@ -51,7 +51,7 @@ func (c *Conn) Grant(ctx context.Context, ttl time.Duration) (*Lease, error) {
 	}
 	run, stop := context.WithCancel(context.Background())
 	l.stop = stop
-	go l.renew(run)
+	go l.renew(run) //nolint:contextcheck // it lives for longer than the request
 	return l, nil
 }
 

@@ -55,7 +55,7 @@ func fault(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	switch rpctypes.Error(err) {
+	switch rpctypes.Error(err) { //nolint:errorlint // it unwraps
 	case rpctypes.ErrNoSpace:
 		return &Error{Full, err}
 	case rpctypes.ErrRequestTooLarge, rpctypes.ErrTooManyOps:

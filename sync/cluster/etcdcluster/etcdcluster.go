@@ -71,7 +71,7 @@ type Member struct {
 	opts Options
 	log  *slog.Logger
 
-	nudge chan struct{} // something has changed that a decision rests on
+	nudge chan struct{}   // something has changed that a decision rests on
 	life  context.Context // ends with Close
 	stop  context.CancelFunc
 	under sync.WaitGroup

@@ -21,7 +21,7 @@ const lease = 2 * time.Second
 var server *etcdtest.Cluster
 
 func TestMain(m *testing.M) {
-	os.Exit(run(m)) //nolint:forbidigo // of the tests
+	os.Exit(run(m))
 }
 
 func run(m *testing.M) int {
@@ -29,7 +29,7 @@ func run(m *testing.M) int {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // temporary
+	defer os.RemoveAll(dir)
 	if server, err = etcdtest.Launch(dir, 1); err != nil {
 		panic(err)
 	}

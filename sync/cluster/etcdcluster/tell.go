@@ -75,7 +75,8 @@ func (t *tells) begin(source string) (end func()) {
 
 func (m *Member) passOn(ctx context.Context, t cluster.Trigger, one *telling) {
 	defer close(one.done)
-	defer m.tell.begin(t.Source)()
+	end := m.tell.begin(t.Source)
+	defer end()
 	name := t.Source
 	if name == "" {
 		name = cluster.Sources
