@@ -55,8 +55,8 @@ func fault(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	switch rpctypes.Error(err) { //nolint:errorlint // it unwraps
-	case rpctypes.ErrNoSpace:
+	switch rpctypes.Error(err) {
+	case rpctypes.ErrNoSpace: //nolint:errorlint // Error has unwrapped it
 		return &Error{Full, err}
 	case rpctypes.ErrRequestTooLarge, rpctypes.ErrTooManyOps:
 		return &Error{TooLarge, err}

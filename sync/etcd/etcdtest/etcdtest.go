@@ -38,7 +38,7 @@ var program = sync.OnceValues(func() (string, error) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-o", out, ".") //nolint:noctx,gosec // bounded by go test, and our own
+	cmd := exec.Command("go", "build", "-o", out, ".") //nolint:gosec // our own
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
 	if text, err := cmd.CombinedOutput(); err != nil {
