@@ -19,6 +19,7 @@ import (
 	"weir/sync/config"
 	"weir/sync/daemon"
 	"weir/sync/daemon/access"
+	"weir/sync/etcd"
 	"weir/sync/manifest"
 	"weir/sync/notify"
 	"weir/sync/provider"
@@ -49,6 +50,7 @@ type builder struct {
 	statuses  *commitstatus.Metrics // nil: nothing is reported to git hosts
 	events    *notify.Metrics       // nil: people are told of what is applied alone
 	notifier  *notify.Notifier      // the newest, nil for none
+	stores    *etcd.Metrics         // nil: nobody scrapes
 	spans     *otlp.Metrics         // nil: nothing is traced
 	transport http.RoundTripper     // nil for the network
 	selector  map[string]string

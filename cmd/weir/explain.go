@@ -14,6 +14,7 @@ import (
 	"weir/sync/apply"
 	"weir/sync/call"
 	"weir/sync/daemon/view"
+	"weir/sync/etcd"
 	"weir/sync/manifest"
 	"weir/sync/plan"
 	"weir/sync/plan/guard"
@@ -55,6 +56,7 @@ func topics() []topic {
 		{"outcome of a call", wordsOf(call.Codes()), typed(call.Explain)},
 		{"outcome in the journal", state.Codes(), state.ExplainCode},
 		{"fault of the state", wordsOf(state.Faults()), typed(state.Explain)},
+		{"trouble with etcd", wordsOf(etcd.Troubles()), typed(etcd.Explain)},
 		{"guard that holds a plan", guardNames(), explainGuard},
 		{
 			"state of a resource, or reason for a change",

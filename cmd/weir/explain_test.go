@@ -18,7 +18,7 @@ import (
 
 // codeTypes are the types whose constants are words that people are shown.
 var codeTypes = []string{
-	"sync/call.Code", "sync/state.Fault", "sync/plan.State", "sync/plan.Reason", "sync/apply.Outcome", "sync/daemon/view.Condition",
+	"sync/call.Code", "sync/state.Fault", "sync/etcd.Trouble", "sync/plan.State", "sync/plan.Reason", "sync/apply.Outcome", "sync/daemon/view.Condition",
 }
 
 // printedCodes finds every code that the program can print, in its source: the

@@ -113,7 +113,7 @@ var homes = map[string][]string{
 	"github.com/fsnotify/fsnotify":           {"sync/source/dirsource"},
 	"github.com/go-git/":                     {"sync/source/gitsource"},
 	"github.com/hiddeco/sshsig":              {"sync/source/gitsource"},
-	"github.com/prometheus/client_golang":    {"cmd/weir", "sync/call", "sync/commitstatus", "sync/notify", "sync/reconcile", "sync/daemon", "sync/daemon/access", "sync/daemon/webhook", "sync/trace/otlp"},
+	"github.com/prometheus/client_golang":    {"cmd/weir", "sync/call", "sync/commitstatus", "sync/etcd", "sync/notify", "sync/reconcile", "sync/daemon", "sync/daemon/access", "sync/daemon/webhook", "sync/trace/otlp"},
 	"github.com/prometheus/exporter-toolkit": {"sync/daemon/access"},
 	"github.com/rivo/uniseg":                 {"cmd/weir"},
 	"github.com/santhosh-tekuri/jsonschema":  {"schema"},

@@ -17,6 +17,7 @@ import (
 	"weir/sync/commitstatus"
 	"weir/sync/config"
 	"weir/sync/daemon"
+	"weir/sync/etcd"
 	"weir/sync/notify"
 	"weir/sync/reconcile"
 	"weir/sync/trace/otlp"
@@ -111,9 +112,13 @@ func newBuilder(log *slog.Logger, dryRun bool) (*prometheus.Registry, *builder, 
 	if err != nil {
 		return nil, nil, err
 	}
+	stores, err := etcd.NewMetrics(registry)
+	if err != nil {
+		return nil, nil, err
+	}
 	b := &builder{
 		log: log, dryRun: dryRun, keeps: !dryRun, mirrors: true, limiters: call.Limiters{}, calls: calls,
-		loop: reconcile.NewMetrics(registry), statuses: statuses, events: events, spans: spans,
+		loop: reconcile.NewMetrics(registry), statuses: statuses, events: events, spans: spans, stores: stores,
 	}
 	return registry, b, nil
 }

@@ -50,6 +50,7 @@ type Options struct {
 	User      string
 	Password  func() (string, error) // of User; read again when a connection is made
 	Logger    *slog.Logger
+	Metrics   *Metrics // may be nil
 	// Dial replaces the network; for tests. May be nil.
 	Dial []grpc.DialOption
 }
@@ -66,9 +67,10 @@ type TLS struct {
 // Conn is a connection to a cluster. It must be closed.
 type Conn struct {
 	*clientv3.Client
-	prefix string
-	log    *slog.Logger
-	seen   atomic.Int64 // greatest revision that any answer had
+	prefix  string
+	log     *slog.Logger
+	metrics *Metrics
+	seen    atomic.Int64 // greatest revision that any answer had
 }
 
 // Open connects to a cluster, and fails where no member answers or it may not be
@@ -95,7 +97,7 @@ func Open(ctx context.Context, o Options) (*Conn, error) {
 	if err != nil {
 		return nil, fault(err)
 	}
-	c := &Conn{Client: client, prefix: o.Prefix, log: o.Logger}
+	c := &Conn{Client: client, prefix: o.Prefix, log: o.Logger, metrics: o.Metrics}
 	ctx, cancel := context.WithTimeout(ctx, 2*answerTimeout)
 	defer cancel()
 	if _, err := c.Get(ctx, c.Key("format")); err != nil {
@@ -112,7 +114,7 @@ func (o Options) client() (clientv3.Config, error) {
 		DialOptions: append([]grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: backoffMost / 10, Multiplier: 1.6, Jitter: 0.2, MaxDelay: backoffMost},
 			MinConnectTimeout: dialTimeout,
-		})}, o.Dial...),
+		}), grpc.WithChainUnaryInterceptor(o.Metrics.intercept)}, o.Dial...),
 	}
 	if o.User != "" {
 		cfg.Username = o.User

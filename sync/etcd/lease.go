@@ -137,8 +137,9 @@ var errGone = errors.New("the lease is gone")
 func (l *Lease) once(ctx context.Context, left time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, min(left, max(l.ttl/renewals, time.Second)))
 	defer cancel()
-	asked := boottime.Now()
+	asked, began := boottime.Now(), time.Now()
 	resp, err := l.conn.KeepAliveOnce(ctx, l.id)
+	l.conn.metrics.did(requestRenew, began, err)
 	if err != nil {
 		if isGone(err) {
 			return errGone

@@ -24,6 +24,9 @@ const (
 	Other    Trouble = "other"
 )
 
+// Troubles lists every trouble.
+func Troubles() []Trouble { return []Trouble{Away, Refused, Full, TooLarge, Restored, Other} }
+
 // Error is a trouble with the cluster.
 type Error struct {
 	Fault Trouble
@@ -120,6 +123,7 @@ func (c *Conn) Read(ctx context.Context, key string, opts ...clientv3.OpOption) 
 // for: etcd's never goes back, unless somebody restored a backup.
 func (c *Conn) note(before, revision int64) error {
 	if revision < before {
+		c.metrics.trouble(Restored)
 		return &Error{Restored, fmt.Errorf("its revision is %d and was %d", revision, before)}
 	}
 	for seen := c.seen.Load(); revision > seen; seen = c.seen.Load() {
