@@ -43,6 +43,7 @@ var rooms = map[string][]string{
 	"sync/etcd/etcdtest":       {"sync/etcd"}, // tests only
 	"sync/cluster":             {},
 	"sync/cluster/etcdcluster": {"sync/cluster", "sync/etcd", "sync/boottime"},
+	"sync/cluster/clustertest": {"sync/cluster"},
 
 	"sync/commitstatus": {"sync/secret", "sync/delivery"},
 	"sync/notify":       {"sync/delivery", "sync/notify/channel", "sync/notify/message"},
@@ -139,7 +140,7 @@ var homes = map[string][]string{
 }
 
 // suites are packages of tests that other packages' tests run.
-var suites = []string{"sync/provider/providertest", "sync/state/statetest", "sync/daemon/access/accesstest", "sync/trace/otlp/otlptest", "sync/daemon/demotest", "sync/etcd/etcdtest"}
+var suites = []string{"sync/provider/providertest", "sync/state/statetest", "sync/daemon/access/accesstest", "sync/trace/otlp/otlptest", "sync/daemon/demotest", "sync/etcd/etcdtest", "sync/cluster/clustertest"}
 
 // pure packages decide; they neither wait, read, write nor look at a clock.
 var pure = []string{"sync/resource", "sync/plan", "sync/plan/guard", "sync/blame"}
