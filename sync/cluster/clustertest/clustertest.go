@@ -420,8 +420,12 @@ func view(t *testing.T, w World) {
 	w.Join(Joining{Name: "a", Process: "weir run", Version: "1.2.3", Address: "https://a", Format: 7})
 	Await(t, a, "two members", func() bool { return len(a.View().Members) == 2 })
 	v := a.View()
-	if m := v.Members[0]; m.Name != "a" || m.Version != "1.2.3" || m.Address != "https://a" || m.Format != 7 || m.Once || m.Since.IsZero() || m.ID == v.Self {
+	m := v.Members[0]
+	if m.Name != "a" || m.Version != "1.2.3" || m.Address != "https://a" || m.Format != 7 || m.Once {
 		t.Errorf("%+v", m)
+	}
+	if m.Since.IsZero() || m.ID == v.Self {
+		t.Errorf("%+v, seen by %s", m, v.Self)
 	}
 	if m := v.Members[1]; m.Name != "b" || m.ID != v.Self || !slices.Equal(m.Accounts, []string{"x"}) {
 		t.Errorf("%+v", m)

@@ -196,17 +196,7 @@ func (p *Process) handOver(ctx context.Context, account string) {
 
 // giveUp removes an account's leader, as soon as the others can be told.
 func (p *Process) giveUp(ctx context.Context, account string, term int64) {
-	for ctx.Err() == nil {
-		p.world.mu.Lock()
-		if !p.away() {
-			defer p.world.mu.Unlock()
-			if p.world.leaders[account].Term == term {
-				delete(p.world.leaders, account)
-				p.world.tell()
-			}
-			return
-		}
-		p.world.mu.Unlock()
+	for ctx.Err() == nil && !p.tryGiveUp(account, term) {
 		t := time.NewTimer(p.world.opts.Lease / renewals)
 		select {
 		case <-ctx.Done():
@@ -214,6 +204,19 @@ func (p *Process) giveUp(ctx context.Context, account string, term int64) {
 		case <-t.C:
 		}
 	}
+}
+
+func (p *Process) tryGiveUp(account string, term int64) bool {
+	p.world.mu.Lock()
+	defer p.world.mu.Unlock()
+	if p.away() {
+		return false
+	}
+	if p.world.leaders[account].Term == term {
+		delete(p.world.leaders, account)
+		p.world.tell()
+	}
+	return true
 }
 
 // leads returns the term and for how long it holds; the caller holds mu.
