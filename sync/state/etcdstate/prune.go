@@ -1,0 +1,4 @@
+package etcdstate
+
+// pruned is told that the journal has grown.
+func (s *Store) pruned(from, to int64) {}
