@@ -60,11 +60,14 @@ func Run(t *testing.T, around func(*testing.T, func(*testing.T)), open func(t *t
 	}
 }
 
-// Await waits until something is so; c says when it may have changed.
+// Await waits until something is so. c says when it may have changed; it is looked at
+// now and then as well, for what is so of another member.
 func Await(t testing.TB, c cluster.Cluster, what string, is func() bool) {
 	t.Helper()
 	late := time.NewTimer(most)
 	defer late.Stop()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
 	for {
 		changed := c.Changed()
 		if is() {
@@ -72,6 +75,7 @@ func Await(t testing.TB, c cluster.Cluster, what string, is func() bool) {
 		}
 		select {
 		case <-changed:
+		case <-look.C:
 		case <-late.C:
 			t.Fatalf("not within %v: %s; the view is %+v", most, what, c.View())
 		}
