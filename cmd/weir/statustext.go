@@ -96,7 +96,7 @@ func (t *statusText) sources() {
 		t.line(t.w, 4, cell{"  ", ""}, cell{src.Name, bold}, cell{"  " + t.revisionText(src) + "  ", ""},
 			cell{t.commitText(src.InForceCommit), ""},
 			cell{plural(src.Documents, "document") + ", last success " + t.ago(src.LastSuccess), dim})
-		for _, what := range []cell{{src.Error, red}, {src.Degraded, yellow}} {
+		for _, what := range []cell{{src.Error, red}, {src.Waits, yellow}, {src.Degraded, yellow}} {
 			if what.text != "" {
 				t.line(t.w, 6, cell{"    ", ""}, cell{legible(what.text), what.color})
 			}

@@ -26,7 +26,8 @@ type feed struct {
 	pin         *Pin  // its newest revision was rolled back, nil where it was not
 	err         error // of the source, nil while it delivers
 	lastSuccess time.Time
-	markedAs    string    // the revision in force, as the store knows it
+	markedAs    string // the revision in force, as the store knows it
+	accord      accord
 	said        said      // of what it delivered
 	stopped     said      // of what it does not give out; zero once it delivers
 	came        time.Time // when what was loaded last arrived, zero once its edits are noted

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"weir/sync/cluster"
 	"weir/sync/state"
 )
 
@@ -12,14 +13,14 @@ import (
 const headsLogged = time.Hour
 
 // noteHeads publishes the heads of the journal, and logs them with the first
-// pass and every hour. What cannot be read is told by what needs it.
+// pass and every hour: of a cluster one member does. What cannot be read is told by what needs it.
 func (r *Reconciler) noteHeads(ctx context.Context, now time.Time) {
 	heads, err := r.opts.Store.Heads(ctx)
 	if err != nil {
 		return
 	}
 	r.publish(func(s *Status) { s.Journal = heads })
-	if !r.headsTold.IsZero() && now.Sub(r.headsTold) < headsLogged {
+	if !r.leads(cluster.Sources) || !r.headsTold.IsZero() && now.Sub(r.headsTold) < headsLogged {
 		return
 	}
 	r.headsTold = now

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"weir/sync/cluster"
 	"weir/sync/manifest"
 	"weir/sync/plan"
 	"weir/sync/source"
@@ -85,7 +86,7 @@ func (r *Reconciler) recall(ctx context.Context, f *feed) (edition, bool) {
 	}
 	r.mu.Unlock()
 	defer r.mu.Lock()
-	revision := r.marked(ctx, f)
+	revision := r.markedInForce(ctx, f)
 	switch revision {
 	case "":
 		return edition{}, false
@@ -114,8 +115,8 @@ func (r *Reconciler) editionAt(ctx context.Context, h source.History, f *feed, r
 	return e, true
 }
 
-// marked returns the revision of f that the store says was in force.
-func (r *Reconciler) marked(ctx context.Context, f *feed) string {
+// markedInForce returns the revision of f that the store says was in force.
+func (r *Reconciler) markedInForce(ctx context.Context, f *feed) string {
 	marks, err := r.readMarks(ctx)
 	if err != nil {
 		r.opts.Logger.Warn("cannot read which revision was in force", "source", f.Name, "error", err)
@@ -135,15 +136,24 @@ func (r *Reconciler) mark(ctx context.Context) {
 	}
 	r.unmark(ctx)
 	for _, f := range r.feeds {
-		if f.Follows == "" || f.force.revision == "" || f.force.revision == f.markedAs {
+		if f.Follows == "" || f.force.revision == "" || r.marked(f) || !r.mayMark(f) {
 			continue
 		}
 		if err := r.markForce(ctx, f); err != nil {
 			r.opts.Logger.Warn("cannot write which revision is in force", "source", f.Name, "error", err)
 			continue
 		}
-		f.markedAs = f.force.revision
+		f.markedAs, f.accord.revision = f.force.revision, f.force.revision
 	}
+}
+
+// marked reports whether the store says that what is in force of f is, as far as this
+// process knows.
+func (r *Reconciler) marked(f *feed) bool {
+	if r.shared() {
+		return f.accord.agrees(f)
+	}
+	return f.force.revision == f.markedAs
 }
 
 // markForce writes the revision of f that is in force and the one that was
@@ -168,7 +178,7 @@ func (r *Reconciler) markForce(ctx context.Context, f *feed) error {
 // any more. Were it followed again one day, and its newest revision refused, its
 // mark would bring back what others have long replaced.
 func (r *Reconciler) unmark(ctx context.Context) {
-	if r.unmarked || !r.desired.ready {
+	if r.unmarked || !r.desired.ready || r.shared() && !r.leads(cluster.Sources) {
 		return
 	}
 	marks, err := r.readMarks(ctx)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"weir/sync/apply"
+	"weir/sync/cluster"
 	"weir/sync/plan"
 	"weir/sync/plan/guard"
 	"weir/sync/state"
@@ -229,6 +230,8 @@ func (r *Reconciler) markMode(ctx context.Context, p *plan.Plan, m memory) {
 	mode := r.opts.Policy.Mode
 	switch {
 	case r.opts.DryRun || r.opts.Selector != nil || r.opts.ReadOnly() != "" || m.former == mode:
+		return
+	case r.shared() && !r.leads(cluster.Sources) && r.lifted != p.Hash:
 		return
 	case mode == plan.Sync && m.former != "" && r.lifted != p.Hash && !r.nothingToRemove(p):
 		return

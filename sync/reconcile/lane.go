@@ -188,11 +188,13 @@ func anyBegins(lots map[string]*lot) bool {
 
 // settled returns p without what is under way, of which the last word is not said.
 func (r *Reconciler) settled(p *plan.Plan) *plan.Plan {
-	if len(r.under) == 0 {
+	if len(r.under) == 0 && len(r.apart) == 0 {
 		return p
 	}
 	rest := *p
-	rest.Changes = slices.DeleteFunc(slices.Clone(p.Changes), func(c plan.Change) bool { return c.UnderWay })
+	rest.Changes = slices.DeleteFunc(slices.Clone(p.Changes), func(c plan.Change) bool {
+		return c.UnderWay || r.apart[c.Origin.Source]
+	})
 	return &rest
 }
 
@@ -200,7 +202,7 @@ func (r *Reconciler) settled(p *plan.Plan) *plan.Plan {
 func (r *Reconciler) lots(p *plan.Plan, consented bool) map[string]*lot {
 	lots, now := map[string]*lot{}, time.Now()
 	for _, c := range p.Changes {
-		if c.Action == plan.None && !c.Unmade && c.State != plan.Pending || !r.leads(c.ID.Account) {
+		if c.Action == plan.None && !c.Unmade && c.State != plan.Pending || !r.mine(c) {
 			continue
 		}
 		l := lots[c.ID.Account]

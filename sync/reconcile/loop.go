@@ -26,6 +26,9 @@ const gather = time.Millisecond
 func (r *Reconciler) Run(ctx context.Context) error {
 	r.resides = true
 	r.beginMetrics()
+	if r.opts.Cluster != nil && r.recallMarks(ctx) == nil { // what a source shows from now on is newer
+		r.compare(time.Now())
+	}
 	var wg sync.WaitGroup
 	for _, f := range r.feeds {
 		wg.Go(func() { r.watch(ctx, f) })

@@ -52,8 +52,10 @@ func (r *Reconciler) step(ctx context.Context) error {
 	if err := r.recallMarks(ctx); err != nil {
 		return err
 	}
+	r.compare(began)
 	r.load(ctx, r.announce, r.holdBack)
 	r.mark(ctx)
+	r.settleAccords(ctx, began)
 	r.tellLoaded()
 	if !r.desired.ready {
 		r.publish(func(s *Status) { s.Ready = false })

@@ -27,7 +27,7 @@ func (r *Reconciler) poisoned(ctx context.Context, f *feed) []manifest.Problem {
 	if !r.resides || r.opts.DryRun || f.Follows == "" {
 		return nil
 	}
-	revision, known := f.loaded.Revision, r.marks.of(f.Follows)
+	revision, known := f.loaded.Revision, r.marks.of(r.ofMine(f.Follows))
 	r.mu.Unlock()
 	defer r.mu.Lock()
 	poison := known[state.Poisoned]
@@ -72,7 +72,7 @@ func deaths(mark, revision string) int {
 // note writes a mark of f. Without it a crash would not be counted, which keeps
 // nothing else from going on.
 func (r *Reconciler) note(ctx context.Context, f *feed, role state.Role, revision string) {
-	m := state.Mark{Source: f.Follows, Role: role, Revision: revision, At: time.Now()}
+	m := state.Mark{Source: r.ofMine(f.Follows), Role: role, Revision: revision, At: time.Now()}
 	if err := r.setMark(context.WithoutCancel(ctx), m); err != nil {
 		r.opts.Logger.Warn("cannot write which revision is being read", "source", f.Name, "error", err)
 	}

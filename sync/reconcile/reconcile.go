@@ -119,10 +119,12 @@ type Reconciler struct {
 	runs      []*progress // under way
 
 	// What follows belongs to the one goroutine that runs passes.
-	leading leading
-	desired declared
-	marks   marks // as the store had them when the pass began
-	replica replica
+	leading  leading
+	apart    map[string]bool // sources of which this member waits for the others
+	offering []string        // the accounts that it has said it can lead
+	desired  declared
+	marks    marks // as the store had them when the pass began
+	replica  replica
 	// recalling guards replica where it is written, and where others read it.
 	recalling sync.Mutex
 	ledger    plan.Ledger
@@ -263,9 +265,7 @@ func (r *Reconciler) MarkFull() {
 	r.full = true
 	r.mu.Unlock()
 	for _, f := range r.feeds {
-		if p, ok := f.Source.(interface{ Poke() }); ok {
-			p.Poke()
-		}
+		poke(f.Source)
 	}
 	r.MarkDirty()
 }

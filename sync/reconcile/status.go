@@ -56,6 +56,9 @@ type SourceStatus struct {
 	Code        string             `json:"code,omitempty"`     // of Error
 	Degraded    string             `json:"degraded,omitempty"` // why it is watched less closely than it could be
 	Pinned      *Pin               `json:"pinned,omitempty"`   // its newest revision was rolled back
+	// Waits says why this member of a cluster applies nothing of it: another revision is
+	// in force for all.
+	Waits string `json:"waits,omitempty"`
 }
 
 // PassStatus is the last pass.
@@ -131,6 +134,7 @@ func (r *Reconciler) sources() []SourceStatus {
 		s := SourceStatus{
 			Name: f.Name, InForce: f.force.revision, LastSuccess: f.checked(),
 			Documents: f.documents, Problems: f.standing(), Pinned: f.pin,
+			Waits: f.accord.waits,
 		}
 		if f.latest != nil {
 			s.Revision = f.latest.Revision

@@ -141,6 +141,7 @@ const (
 	Loading  Role = "loading"  // one that is being read: a crash may be its doing
 	Poisoned Role = "poisoned" // one whose reading ended the process time and again
 	Mode     Role = "mode"     // of the source PolicySource: the mode of the last pass
+	Offered  Role = "offered"  // one that a member of a cluster has, and the cluster not in force
 	Starts   Role = "starts"   // of the source ProcessSource: starts that did not end well
 	Identity Role = "identity" // of a source AccountSource and a name: which account of a cloud it is
 )
@@ -151,6 +152,10 @@ const (
 	ProcessSource = "weir/process"
 	AccountSource = "weir/account/" // and the account's name
 )
+
+// OfMember names what one member of a cluster alone keeps of a source: what crashes it
+// is counted for itself. The name is that by which people know it.
+func OfMember(source, name string) string { return source + " on " + name }
 
 // Consent is a person's word that a held plan may be carried out, once.
 type Consent struct {
