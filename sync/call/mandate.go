@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -23,18 +24,37 @@ type lapsed struct{}
 
 func (lapsed) Error() string { return "another process may lead the account" }
 
-// WhileMandated sends a call only while the mandate for its account surely lasts for at
-// least a time, and gives it up before its end: so that no call of this process reaches
-// the cloud when another may call. It stands right above what sends, below all that
-// may take long; a process that was stopped meanwhile finds its mandate gone.
+// Lasting is a slot of a budget that others take over when this process is cut off from
+// it: a call on it is given up before.
+type Lasting interface {
+	Slot
+	// Left returns for how long the slot is surely this process's.
+	Left() time.Duration
+}
+
+// WhileMandated sends a call only while the mandate for its account, and its slot,
+// surely last for at least a time, and gives it up before their end: so that no call of
+// this process reaches the cloud when another may call, or when its slot may be
+// another's. It stands right above what sends, below all that may take long; a process
+// that was stopped meanwhile finds its mandate gone. A nil mandate is that of a process
+// that may always call, as far as its slots allow.
 func WhileMandated(next Caller, m Mandate, least time.Duration) Caller {
-	if m == nil {
-		return next
-	}
 	return Func(func(ctx context.Context, req *Request) (*Response, error) {
-		left := m.Left(req.Account)
+		left := time.Duration(math.MaxInt64)
+		if m != nil {
+			left = m.Left(req.Account)
+		}
 		if left < least {
 			return nil, refusal(req, Stopped, "not sent, another process may lead the account", lapsed{})
+		}
+		if slot, ok := ctx.Value(slotKey{}).(Lasting); ok {
+			left = min(left, slot.Left())
+		}
+		switch {
+		case left < least:
+			return nil, refusal(req, Internal, "not sent: its slot may be another process's", stale{})
+		case left == math.MaxInt64:
+			return next.Call(ctx, req)
 		}
 		ctx, cancel := context.WithTimeout(ctx, left-min(stray, least/2))
 		defer cancel()

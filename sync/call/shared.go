@@ -26,9 +26,18 @@ const (
 // each operation at most Limit slots in any sliding Per of each window,
 // whichever process takes them, in fair turns.
 type Shared interface {
-	// Take waits for a slot in every window. An error other than ctx's means
-	// that the budget cannot be used now.
+	// Take waits for a slot in every window. An error other than ctx's means that the
+	// budget cannot be used now, and that this process may go on apart from it for as
+	// long. A budget whose slots others may take over meanwhile has no such error: its
+	// Take waits until it can be used.
 	Take(ctx context.Context, want Want) (Slot, error)
+}
+
+// Usable is a Shared that has to be asked whether it can be used, as its Take does not
+// tell.
+type Usable interface {
+	// Usable reports whether slots can be taken now.
+	Usable() bool
 }
 
 // Want is what a call asks for.
@@ -124,6 +133,9 @@ func (l *Limiter) Sharing() (shares, usable bool) {
 		if o.sharing.isApart() {
 			return true, false
 		}
+	}
+	if u, ok := l.shared.(Usable); ok {
+		return true, u.Usable()
 	}
 	return l.shared != nil, true
 }

@@ -229,7 +229,7 @@ func (b *Book) wait(now Instant, want call.Want, me *Seat) (from Instant, wait t
 	outranked := slices.ContainsFunc(b.Seats, func(s Seat) bool { return s.Priority > me.Priority && s.wants(now) > 0 })
 	for _, w := range want.Windows {
 		limit := max(1, int(b.Part()*float64(w.Limit)+rounding))
-		taken := b.taken(now, w, want.Credit)
+		taken := b.Taken(now, w, want.Credit)
 		// The slot is free when all but limit-1 of those taken are.
 		at := now
 		if len(taken) >= limit {
@@ -254,7 +254,7 @@ func (b *Book) wait(now Instant, want call.Want, me *Seat) (from Instant, wait t
 // documented windows.
 func (b *Book) within(from Instant, want call.Want) bool {
 	for _, w := range want.Documented {
-		if len(b.taken(from, w, want.Credit)) > w.Limit {
+		if len(b.Taken(from, w, want.Credit)) > w.Limit {
 			return false
 		}
 	}
@@ -267,9 +267,9 @@ func later(ordered []Instant, than Instant) int {
 	return len(ordered) - n
 }
 
-// taken returns when the slots become free that are taken in a window, the
-// first one first.
-func (b *Book) taken(now Instant, w call.Window, credit time.Duration) []Instant {
+// Taken returns when the slots become free that are taken in a window, the first one
+// first, for somebody who believes in at most the given credit.
+func (b *Book) Taken(now Instant, w call.Window, credit time.Duration) []Instant {
 	var taken []Instant
 	for _, s := range b.Slots {
 		if until := s.until(w.Hold(), credit); until > now {
@@ -291,7 +291,7 @@ func longest(number int64) bool { return number%call.LongestEvery == 0 }
 // window, and one that does not want its part leaves it to the others.
 func (b *Book) reserved(now Instant, w call.Window, me *Seat) int {
 	n, soon := 0, now.After(call.Early)
-	mine, next := b.held(soon, w, me.Process), b.Number+1
+	mine, next := b.Held(soon, w, me.Process), b.Number+1
 	for _, s := range b.Seats {
 		switch wants := s.wants(now); {
 		case s.Process == me.Process || wants == 0:
@@ -302,7 +302,7 @@ func (b *Book) reserved(now Instant, w call.Window, me *Seat) int {
 		case s.Priority > me.Priority:
 			n += wants
 		case s.Priority == me.Priority:
-			n += min(wants, b.owed(s, me, mine-b.held(soon, w, s.Process)))
+			n += min(wants, b.owed(s, me, mine-b.Held(soon, w, s.Process)))
 		}
 	}
 	return n
@@ -334,8 +334,8 @@ func (b *Book) Rivals(now Instant, process int64, p call.Priority) int {
 	return len(b.equals(now, process, p))
 }
 
-// held counts a process's slots in a window at an instant.
-func (b *Book) held(now Instant, w call.Window, process int64) int {
+// Held counts a process's slots in a window at an instant.
+func (b *Book) Held(now Instant, w call.Window, process int64) int {
 	n := 0
 	for _, s := range b.Slots {
 		if s.Process == process && s.until(w.Hold(), 0) > now {
