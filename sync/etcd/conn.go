@@ -71,6 +71,8 @@ type Conn struct {
 	log     *slog.Logger
 	metrics *Metrics
 	seen    atomic.Int64 // greatest revision that any answer had
+	// first is the identity of the cluster that answered first.
+	first atomic.Uint64
 }
 
 // Open connects to a cluster, and fails where no member answers or it may not be

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/codes"
@@ -104,7 +105,7 @@ func (c *Conn) Do(
 	if err != nil {
 		return nil, fault(err)
 	}
-	return resp, c.note(before, resp.Header.Revision)
+	return resp, c.note(before, resp.Header)
 }
 
 // Read reads a key, or with options as many as they say, as they are now.
@@ -116,12 +117,17 @@ func (c *Conn) Read(ctx context.Context, key string, opts ...clientv3.OpOption) 
 	if err != nil {
 		return nil, fault(err)
 	}
-	return resp, c.note(before, resp.Header.Revision)
+	return resp, c.note(before, resp.Header)
 }
 
 // note holds an answer's revision against the greatest that was known when it was asked
-// for: etcd's never goes back, unless somebody restored a backup.
-func (c *Conn) note(before, revision int64) error {
+// for: etcd's never goes back, unless somebody restored a backup. Often enough that
+// makes it another cluster.
+func (c *Conn) note(before int64, h *etcdserverpb.ResponseHeader) error {
+	revision := h.Revision
+	if !c.first.CompareAndSwap(0, h.ClusterId) && c.first.Load() != h.ClusterId {
+		return &Error{Restored, fmt.Errorf("its cluster is %x and was %x", h.ClusterId, c.first.Load())}
+	}
 	if revision < before {
 		c.metrics.trouble(Restored)
 		return &Error{Restored, fmt.Errorf("its revision is %d and was %d", revision, before)}

@@ -246,6 +246,14 @@ func (m *Member) Ready(accounts ...string) {
 	m.change()
 }
 
+// Over returns why this process is no member any more and will not be one again, nil
+// while that is not so: etcd was restored from a backup, and a person has to look.
+func (m *Member) Over() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.over
+}
+
 // Close gives up what is led, for others to take over at once, and leaves. Where Idle
 // has not returned for all of it when ctx ends, the lease is left to run out, as it is
 // without etcd.

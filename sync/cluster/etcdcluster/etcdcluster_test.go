@@ -2,6 +2,7 @@ package etcdcluster_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -24,6 +25,13 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
+	if what := os.Getenv("WEIR_VESSEL"); what != "" {
+		if err := mainVessel(what); err != nil {
+			fmt.Fprintln(os.Stderr, what, err)
+			return 1
+		}
+		return 0
+	}
 	dir, err := os.MkdirTemp("", "etcdcluster")
 	if err != nil {
 		panic(err)

@@ -94,7 +94,9 @@ func (m *Member) watch(ctx context.Context, revision int64) error {
 			}
 			m.note(s)
 		case <-alive.C:
-			m.ask(ctx)
+			if err := m.ask(ctx); err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -150,7 +152,9 @@ func (m *Member) note(s said) {
 }
 
 // ask lets the watch say that it is alive, and says so where it has not for too long.
-func (m *Member) ask(ctx context.Context) {
+// It asks for something as well: a watch waits for ever on data that was replaced by
+// older, and a lease that is there too is renewed.
+func (m *Member) ask(ctx context.Context) error {
 	m.mu.Lock()
 	silent := m.news.Until(boottime.Now())
 	m.mu.Unlock()
@@ -160,6 +164,11 @@ func (m *Member) ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, m.pause())
 	defer cancel()
 	_ = m.conn.RequestProgress(ctx) // what comes of it is what counts
+	_, err := m.conn.Read(ctx, m.key(inMembers, m.self.ID), clientv3.WithCountOnly())
+	if m.ended(err) {
+		return err
+	}
+	return nil
 }
 
 // current notes that the watch has said something, and reports whether that is new.
