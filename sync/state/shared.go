@@ -2,7 +2,9 @@ package state
 
 import (
 	"context"
+	"errors"
 	"iter"
+	"time"
 
 	"weir/sync/resource"
 )
@@ -59,8 +61,25 @@ type DumpHead struct {
 // Claimed is a claim that was made.
 type Claimed struct {
 	Name string `json:"name"`
-	At   string `json:"at"` // RFC 3339 with nanoseconds
+	At   string `json:"at"` // RFC 3339 with nanoseconds, "" for no time
 	By   string `json:"by,omitempty"`
+}
+
+// NewClaimed returns a claim that was made at a time.
+func NewClaimed(name string, at time.Time, by string) Claimed {
+	c := Claimed{Name: name, By: by}
+	if !at.IsZero() {
+		c.At = at.UTC().Format(time.RFC3339Nano)
+	}
+	return c
+}
+
+// Time returns when the claim was made.
+func (c Claimed) Time() (time.Time, error) {
+	if c.At == "" {
+		return time.Time{}, nil
+	}
+	return time.Parse(time.RFC3339Nano, c.At)
 }
 
 // DumpAnchor is where a chain begins.
@@ -76,6 +95,9 @@ type DumpLink struct {
 	Number int64 `json:"number"`
 	Digest Hash  `json:"digest"`
 }
+
+// ErrNotEmpty is Restore's error for a store that holds something.
+var ErrNotEmpty = errors.New("the store is not empty")
 
 // Porter is a store whose whole content can be taken to another one.
 type Porter interface {

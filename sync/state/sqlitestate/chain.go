@@ -186,7 +186,7 @@ func strand(ctx context.Context, conn *sql.Conn, chain state.Chain) (s state.Str
 	if s.Anchor, err = anchorOf(on(ctx, conn), chain); err != nil {
 		return s, err
 	}
-	err = on(ctx, conn)("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'journal'", nil, &s.Counted)
+	err = on(ctx, conn)(lastNumber, nil, &s.Counted)
 	if err != nil {
 		return s, scanned(err)
 	}

@@ -9,6 +9,10 @@ import (
 	"weir/sync/state"
 )
 
+const claimColumns = `name, at, claimant, checksum`
+
+const saveClaim = `INSERT INTO claims (` + claimColumns + `) VALUES (?, ?, ?, ?)`
+
 // Claim writes that something begins that may happen once only. It looks at
 // every claim there is, since one whose name was damaged would not be found.
 func (s *Store) Claim(ctx context.Context, name string, at time.Time, by string) error {
@@ -27,8 +31,7 @@ func (s *Store) Claim(ctx context.Context, name string, at time.Time, by string)
 		if claimed, err = t.claimed(name); err != nil || claimed {
 			return err
 		}
-		_, err = t.exec("INSERT INTO claims (name, at, claimant, checksum) VALUES (?, ?, ?, ?)",
-			name, nanos(at), by, claimSum(name, at, by))
+		_, err = t.exec(saveClaim, name, nanos(at), by, claimSum(name, at, by))
 		return err
 	})
 	if err == nil && claimed {
@@ -38,7 +41,7 @@ func (s *Store) Claim(ctx context.Context, name string, at time.Time, by string)
 }
 
 func (t *tx) claimed(name string) (found bool, err error) {
-	err = t.each("SELECT name, at, claimant, checksum FROM claims", nil, func(rows *sql.Rows) (bool, error) {
+	err = t.each("SELECT "+claimColumns+" FROM claims", nil, func(rows *sql.Rows) (bool, error) {
 		var claim, by string
 		var at sql.NullInt64
 		var sum int64

@@ -29,6 +29,9 @@ func advice(f state.Fault) string {
 		return "make room; nothing is applied until writing works again"
 	case state.Busy:
 		return "another process is writing for too long; look for one that hangs"
+	case state.Moved:
+		return "name the other one in the configuration; `weir state migrate --back` opens this one again, " +
+			"without what was written there since"
 	case state.Unusable:
 		return "weir has to be able to read and write the file and its folder, on a local filesystem"
 	}
@@ -46,6 +49,9 @@ func (s *Store) fault(err error) error {
 		trouble = *known
 	}
 	trouble.Path, trouble.Advice = s.path, advice(trouble.Fault)
+	if trouble.Fault == state.Moved {
+		trouble.Err = s.movedAway()
+	}
 	if trouble.Fault == state.Damaged {
 		trouble.Advice = s.wayBack() + trouble.Advice
 	}
@@ -75,6 +81,9 @@ func classify(err error) state.Fault {
 	}
 	if e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE {
 		return state.Full // no room for the index of the write-ahead log
+	}
+	if e.Code() == sqlite3.SQLITE_CONSTRAINT_TRIGGER {
+		return state.Moved // no trigger is ours but those of a retirement
 	}
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR:

@@ -47,8 +47,11 @@ func (s *Store) generations() []string {
 
 // Keep makes a copy of the store where the newest is a day old, and removes all
 // but three. Of a store that does not hold what was written it makes none, so
-// that damage does not push out what is whole.
+// that damage does not push out what is whole; nor of one that was retired.
 func (s *Store) Keep(ctx context.Context, now time.Time) error {
+	if where, err := s.Retired(ctx); err != nil || where != "" {
+		return err
+	}
 	old := s.generations()
 	if len(old) > 0 {
 		made, err := time.Parse(generationForm, old[0][len(s.path):])

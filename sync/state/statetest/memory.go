@@ -6,6 +6,7 @@ package statetest
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"maps"
 	"slices"
@@ -26,10 +27,14 @@ type Memory struct {
 	acts    map[actKey]resource.Act
 	marks   map[markKey]state.Mark
 	given   map[string]state.Consent
-	claims  map[string]bool
+	claims  map[string]state.Claimed
 	changes []resource.ID // of which something was written, in that order
-	journal []memoryEntry // the entry numbered n is at n-1
+	number  int64         // the greatest that was given to an entry
+	journal []memoryEntry // ordered by number
+	anchors map[state.Chain]state.Anchor
 	links   map[state.Chain][]state.Link
+	name    string // the store's identity
+	moved   string // where the content was taken, "" for nowhere
 }
 
 type markKey struct {
@@ -55,7 +60,8 @@ var _ state.Store = (*Memory)(nil)
 func NewMemory() *Memory {
 	return &Memory{
 		applied: map[resource.ID]resource.Applied{}, acts: map[actKey]resource.Act{}, marks: map[markKey]state.Mark{},
-		given: map[string]state.Consent{}, claims: map[string]bool{}, links: map[state.Chain][]state.Link{},
+		given: map[string]state.Consent{}, claims: map[string]state.Claimed{},
+		anchors: map[state.Chain]state.Anchor{}, links: map[state.Chain][]state.Link{}, name: strings.ToLower(rand.Text()),
 	}
 }
 
@@ -66,13 +72,18 @@ func (m *Memory) Applied(ctx context.Context) ([]resource.Applied, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.records(), nil
+}
+
+// records is Applied while m.mu is held, as are those below.
+func (m *Memory) records() []resource.Applied {
 	var out []resource.Applied
 	for _, r := range m.applied {
 		r.Heals = slices.Clone(r.Heals)
 		out = append(out, r)
 	}
 	slices.SortFunc(out, func(a, b resource.Applied) int { return resource.Compare(a.ID, b.ID) })
-	return out, nil
+	return out
 }
 
 // Save writes records, all or none.
@@ -85,7 +96,9 @@ func (m *Memory) Save(ctx context.Context, records ...resource.Applied) error {
 			return fmt.Errorf("save record: %w", err)
 		}
 	}
-	m.mu.Lock()
+	if err := m.lock(); err != nil {
+		return err
+	}
 	defer m.mu.Unlock()
 	for _, r := range records {
 		r.At, r.Heals = stored(r.At), slices.Clone(r.Heals)
@@ -103,7 +116,9 @@ func (m *Memory) Forget(ctx context.Context, ids ...resource.ID) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	m.mu.Lock()
+	if err := m.lock(); err != nil {
+		return err
+	}
 	defer m.mu.Unlock()
 	gone := map[resource.ID]bool{}
 	for _, id := range ids {
@@ -159,14 +174,13 @@ func (m *Memory) Acts(ctx context.Context) ([]resource.Act, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var out []resource.Act
-	for _, a := range m.acts {
-		out = append(out, a)
-	}
-	slices.SortFunc(out, func(a, b resource.Act) int {
+	return m.everyAct(), nil
+}
+
+func (m *Memory) everyAct() []resource.Act {
+	return slices.SortedFunc(maps.Values(m.acts), func(a, b resource.Act) int {
 		return cmp.Or(resource.Compare(a.ID, b.ID), cmp.Compare(a.Name, b.Name))
 	})
-	return out, nil
 }
 
 // Begin writes that act a is about to happen; see state.Store.
@@ -174,7 +188,9 @@ func (m *Memory) Begin(ctx context.Context, a resource.Act) error {
 	if err := cmp.Or(ctx.Err(), state.CheckBegin(a)); err != nil {
 		return err
 	}
-	m.mu.Lock()
+	if err := m.lock(); err != nil {
+		return err
+	}
 	defer m.mu.Unlock()
 	last, found := m.acts[actKey{a.ID, a.Name}]
 	if found && last.Token == a.Token {
@@ -196,7 +212,9 @@ func (m *Memory) Settle(ctx context.Context, a resource.Act) error {
 	if err := cmp.Or(ctx.Err(), state.CheckAct(a)); err != nil {
 		return err
 	}
-	m.mu.Lock()
+	if err := m.lock(); err != nil {
+		return err
+	}
 	defer m.mu.Unlock()
 	key := actKey{a.ID, a.Name}
 	last, found := m.acts[key]
@@ -222,9 +240,13 @@ func (m *Memory) Marks(ctx context.Context) ([]state.Mark, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.everyMark(), nil
+}
+
+func (m *Memory) everyMark() []state.Mark {
 	return slices.SortedFunc(maps.Values(m.marks), func(a, b state.Mark) int {
 		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Role, b.Role))
-	}), nil
+	})
 }
 
 // SetMark writes a mark in place of the one of that source and role.
@@ -232,7 +254,9 @@ func (m *Memory) SetMark(ctx context.Context, mark state.Mark) error {
 	if err := cmp.Or(ctx.Err(), state.CheckMark(mark)); err != nil {
 		return err
 	}
-	m.mu.Lock()
+	if err := m.lock(); err != nil {
+		return err
+	}
 	defer m.mu.Unlock()
 	mark.At = stored(mark.At)
 	key := markKey{mark.Source, mark.Role}
@@ -251,9 +275,12 @@ func (m *Memory) Open(ctx context.Context, e state.Entry) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("open entry: %w", err)
 	}
-	m.mu.Lock()
+	if err := m.lock(); err != nil {
+		return 0, err
+	}
 	defer m.mu.Unlock()
-	e.Number, e.Params = int64(len(m.journal))+1, nil
+	m.number++
+	e.Number, e.Params = m.number, nil
 	e.Opened, e.Outcome.Closed = stored(e.Opened), stored(e.Outcome.Closed)
 	e.Change, e.Links = copied(e.Change), nil
 	m.journal = append(m.journal, memoryEntry{e, params})
@@ -269,15 +296,27 @@ func (m *Memory) Close(ctx context.Context, n int64, o state.Outcome) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	m.mu.Lock()
+	if err := m.lock(); err != nil {
+		return err
+	}
 	defer m.mu.Unlock()
-	if n < 1 || n > int64(len(m.journal)) {
+	e := m.entry(n)
+	if e == nil {
 		return fmt.Errorf("close entry %d: %w", n, state.ErrNoEntry)
 	}
 	o.Closed = stored(o.Closed)
-	m.journal[n-1].Outcome = o
-	m.link(m.journal[n-1].Entry, state.Ending, state.OutcomeDigest(o))
+	e.Outcome = o
+	m.link(e.Entry, state.Ending, state.OutcomeDigest(o))
 	return nil
+}
+
+// entry returns the entry numbered n, nil for none. The caller holds m.mu.
+func (m *Memory) entry(n int64) *memoryEntry {
+	i, found := slices.BinarySearchFunc(m.journal, n, func(e memoryEntry, n int64) int { return cmp.Compare(e.Number, n) })
+	if !found {
+		return nil
+	}
+	return &m.journal[i]
 }
 
 // Journal returns entries that match q, newest first unless q says otherwise.
@@ -302,17 +341,23 @@ func (m *Memory) Journal(ctx context.Context, q state.Query) ([]state.Entry, err
 		if !matches(q, e.Entry) {
 			continue
 		}
-		params, err := state.DecodeParams(e.params)
+		read, err := e.read()
 		if err != nil {
 			return nil, err
 		}
-		e.Params, e.Change = params, copied(e.Change)
 		if q.Links {
-			e.Links = m.linksOf(e.Entry)
+			read.Links = m.linksOf(e.Entry)
 		}
-		out = append(out, e.Entry)
+		out = append(out, read)
 	}
 	return out, nil
+}
+
+// read returns an entry that shares nothing with the store.
+func (e memoryEntry) read() (state.Entry, error) {
+	params, err := state.DecodeParams(e.params)
+	e.Params, e.Change = params, copied(e.Change)
+	return e.Entry, err
 }
 
 func copied(c *state.Change) *state.Change {

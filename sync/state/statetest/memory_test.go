@@ -12,3 +12,8 @@ func TestMemory(t *testing.T) {
 	open := func(*testing.T) state.Store { return statetest.NewMemory() }
 	statetest.Run(t, open, statetest.Options{Another: same, Reopen: same})
 }
+
+func TestMemoryIsPorted(t *testing.T) {
+	open := func(*testing.T) state.Store { return statetest.NewMemory() }
+	statetest.RunPorter(t, statetest.PorterOptions{From: open, To: open})
+}

@@ -17,7 +17,7 @@ func (m *Memory) link(e state.Entry, part state.Part, digest state.Hash) {
 func (m *Memory) tip(chain state.Chain) state.Tip {
 	links := m.links[chain]
 	if len(links) == 0 {
-		return state.Tip{}
+		return m.anchors[chain].Tip
 	}
 	last := links[len(links)-1]
 	return state.Tip{Seq: last.Seq, Hash: last.Hash}
@@ -31,9 +31,11 @@ func (m *Memory) linksOf(e state.Entry) []state.Link {
 			byPart[l.Part] = l
 		}
 	}
-	out := []state.Link{byPart[state.Intent]}
-	if l, found := byPart[state.Ending]; found {
-		out = append(out, l)
+	var out []state.Link
+	for _, part := range []state.Part{state.Intent, state.Ending} {
+		if l, found := byPart[part]; found {
+			out = append(out, l)
+		}
 	}
 	return out
 }
@@ -60,21 +62,24 @@ func (m *Memory) Verify(ctx context.Context, noted ...state.Hash) (state.Proof, 
 
 func (m *Memory) strand(chain state.Chain) state.Strand {
 	return state.Strand{
-		Chain: chain, Counted: int64(len(m.journal)),
+		Chain: chain, Anchor: m.anchors[chain], Counted: m.number,
 		Links: sound(slices.Values(m.links[chain])), Rows: sound(m.rows(chain)),
-		Row: func(n int64) (state.Row, bool, error) { return m.row(n), true, nil },
+		Row: func(n int64) (state.Row, bool, error) {
+			e := m.entry(n)
+			if e == nil {
+				return state.Row{}, false, nil
+			}
+			return e.row(), true, nil
+		},
 	}
 }
 
-func (m *Memory) row(n int64) state.Row {
-	e := m.journal[n-1]
-	return state.NewRow(e.Entry, e.params)
-}
+func (e *memoryEntry) row() state.Row { return state.NewRow(e.Entry, e.params) }
 
 func (m *Memory) rows(chain state.Chain) iter.Seq[state.Row] {
 	return func(yield func(state.Row) bool) {
 		for _, e := range m.journal {
-			if state.ChainOf(e.Write) == chain && !yield(m.row(e.Number)) {
+			if state.ChainOf(e.Write) == chain && !yield(e.row()) {
 				return
 			}
 		}

@@ -16,7 +16,9 @@ func (m *Memory) Consent(ctx context.Context, c state.Consent) error {
 	if err := cmp.Or(ctx.Err(), state.CheckConsent(c)); err != nil {
 		return err
 	}
-	m.mu.Lock()
+	if err := m.lock(); err != nil {
+		return err
+	}
 	defer m.mu.Unlock()
 	if !m.given[c.Plan].Used.IsZero() {
 		return fmt.Errorf("consent to plan %s: %w", c.Plan, state.ErrClaimed)
@@ -32,9 +34,13 @@ func (m *Memory) Consents(ctx context.Context) ([]state.Consent, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.everyConsent(), nil
+}
+
+func (m *Memory) everyConsent() []state.Consent {
 	return slices.SortedFunc(maps.Values(m.given), func(a, b state.Consent) int {
 		return cmp.Or(a.Given.Compare(b.Given), cmp.Compare(a.Plan, b.Plan))
-	}), nil
+	})
 }
 
 // UseConsent uses the consent for a plan, once.
@@ -42,7 +48,9 @@ func (m *Memory) UseConsent(ctx context.Context, plan string, at time.Time, by s
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	m.mu.Lock()
+	if err := m.lock(); err != nil {
+		return err
+	}
 	defer m.mu.Unlock()
 	c := m.given[plan]
 	switch {
@@ -57,15 +65,17 @@ func (m *Memory) UseConsent(ctx context.Context, plan string, at time.Time, by s
 }
 
 // Claim writes that something begins that may happen once only.
-func (m *Memory) Claim(ctx context.Context, name string, _ time.Time, _ string) error {
+func (m *Memory) Claim(ctx context.Context, name string, at time.Time, by string) error {
 	if err := cmp.Or(ctx.Err(), state.CheckClaim(name)); err != nil {
 		return err
 	}
-	m.mu.Lock()
+	if err := m.lock(); err != nil {
+		return err
+	}
 	defer m.mu.Unlock()
-	if m.claims[name] {
+	if _, claimed := m.claims[name]; claimed {
 		return fmt.Errorf("claim %s: %w", name, state.ErrClaimed)
 	}
-	m.claims[name] = true
+	m.claims[name] = state.NewClaimed(name, at, by)
 	return nil
 }
