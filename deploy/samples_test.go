@@ -23,7 +23,11 @@ func TestSamples(t *testing.T) {
 			return nil
 		}
 		// Its memory is on what survives it, and a sample opens no door.
-		if !strings.HasPrefix(cfg.StatePath, "/var/lib/weir/") {
+		if e := cfg.Etcd; e != nil {
+			if len(e.Endpoints) != 3 || e.CAFile == "" || e.CertFile == "" || cfg.Cluster.Folder != "/var/lib/weir" {
+				t.Errorf("%s: %+v, %+v", name, e, cfg.Cluster)
+			}
+		} else if !strings.HasPrefix(cfg.StatePath, "/var/lib/weir/") {
 			t.Errorf("%s keeps its state in %s", name, cfg.StatePath)
 		}
 		if cfg.Insecure && filepath.Dir(name) != "compose/weir" { // published on loopback alone

@@ -13,6 +13,7 @@ import (
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
+	disruption "k8s.io/api/policy/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -48,7 +49,7 @@ func decode(t *testing.T, text string) objects {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		apps.AddToScheme, core.AddToScheme, networking.AddToScheme, monitoring.AddToScheme,
+		apps.AddToScheme, core.AddToScheme, disruption.AddToScheme, networking.AddToScheme, monitoring.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
@@ -132,6 +133,51 @@ func TestKustomize(t *testing.T) {
 	}
 }
 
+func TestKustomize_Cluster(t *testing.T) {
+	cluster := kustomized(t, "overlays/cluster")
+	checkAll(t, cluster)
+	pod := podOf(t, cluster).Spec
+	if pod.TerminationGracePeriodSeconds == nil || *pod.TerminationGracePeriodSeconds < 30 {
+		t.Error("it is killed while it hands its accounts over")
+	}
+	set := cluster["StatefulSet etcd"].(*apps.StatefulSet)
+	member := set.Spec.Template
+	checkPod(t, member.ObjectMeta, member.Spec, claims(set))
+	selects(t, "etcd's StatefulSet", meta.FormatLabelSelector(set.Spec.Selector), member.Labels)
+	checkBudget(t, cluster["PodDisruptionBudget etcd"].(*disruption.PodDisruptionBudget), set)
+	policy := cluster["NetworkPolicy etcd"].(*networking.NetworkPolicy)
+	selects(t, "etcd's NetworkPolicy", meta.FormatLabelSelector(&policy.Spec.PodSelector), member.Labels)
+	selects(t, "its way in", meta.FormatLabelSelector(policy.Spec.Ingress[0].From[0].PodSelector), podOf(t, cluster).Labels)
+	selects(t, "weir's way out", meta.FormatLabelSelector(policyOf(t, cluster).Spec.Egress[2].To[0].PodSelector), member.Labels)
+	if service := cluster["Service etcd"].(*core.Service); service.Name != set.Spec.ServiceName || service.Spec.ClusterIP != core.ClusterIPNone ||
+		!service.Spec.PublishNotReadyAddresses {
+		t.Errorf("members cannot find each other by %v", service.Spec)
+	}
+	sameSettings(t, member.Spec.Containers[0].Env)
+}
+
+// sameSettings holds that etcd's pod and its service of systemd have the same
+// settings but for addresses, and that weir asks the addresses that members have.
+func sameSettings(t *testing.T, pod []core.EnvVar) {
+	t.Helper()
+	host := settings(t, "../etcd/etcd.env")
+	for _, v := range pod {
+		of, ok := host[v.Name]
+		if strings.ContainsAny(v.Value+of, "/") || v.ValueFrom != nil {
+			of = v.Value // folders and addresses are each its own
+		}
+		if !ok || of != v.Value {
+			t.Errorf("%s is %q in the pod, %q on a host, there: %v", v.Name, v.Value, of, ok)
+		}
+		delete(host, v.Name)
+	}
+	delete(host, "ETCD_HEARTBEAT_INTERVAL") // as etcd has them
+	delete(host, "ETCD_ELECTION_TIMEOUT")
+	if len(host) > 0 {
+		t.Errorf("the pod lacks %v", host)
+	}
+}
+
 func TestChart(t *testing.T) {
 	values, err := filepath.Glob(chart + "/ci/*-values.yaml")
 	if err != nil || len(values) < 2 {
@@ -160,7 +206,10 @@ func TestChart_Refuses(t *testing.T) {
 		"no account":           {append(slices.Clone(good), "--set-json", "config.accounts=[]"), "/config/accounts"},
 		"no such mode":         {append(slices.Clone(good), "--set", "config.policy.mode=all"), "/config/policy/mode"},
 		"what the chart says":  {append(slices.Clone(good), "--set", "config.listen=:80"), "/config/listen"},
-		"a value nobody knows": {append(slices.Clone(good), "--set", "replicas=2"), "replicas"},
+		"a value nobody knows": {append(slices.Clone(good), "--set", "replica=2"), "replica"},
+		"two without etcd":     {append(slices.Clone(good), "--set", "replicas=2"), "/etcd/endpoints"},
+		"no address of etcd":   {append(slices.Clone(good), "--set-json", `etcd.endpoints=["etcd:2379"]`), "/etcd/endpoints/0"},
+		"its own cluster":      {append(slices.Clone(good), "--set", "config.cluster.name=a"), "/config/cluster"},
 		"a shared volume":      {append(slices.Clone(good), "--set-json", `persistence.accessModes=["ReadWriteMany"]`), "accessModes"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -175,29 +224,58 @@ func TestChart_Refuses(t *testing.T) {
 
 // TestChart_Kustomize holds that the chart and the base say the same.
 func TestChart_Kustomize(t *testing.T) {
-	base, sample := kustomized(t, "base"), map[string]any{}
-	if err := yaml.Unmarshal([]byte(configOf(t, base)), &sample); err != nil {
+	base := kustomized(t, "base")
+	sameAs(t, base, map[string]any{"config": ownConfig(t, base), "image": map[string]any{"tag": "latest"}})
+}
+
+// TestChart_Cluster holds that the chart and the overlay say the same of three
+// daemons on etcd.
+func TestChart_Cluster(t *testing.T) {
+	overlay := kustomized(t, "overlays/cluster")
+	members := []string{"https://etcd-0.etcd:2379", "https://etcd-1.etcd:2379", "https://etcd-2.etcd:2379"}
+	own := objects{}
+	for key, o := range overlay {
+		switch o.(type) {
+		case *core.Namespace, *monitoring.PrometheusRule: // the rules are one file's, see TestKubernetes_Rules
+			continue
+		}
+		if o.GetLabels()["app.kubernetes.io/name"] == "weir" {
+			own[key] = o
+		}
+	}
+	sameAs(t, own, map[string]any{
+		"config": ownConfig(t, own), "replicas": 3, "etcd": map[string]any{"endpoints": members},
+		"image":          map[string]any{"repository": "registry.example.com/ops/weir", "tag": "0.1.0"},
+		"serviceMonitor": map[string]any{"enabled": true},
+	})
+}
+
+// ownConfig is the weir.yaml of some objects, without what the chart writes.
+func ownConfig(t *testing.T, all objects) map[string]any {
+	t.Helper()
+	own := map[string]any{}
+	if err := yaml.Unmarshal([]byte(configOf(t, all)), &own); err != nil {
 		t.Fatal(err)
 	}
-	for _, written := range []string{"listen", "state", "web"} {
-		delete(sample, written)
+	for _, written := range []string{"listen", "state", "cluster", "web"} {
+		delete(own, written)
 	}
-	values, err := yaml.Marshal(map[string]any{
-		"config": sample, "image": map[string]any{"tag": "latest"},
-	})
+	return own
+}
+
+// sameAs holds that the chart with these values is what the objects are.
+func sameAs(t *testing.T, base objects, values map[string]any) {
+	t.Helper()
+	text, err := yaml.Marshal(values)
 	if err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "values.yaml")
-	write(t, file, string(values))
+	write(t, file, string(text))
 	got := rendered(t, "--values", file, "--no-hooks")
 	sameConfig(t, configOf(t, got), configOf(t, base))
-	want := map[string]object{}
-	for key, o := range base {
-		want[key] = bare(o)
-	}
 	for key, o := range got {
-		b, ok := want[key]
+		b, ok := base[key]
 		if strings.HasPrefix(key, "ConfigMap ") {
 			continue // compared above; its name has a hash in one of them
 		}
@@ -205,7 +283,7 @@ func TestChart_Kustomize(t *testing.T) {
 			t.Errorf("the base has no %s", key)
 			continue
 		}
-		if g := bare(o); !reflect.DeepEqual(g, b) {
+		if g, b := bare(o), bare(b); !reflect.DeepEqual(g, b) {
 			t.Errorf("%s differs:\nchart\n%s\nbase\n%s", key, asYAML(t, g), asYAML(t, b))
 		}
 	}
@@ -220,6 +298,9 @@ func bare(o object) object {
 	o.SetLabels(nil)
 	if s, ok := o.(*apps.StatefulSet); ok {
 		delete(s.Spec.Template.Annotations, "checksum/config")
+		spec := &s.Spec.Template.Spec
+		slices.SortFunc(spec.Volumes, func(a, b core.Volume) int { return strings.Compare(a.Name, b.Name) })
+		slices.SortFunc(spec.Containers[0].VolumeMounts, func(a, b core.VolumeMount) int { return strings.Compare(a.Name, b.Name) })
 		for i, v := range s.Spec.Template.Spec.Volumes {
 			if v.ConfigMap != nil {
 				s.Spec.Template.Spec.Volumes[i].ConfigMap.Name = strings.SplitN(v.ConfigMap.Name, "-", 2)[0]
@@ -253,12 +334,12 @@ func asYAML(t *testing.T, v any) string {
 	return string(text)
 }
 
-// find returns the only object of a kind whose name has no -test.
+// find returns the only object of a kind that is neither of helm's test nor etcd's.
 func find[T object](t *testing.T, all objects) T {
 	t.Helper()
 	var found []T
 	for _, o := range all {
-		if of, ok := o.(T); ok && !strings.Contains(o.GetName(), "-test") {
+		if of, ok := o.(T); ok && !strings.Contains(o.GetName(), "-test") && o.GetName() != "etcd" {
 			found = append(found, of)
 		}
 	}
@@ -292,15 +373,11 @@ func checkAll(t *testing.T, all objects) {
 	service := find[*core.Service](t, all)
 	selects(t, "the Service", labels.SelectorFromSet(service.Spec.Selector).String(), pod.Labels)
 	selects(t, "the NetworkPolicy", meta.FormatLabelSelector(&policyOf(t, all).Spec.PodSelector), pod.Labels)
-	if *set.Spec.Replicas != 1 || !service.Spec.PublishNotReadyAddresses || set.Spec.ServiceName != service.Name {
-		t.Errorf("%d replicas of service %s, published while not ready: %v",
-			*set.Spec.Replicas, set.Spec.ServiceName, service.Spec.PublishNotReadyAddresses)
+	if !service.Spec.PublishNotReadyAddresses || set.Spec.ServiceName != service.Name {
+		t.Errorf("service %s, published while not ready: %v", set.Spec.ServiceName, service.Spec.PublishNotReadyAddresses)
 	}
-	var claims []string
-	for _, claim := range set.Spec.VolumeClaimTemplates {
-		claims = append(claims, claim.Name)
-	}
-	checkPod(t, pod.ObjectMeta, pod.Spec, claims)
+	checkReplicas(t, all, set)
+	checkPod(t, pod.ObjectMeta, pod.Spec, claims(set))
 	checkProbes(t, pod.Spec.Containers[0], strings.Contains(configOf(t, all), "insecure: true"))
 	for _, o := range all {
 		switch o := o.(type) {
@@ -319,6 +396,52 @@ func checkAll(t *testing.T, all objects) {
 				t.Error("the ServiceAccount's token is mounted")
 			}
 		}
+	}
+}
+
+func claims(set *apps.StatefulSet) []string {
+	var names []string
+	for _, claim := range set.Spec.VolumeClaimTemplates {
+		names = append(names, claim.Name)
+	}
+	return names
+}
+
+// checkReplicas holds that one daemon has a volume of its own, and that several
+// have none, share etcd, and do not go at once.
+func checkReplicas(t *testing.T, all objects, set *apps.StatefulSet) {
+	t.Helper()
+	shared := strings.Contains(configOf(t, all), "etcd:")
+	if one := *set.Spec.Replicas == 1; one && !shared != (len(set.Spec.VolumeClaimTemplates) == 1) || !one && !shared {
+		t.Errorf("%d replicas with volumes %v, on etcd: %v", *set.Spec.Replicas, claims(set), shared)
+	}
+	if !shared {
+		return
+	}
+	if len(claims(set)) > 0 || set.Spec.PodManagementPolicy != apps.ParallelPodManagement {
+		t.Errorf("volumes %v, started %s", claims(set), set.Spec.PodManagementPolicy)
+	}
+	if p := set.Spec.UpdateStrategy; p.Type != apps.RollingUpdateStatefulSetStrategyType {
+		t.Errorf("updated by %v", p)
+	}
+	checkBudget(t, find[*disruption.PodDisruptionBudget](t, all), set)
+	for _, spread := range set.Spec.Template.Spec.TopologySpreadConstraints {
+		selects(t, "the spread", meta.FormatLabelSelector(spread.LabelSelector), set.Spec.Template.Labels)
+	}
+	if len(set.Spec.Template.Spec.TopologySpreadConstraints) == 0 {
+		t.Error("all may be on one node")
+	}
+	if rules := policyOf(t, all).Spec.Egress; len(rules) != 3 || len(rules[2].To) == 0 {
+		t.Errorf("no way out to etcd: %v", rules)
+	}
+}
+
+// checkBudget holds that a node can be drained, and that no two pods go at once.
+func checkBudget(t *testing.T, budget *disruption.PodDisruptionBudget, of *apps.StatefulSet) {
+	t.Helper()
+	selects(t, "the PodDisruptionBudget", meta.FormatLabelSelector(budget.Spec.Selector), of.Spec.Template.Labels)
+	if most := budget.Spec.MaxUnavailable; most == nil || most.IntValue() != 1 {
+		t.Errorf("%v of %s may be away", most, of.Name)
 	}
 }
 

@@ -49,7 +49,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- $client := dict -}}
 {{- with .url }}{{ $client = dict "url" . }}{{ end -}}
 {{- $web := dict -}}
-{{- $pod := dict "listen" ":8180" "state" (dict "sqlite" (dict "path" "/var/lib/weir/weir.db")) -}}
+{{- $pod := dict "listen" ":8180" -}}
+{{- if .root.Values.etcd.endpoints -}}
+{{- $_ := set $pod "state" (dict "etcd" (include "weir.etcd" .root | fromYaml)) -}}
+{{- $_ := set $pod "cluster" (dict "lease" .root.Values.etcd.lease "folder" "/var/lib/weir") -}}
+{{- else -}}
+{{- $_ := set $pod "state" (dict "sqlite" (dict "path" "/var/lib/weir/weir.db")) -}}
+{{- end -}}
 {{- if .root.Values.web.insecure -}}
 {{- $_ := set $pod "insecure" true -}}
 {{- else -}}
@@ -61,6 +67,29 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- with $client }}{{ $_ := set $web "client" . }}{{ end -}}
 {{- with $web }}{{ $_ := set $pod "web" . }}{{ end -}}
 {{- toYaml (merge $pod .root.Values.config) -}}
+{{- end -}}
+
+{{/* state.etcd of weir.yaml. */}}
+{{- define "weir.etcd" -}}
+{{- $folder := "/run/secrets/weir-etcd" -}}
+endpoints: {{- toYaml .Values.etcd.endpoints | nindent 2 }}
+prefix: {{ .Values.etcd.prefix }}
+{{- if .Values.etcd.secretName }}
+{{- if hasPrefix "https:" (first .Values.etcd.endpoints) }}
+caFile: {{ $folder }}/ca.crt
+{{- if .Values.etcd.certificate }}
+certFile: {{ $folder }}/tls.crt
+keyFile: {{ $folder }}/tls.key
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with .Values.etcd.serverName }}
+serverName: {{ . | quote }}
+{{- end }}
+{{- with .Values.etcd.username }}
+username: {{ . | quote }}
+passwordFile: {{ $folder }}/password
+{{- end }}
 {{- end -}}
 
 {{/* What a container needs to be weir, and to prove it. */}}
