@@ -215,7 +215,9 @@ func (r *Reconciler) preset() {
 	}
 }
 
-// meter brings the metrics up to the pass that just ended.
+// meter brings the metrics up to the pass that just ended. What is counted of accounts
+// is of those that this process leads, so that the sum over all that share them is
+// right; how things are is told of all, as each sees it.
 func (r *Reconciler) meter(p, former *plan.Plan, rep *apply.Report, t passTimes, counts []Count, err error) {
 	drifted := r.newlyDrifted(p, former)
 	m := r.opts.Metrics
@@ -234,10 +236,14 @@ func (r *Reconciler) meter(p, former *plan.Plan, rep *apply.Report, t passTimes,
 	r.meterChanges(p)
 	m.meterHeld(p)
 	for _, c := range drifted {
-		m.drift.WithLabelValues(c.ID.Account, c.ID.Kind).Inc()
+		if r.leads(c.ID.Account) {
+			m.drift.WithLabelValues(c.ID.Account, c.ID.Kind).Inc()
+		}
 	}
 	for _, id := range r.newlyUnfamiliar(p, former) {
-		m.unfamiliar.WithLabelValues(id.Account, id.Kind).Inc()
+		if r.leads(id.Account) {
+			m.unfamiliar.WithLabelValues(id.Account, id.Kind).Inc()
+		}
 	}
 	m.refused.Add(float64(r.newlyRefused(p, former)))
 	r.meterSources()
@@ -303,7 +309,9 @@ func (r *Reconciler) meterTroubles(p *plan.Plan) {
 func (r *Reconciler) meterChanges(p *plan.Plan) {
 	s := map[plan.Action]int{plan.Create: 0, plan.Update: 0, plan.Delete: 0}
 	for c := range p.Due() {
-		s[c.Action]++
+		if r.leads(c.ID.Account) {
+			s[c.Action]++
+		}
 	}
 	for action, n := range s {
 		r.opts.Metrics.changes.WithLabelValues(string(action)).Set(float64(n))
@@ -331,7 +339,7 @@ func (r *Reconciler) newlyRefused(p, former *plan.Plan) int {
 	n := 0
 	for c := range p.News(former) {
 		is := c.Action == plan.Delete && c.Before != "" && (c.Withheld != "" || len(p.Held) > 0)
-		if is && !r.refused[c.ID] {
+		if is && !r.refused[c.ID] && r.leads(c.ID.Account) {
 			n++
 		}
 		if is {
