@@ -3,12 +3,20 @@ package grafana
 import "strings"
 
 // chosen stands in queries for the labels that the reader chooses by: of weir's own
-// metrics, of those that are of an account, and of those that every process has.
+// metrics, of those that are of an account, of those that every process has, and of
+// what is of an account whichever process tells it.
 var chosen = strings.NewReplacer(
 	"{P", `{instance=~"$instance"`,
 	"{A", `{instance=~"$instance", account=~"$account"`,
 	"{J", `{job="weir", instance=~"$instance"`,
+	"{W", `{account=~"$account"`,
 )
+
+// led is what the leader of an account tells of it: several processes tell the same,
+// and some of them have heard it a while ago.
+func led(metric string) string {
+	return "max without (instance) (" + metric + " and on (job, instance, account) weir_leader == 1)"
+}
 
 // The colours of what is well, to be looked at, and not well.
 var (
@@ -23,6 +31,7 @@ func Overview() []Row {
 		{"Now", now()},
 		{"Objectives", objectives()},
 		{"Resources", resources()},
+		{"Cluster", cluster()},
 		{"Sources", sources()},
 		{"Passes and runs", passes()},
 		{"Calls", calls()},
@@ -47,25 +56,26 @@ func chart(title, description, unit string, queries ...Query) Panel {
 }
 
 func now() []Panel {
-	ready := number("Ready", "A complete pass was made; sources and state can be used. /readyz says why not.", "none", wellAtOne,
-		`min(weir_ready{P})`)
+	ready := number("Ready", "A complete pass was made; sources and state can be used, and every account is led. /readyz says why not.", "none", wellAtOne,
+		`min(weir_ready:good)`)
 	ready.Words = []string{"not ready", "ready"}
 	applies := number("Applies", "After many crashes weir only observes for ten minutes.", "none", wellAtZero,
 		`max(weir_read_only{P})`)
 	applies.Words = []string{"yes", "read-only"}
 	held := number("Held by guards",
 		"Guards that hold the plan: nothing of it is applied until somebody consents.", "none", oddAtOne,
-		`sum(weir_plan_held{P})`)
+		`sum(max by (guard) (weir_plan_held{P}))`)
 	return []Panel{
 		ready, applies, held,
 		number("As declared", "Of the resources that can be read, the part that is as declared.", "percentunit",
-			[]Step{{0, "red"}, {0.9, "orange"}, {1, "green"}}, `min(account:weir_resources_in_sync:ratio{A})`),
-		number("Resources", "All that are declared or were applied.", "none", nil, `sum(weir_resources{A})`),
+			[]Step{{0, "red"}, {0.9, "orange"}, {1, "green"}}, `min(account:weir_resources_in_sync:ratio{W})`),
+		number("Resources", "All that are declared or were applied.", "none", nil,
+			`sum(account_kind_state:weir_resources:led{W})`),
 		number("To do", "Changes that are due now.", "none", nil, `sum(weir_plan_changes{P})`),
 		number("Failing", "Resources whose last change failed; it is tried again.", "none", wellAtZero,
-			`sum(weir_resources_failing{A})`),
+			"sum("+led("weir_resources_failing{W}")+")"),
 		number("For a person", "Fights, calls in doubt and resources that cannot be read.", "none", oddAtOne,
-			`sum(weir_fights{A}) + sum(weir_resources_in_doubt{A}) + sum(weir_resources_unread{A})`),
+			"sum("+led("weir_fights{W}")+") + sum("+led("weir_resources_in_doubt{W}")+") + sum("+led("weir_resources_unread{W}")+")"),
 		number("Oldest edit waits",
 			"How long the oldest revision waits whose changes are not all applied, of those that no guard holds.", "s",
 			[]Step{{0, "green"}, {60, "orange"}, {900, "red"}}, `max(weir_source_unapplied_seconds{P})`),
@@ -73,7 +83,7 @@ func now() []Panel {
 			"Estimate of how much longer the changes under way take.", "s", nil, `max(weir_run_left_seconds{A})`),
 		number("Throttled by weir, 1 day",
 			"The most calls above a quota that weir itself has brought about in five minutes: none, ever.", "none", wellAtZero,
-			`sum(max_over_time(account_operation:weir_throttled_own:increase5m{A}[1d]))`),
+			`sum(max_over_time(account_operation:weir_throttled_own:increase5m{W}[1d]))`),
 		number("Alerts", "Alerts of weir that fire.", "none", oddAtOne,
 			`count(ALERTS{alertname=~"Weir.+", alertstate="firing"}) or vector(0)`),
 	}
@@ -85,9 +95,9 @@ func objectives() []Panel {
 		Description: "1 is all of it; below 0 an objective is missed. No edit has used up nothing.",
 		Kind:        Gauge, Unit: "percentunit", Width: 8, Max: 1, Steps: []Step{{0, "red"}, {0.25, "orange"}, {0.5, "green"}},
 		Queries: []Query{
-			{`min(weir_ready:budget_left:ratio30d{P})`, "readiness"},
-			{`min(source:weir_edits:budget_left:ratio30d{P}) or vector(1)`, "edits"},
-			{`min(account:weir_observations:budget_left:ratio30d{A})`, "freshness"},
+			{`min(weir_ready:budget_left:ratio30d)`, "readiness"},
+			{`min(source:weir_edits:budget_left:ratio30d) or vector(1)`, "edits"},
+			{`min(account:weir_observations:budget_left:ratio30d{W})`, "freshness"},
 		},
 	}
 	return []Panel{
@@ -97,9 +107,9 @@ func objectives() []Panel {
 			Query{`histogram_quantile(0.5, sum by (le) (increase(weir_source_apply_duration_seconds_bucket{P}[1h])))`, "median"},
 			Query{`histogram_quantile(0.99, sum by (le) (increase(weir_source_apply_duration_seconds_bucket{P}[1h])))`, "99 %"}),
 		chart("Edits within an hour", "Those that were applied, and of them those within a minute.", "none",
-			Query{`sum by (source) (increase(weir_source_apply_duration_seconds_count{P}[1h]))`, "{{source}}"},
+			Query{`max by (source) (increase(weir_source_apply_duration_seconds_count{P}[1h]))`, "{{source}}"},
 			Query{
-				`sum by (source) (increase(weir_source_apply_duration_seconds_bucket{P, le=~"60|60.0"}[1h]))`,
+				`max by (source) (increase(weir_source_apply_duration_seconds_bucket{P, le=~"60|60.0"}[1h]))`,
 				"{{source}} within a minute",
 			}),
 	}
@@ -107,17 +117,17 @@ func objectives() []Panel {
 
 func resources() []Panel {
 	states := chart("By state", "Unknown are also those that no read can show: recordings and prefetches.", "none",
-		Query{`sum by (state) (weir_resources{A})`, "{{state}}"})
+		Query{`sum by (state) (account_kind_state:weir_resources:led{W})`, "{{state}}"})
 	states.Stack = true
 	return []Panel{
 		states,
 		chart("Not as declared", "By account and kind: pending, drifted or waiting.", "none",
-			Query{`sum by (account, kind) (weir_resources{A, state=~"pending|drifted|waiting"})`, "{{account}} {{kind}}"}),
+			Query{`sum by (account, kind) (account_kind_state:weir_resources:led{W, state=~"pending|drifted|waiting"})`, "{{account}} {{kind}}"}),
 		chart("In trouble", "Failing, not readable, in doubt, or somebody undoes each change.", "none",
-			Query{`sum by (kind) (weir_resources_failing{A})`, "{{kind}} failing"},
-			Query{`sum by (kind) (weir_resources_unread{A})`, "{{kind}} unread"},
-			Query{`sum by (kind) (weir_resources_in_doubt{A})`, "{{kind}} in doubt"},
-			Query{`sum by (kind) (weir_fights{A})`, "{{kind}} fights"}),
+			Query{"sum by (kind) (" + led("weir_resources_failing{W}") + ")", "{{kind}} failing"},
+			Query{"sum by (kind) (" + led("weir_resources_unread{W}") + ")", "{{kind}} unread"},
+			Query{"sum by (kind) (" + led("weir_resources_in_doubt{W}") + ")", "{{kind}} in doubt"},
+			Query{"sum by (kind) (" + led("weir_fights{W}") + ")", "{{kind}} fights"}),
 		chart("Plan", "Changes that are due, by action.", "none",
 			Query{`sum by (action) (weir_plan_changes{P})`, "{{action}}"}),
 		chart("Held", "1 while the guard holds the plan.", "none",
@@ -127,21 +137,41 @@ func resources() []Panel {
 	}
 }
 
+func cluster() []Panel {
+	return []Panel{
+		chart("Members", "Of the cluster, as each process knows it; 0 where it works alone.", "none",
+			Query{`max by (instance) (weir_cluster_members{P})`, "{{instance}}"}),
+		chart("Leads", "How many accounts each process leads; the sources count as one.", "none",
+			Query{`sum by (instance) (weir_leader{A})`, "{{instance}}"}),
+		chart("Leaders", "How many processes lead each account: one, but for the moment of a handover.", "none",
+			Query{`sum by (account) (weir_leader{W})`, "{{account}}"}),
+		chart("Not heard of for", "How long nothing has shown that what is known of the cluster is still so.", "s",
+			Query{`max by (instance) (weir_cluster_view_age_seconds{P})`, "{{instance}}"}),
+		chart("etcd answers, 99 %", "Time until it answers a request; 0 where there is none.", "s",
+			Query{
+				`max by (instance, request) (request:weir_etcd_request_duration_seconds:p99_5m{P} >= 0) or vector(0)`,
+				"{{instance}} {{request}}",
+			}),
+		chart("Trouble with etcd within 5 minutes", "Requests that it did not carry out.", "none",
+			Query{`sum by (trouble) (increase(weir_etcd_request_errors_total{P}[5m]))`, "{{trouble}}"}),
+	}
+}
+
 func sources() []Panel {
 	force := Panel{
 		Title:       "In force",
 		Description: "The revision of each source that is applied.", Kind: Table, Unit: "none", Width: 8,
-		Queries: []Query{{`weir_source_revision_info{P}`, ""}},
+		Queries: []Query{{`max by (source, revision) (weir_source_revision_info{P})`, ""}},
 	}
 	return []Panel{
 		force,
-		chart("Since it was read", "Since each source was last looked at with success.", "s",
-			Query{`time() - max by (source) (weir_source_last_success_timestamp_seconds{P})`, "{{source}}"}),
+		chart("Since it was read", "Since each source was last looked at with success, by the process for which that is longest.", "s",
+			Query{`time() - min by (source) (weir_source_last_success_timestamp_seconds{P})`, "{{source}}"}),
 		chart("Failures within 15 minutes", "Times a source could not be read.", "none",
 			Query{`sum by (source) (increase(weir_source_sync_errors_total{P}[15m]))`, "{{source}}"}),
 		chart("Documents", "In the newest revision, and what stands against them.", "none",
-			Query{`sum by (source) (weir_manifest_documents{P})`, "{{source}}"},
-			Query{`sum by (source) (weir_manifest_problems{P})`, "{{source}} problems"}),
+			Query{`max by (source) (weir_manifest_documents{P})`, "{{source}}"},
+			Query{`max by (source) (weir_manifest_problems{P})`, "{{source}} problems"}),
 		chart("Not in force", "1 while the newest revision has an error, or was rolled back.", "none",
 			Query{`max by (source) (weir_source_refused{P})`, "{{source}} refused"},
 			Query{`max by (source) (weir_source_pinned{P})`, "{{source}} pinned"}),
@@ -161,8 +191,11 @@ func passes() []Panel {
 			Query{`sum(rate(weir_reconcile_duration_seconds_count{P}[$__rate_interval]))`, "passes"},
 			Query{`sum(rate(weir_reconcile_errors_total{P}[$__rate_interval]))`, "failed"}),
 		chart("Since the last pass", "Since one ended, and since one ended without a failure.", "s",
-			Query{`time() - max(weir_reconcile_last_attempt_timestamp_seconds{P})`, "any"},
-			Query{`time() - max(weir_reconcile_last_success_timestamp_seconds{P})`, "without a failure"}),
+			Query{`time() - max by (instance) (weir_reconcile_last_attempt_timestamp_seconds{P})`, "{{instance}}"},
+			Query{
+				`time() - max by (instance) (weir_reconcile_last_success_timestamp_seconds{P})`,
+				"{{instance}} without a failure",
+			}),
 		chart("Under way", "Changes that are being made, or wait for their turn.", "none",
 			Query{`sum by (account) (weir_changes_under_way{A})`, "{{account}}"}),
 		chart("Time left", "Estimate of how much longer the changes under way take.", "s",
@@ -182,13 +215,13 @@ func calls() []Panel {
 			Query{`sum by (operation) (rate(weir_call_duration_seconds_count{A}[$__rate_interval])) > 0`, "{{operation}}"}),
 		chart("Failed", "The part of the calls that did not bring about what was asked.", "percentunit",
 			Query{
-				`max by (account, operation) (account_operation:weir_calls_failed:ratio_rate5m{A})`,
+				`max by (account, operation) (account_operation:weir_calls_failed:ratio_rate5m{W})`,
 				"{{account}} {{operation}}",
 			}),
 		chart("Answers, 99 %", "Time from sending a call to the end of its answer.", "s",
-			Query{`max by (operation) (account_operation:weir_call_duration_seconds:p99_5m{A}) >= 0`, "{{operation}}"}),
+			Query{`max by (operation) (account_operation:weir_call_duration_seconds:p99_5m{W}) >= 0`, "{{operation}}"}),
 		chart("Answers, median", "Time from sending a call to the end of its answer.", "s",
-			Query{`max by (operation) (account_operation:weir_call_duration_seconds:p50_5m{A}) >= 0`, "{{operation}}"}),
+			Query{`max by (operation) (account_operation:weir_call_duration_seconds:p50_5m{W}) >= 0`, "{{operation}}"}),
 		chart("Tries again within 5 minutes", "Calls that were made once more.", "none",
 			Query{`sum by (operation) (increase(weir_call_retries_total{A}[5m]))`, "{{operation}}"}),
 	}
@@ -196,14 +229,14 @@ func calls() []Panel {
 
 func quota() []Panel {
 	used := chart("In use", "The part of what weir may call now, by operation.", "percentunit",
-		Query{`max by (account, operation) (account_operation:weir_quota_used:ratio_rate5m{A}) > 0`, "{{account}} {{operation}}"})
+		Query{`max by (account, operation) (account_operation:weir_quota_used:ratio_rate5m{W}) > 0`, "{{account}} {{operation}}"})
 	used.Max, used.Steps = 1, []Step{{0, "green"}, {0.9, "orange"}}
 	return []Panel{
 		used,
 		chart("Waiting", "Calls that wait for quota, by priority.", "none",
 			Query{`sum by (priority) (weir_quota_waiting{A})`, "{{priority}}"}),
 		chart("Throttles within 5 minutes", "Brought about by weir, which must never be, and by others.", "none",
-			Query{`sum(account_operation:weir_throttled_own:increase5m{A})`, "by weir"},
+			Query{`sum(account_operation:weir_throttled_own:increase5m{W})`, "by weir"},
 			Query{`sum by (operation) (increase(weir_throttled_foreign_total{A}[5m]))`, "{{operation}} by others"}),
 		chart("Allowed now",
 			"Calls a second: the quota times the share, less what throttles and outages took.", "cps",
@@ -224,16 +257,19 @@ func drift() []Panel {
 		chart("Found within an hour", "Resources that were changed behind weir's back.", "none",
 			Query{`sum by (account, kind) (increase(weir_drift_detected_total{A}[1h]))`, "{{account}} {{kind}}"}),
 		chart("Oldest observation", "How old what is known may be, and how long reading all once takes.", "s",
-			Query{`max by (account) (weir_observation_age_seconds{A})`, "{{account}}"},
-			Query{`max by (account) (weir_scrub_cycle_seconds{A})`, "{{account}} one round"}),
+			Query{"max by (account) (" + led("weir_observation_age_seconds{W}") + ")", "{{account}}"},
+			Query{"max by (account) (" + led("weir_scrub_cycle_seconds{W}") + ")", "{{account}} one round"}),
 		chart("Scrub", "Reads a second that look for drift.", "cps",
 			Query{`sum by (operation) (rate(weir_scrub_reads_total{A}[$__rate_interval]))`, "{{operation}}"}),
 		chart("First lease ends in", "Of what nothing renews; 0 where there is none.", "s",
-			Query{`clamp_min(max by (account, kind) (weir_lease_end_timestamp_seconds{A}) - time(), 0)`, "{{account}} {{kind}}"}),
+			Query{
+				"clamp_min(max by (account, kind) (" + led("weir_lease_end_timestamp_seconds{W}") + ") - time(), 0)",
+				"{{account}} {{kind}}",
+			}),
 		chart("Unfamiliar answers within a day", "Resources with what this weir does not know.", "none",
 			Query{`sum by (account, kind) (increase(weir_answers_unfamiliar_total{A}[1d]))`, "{{account}} {{kind}}"}),
 		chart("Clock", "By how much the cloud's clock is ahead of this machine's.", "s",
-			Query{`max by (account) (weir_clock_skew_seconds{A})`, "{{account}}"}),
+			Query{"max by (account) (" + led("weir_clock_skew_seconds{W}") + ")", "{{account}}"}),
 	}
 }
 
