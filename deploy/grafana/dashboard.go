@@ -56,8 +56,8 @@ func chart(title, description, unit string, queries ...Query) Panel {
 }
 
 func now() []Panel {
-	ready := number("Ready", "A complete pass was made; sources and state can be used, and every account is led. /readyz says why not.", "none", wellAtOne,
-		`min(weir_ready:good)`)
+	ready := number("Ready", "Complete passes are made, sources and state can be used, accounts are led. /readyz says why not.",
+		"none", wellAtOne, `min(weir_ready:good)`)
 	ready.Words = []string{"not ready", "ready"}
 	applies := number("Applies", "After many crashes weir only observes for ten minutes.", "none", wellAtZero,
 		`max(weir_read_only{P})`)
@@ -75,7 +75,8 @@ func now() []Panel {
 		number("Failing", "Resources whose last change failed; it is tried again.", "none", wellAtZero,
 			"sum("+led("weir_resources_failing{W}")+")"),
 		number("For a person", "Fights, calls in doubt and resources that cannot be read.", "none", oddAtOne,
-			"sum("+led("weir_fights{W}")+") + sum("+led("weir_resources_in_doubt{W}")+") + sum("+led("weir_resources_unread{W}")+")"),
+			"sum("+led("weir_fights{W}")+") + sum("+led("weir_resources_in_doubt{W}")+")"+
+				" + sum("+led("weir_resources_unread{W}")+")"),
 		number("Oldest edit waits",
 			"How long the oldest revision waits whose changes are not all applied, of those that no guard holds.", "s",
 			[]Step{{0, "green"}, {60, "orange"}, {900, "red"}}, `max(weir_source_unapplied_seconds{P})`),
@@ -122,7 +123,10 @@ func resources() []Panel {
 	return []Panel{
 		states,
 		chart("Not as declared", "By account and kind: pending, drifted or waiting.", "none",
-			Query{`sum by (account, kind) (account_kind_state:weir_resources:led{W, state=~"pending|drifted|waiting"})`, "{{account}} {{kind}}"}),
+			Query{
+				`sum by (account, kind) (account_kind_state:weir_resources:led{W, state=~"pending|drifted|waiting"})`,
+				"{{account}} {{kind}}",
+			}),
 		chart("In trouble", "Failing, not readable, in doubt, or somebody undoes each change.", "none",
 			Query{"sum by (kind) (" + led("weir_resources_failing{W}") + ")", "{{kind}} failing"},
 			Query{"sum by (kind) (" + led("weir_resources_unread{W}") + ")", "{{kind}} unread"},
@@ -165,7 +169,7 @@ func sources() []Panel {
 	}
 	return []Panel{
 		force,
-		chart("Since it was read", "Since each source was last looked at with success, by the process for which that is longest.", "s",
+		chart("Since it was read", "Since each source was last looked at with success, by whom that is longest ago.", "s",
 			Query{`time() - min by (source) (weir_source_last_success_timestamp_seconds{P})`, "{{source}}"}),
 		chart("Failures within 15 minutes", "Times a source could not be read.", "none",
 			Query{`sum by (source) (increase(weir_source_sync_errors_total{P}[15m]))`, "{{source}}"}),
