@@ -18,7 +18,8 @@ type Times struct {
 	// is another's to take.
 	Grace time.Duration
 	// Settle is for how long no daemon has come, gone or said something else of what it
-	// can lead, before accounts are moved for the sake of an even share.
+	// can lead, before accounts are moved for the sake of an even share. It is longer for
+	// a daemon that has come and gone.
 	Settle time.Duration
 }
 
@@ -28,6 +29,13 @@ func TimesOf(lease time.Duration) Times { return Times{Grace: lease / 2, Settle:
 // excuse is for how long a member that left an account to others which was its to take
 // gets none for the sake of an even share.
 const excuse = time.Minute
+
+// remembered is for how long it counts that a daemon has gone: one that comes and goes
+// gets accounts for the sake of an even share after twice the time for each time.
+const (
+	remembered = 30 * time.Minute
+	mostFalls  = 7
+)
 
 // Decision is what a member does now.
 type Decision struct {
@@ -46,6 +54,13 @@ type Judge struct {
 	daemons []Member
 	changed time.Time            // since when these are the daemons
 	slow    map[string]time.Time // by member: when it last left an account to others
+	falls   map[string]fall      // by name
+}
+
+// fall is that a daemon has gone, so often.
+type fall struct {
+	times int
+	last  time.Time
 }
 
 // Decide says what the member does in a view, with the wishes in the order in which
@@ -66,6 +81,7 @@ func (j *Judge) Decide(v View, wishes []Wish, now time.Time) Decision {
 func (j *Judge) note(v View, now time.Time) {
 	daemons := slices.DeleteFunc(slices.Clone(v.Members), func(m Member) bool { return m.Once })
 	if !slices.EqualFunc(daemons, j.daemons, sameDaemon) {
+		j.miss(daemons, now)
 		j.daemons, j.changed = daemons, now
 	}
 	vacant := map[string]time.Time{}
@@ -80,6 +96,29 @@ func (j *Judge) note(v View, now time.Time) {
 	}
 	j.vacant = vacant
 	maps.DeleteFunc(j.slow, func(_ string, at time.Time) bool { return now.Sub(at) >= excuse })
+}
+
+// miss notes which daemons are gone.
+func (j *Judge) miss(daemons []Member, now time.Time) {
+	maps.DeleteFunc(j.falls, func(_ string, f fall) bool { return now.Sub(f.last) >= remembered })
+	if j.falls == nil {
+		j.falls = map[string]fall{}
+	}
+	for _, was := range j.daemons {
+		if !slices.ContainsFunc(daemons, func(m Member) bool { return m.ID == was.ID }) {
+			j.falls[was.Name] = fall{j.falls[was.Name].times + 1, now}
+		}
+	}
+}
+
+// settle is for how long the daemons must have been the same before an account is
+// moved to one.
+func (j *Judge) settle(to string) time.Duration {
+	at := slices.IndexFunc(j.daemons, func(m Member) bool { return m.ID == to })
+	if at < 0 {
+		return j.Times.Settle
+	}
+	return j.Times.Settle << min(j.falls[j.daemons[at].Name].times, mostFalls)
 }
 
 func sameDaemon(a, b Member) bool { return a.ID == b.ID && slices.Equal(a.Accounts, b.Accounts) }
@@ -138,7 +177,7 @@ func (j *Judge) decide(v View, self Member, wishes []Wish, now time.Time) Decisi
 		switch to := assigned[account]; {
 		case !can[account] || wished[account]:
 			d.Give = append(d.Give, account)
-		case to != j.Self && d.over(j.changed, j.Times.Settle):
+		case to != j.Self && d.over(j.changed, j.settle(to)):
 			d.Give = append(d.Give, account)
 		}
 	}

@@ -131,3 +131,27 @@ func TestJudge_NotReady(t *testing.T) {
 	w.v.Members = members[1:]
 	w.decide(t, 0, nil, nil) // it is no member itself
 }
+
+// TestJudge_Restarts: a daemon that comes and goes gets its share later each time.
+func TestJudge_Restarts(t *testing.T) {
+	accounts := names("account", 4)
+	self := alike(1, accounts)[0]
+	led := map[string]string{}
+	for _, a := range accounts {
+		led[a] = self.ID
+	}
+	w := judge(self.ID, []cluster.Member{self}, led)
+	for i, want := range []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second} {
+		other := cluster.Member{ID: names("run", 4)[i], Name: "other", Accounts: accounts}
+		w.v.Members = []cluster.Member{self, other}
+		if again := w.decide(t, time.Second, nil, nil); again != want {
+			t.Errorf("after %d restarts it gets its share in %v, want %v", i, again, want)
+		}
+		w.v.Members = []cluster.Member{self}
+		w.decide(t, time.Second, nil, nil)
+	}
+	w.v.Members = []cluster.Member{self, {ID: "x", Name: "other", Accounts: accounts}}
+	if again := w.decide(t, time.Hour, nil, nil); again != 5*time.Second {
+		t.Errorf("an hour later it gets its share in %v", again)
+	}
+}

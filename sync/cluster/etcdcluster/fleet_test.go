@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -180,6 +181,7 @@ func mainVessel(what string) error {
 	}
 	accounts := clustertest.Accounts(count)
 	m.Ready(accounts...)
+	accounts = accounts[:min(count, sampled)]
 	log, err := os.Create(args[1])
 	if err != nil {
 		return err
@@ -191,6 +193,9 @@ func mainVessel(what string) error {
 	}()
 	return sample(m, accounts, log, end)
 }
+
+// sampled is of how many accounts a process writes down what it leads.
+const sampled = 20
 
 // sample writes down what the member says, often.
 func sample(m *etcdcluster.Member, accounts []string, log io.Writer, end <-chan struct{}) error {
@@ -321,6 +326,7 @@ type way struct {
 	open   chan struct{} // closed while it is whole
 	conns  []net.Conn
 	closed bool
+	bytes  atomic.Int64 // both ways
 }
 
 func newWay(t testing.TB, target string) *way {
@@ -368,6 +374,7 @@ func (w *way) copy(from, to net.Conn) {
 		if err != nil {
 			return
 		}
+		w.bytes.Add(int64(n))
 		w.mu.Lock()
 		open := w.open
 		w.mu.Unlock()

@@ -129,9 +129,7 @@ func (m *Member) tryAct(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	d, wishes := m.decide()
-	for _, account := range d.Give {
-		m.handOver(ctx, account)
-	}
+	m.handOver(ctx, d.Give)
 	for some := range slices.Chunk(d.Take, batch) {
 		if err := m.take(ctx, some, wishes); err != nil {
 			return 0, err
@@ -220,31 +218,40 @@ func some(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
-// handOver gives an account up when nothing of it is under way any more.
-func (m *Member) handOver(ctx context.Context, account string) {
+// handOver gives accounts up, each when nothing of it is under way any more.
+func (m *Member) handOver(ctx context.Context, accounts []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	term := m.holds(account)
-	if term == 0 || m.leaving[account] == term {
+	accounts = slices.DeleteFunc(accounts, func(account string) bool {
+		term := m.holds(account)
+		return term == 0 || m.leaving[account] == term
+	})
+	if len(accounts) == 0 {
 		return
 	}
-	m.leaving[account] = term
-	fence := etcd.Fence{Key: m.key(inLead, account), Revision: term}
-	left := m.lease.Left()
-	m.log.Info("hands an account over", "account", account, "term", term)
+	left := m.lease.Left() // what has begun before was to end within it
+	for _, account := range accounts {
+		fence := etcd.Fence{Key: m.key(inLead, account), Revision: m.holds(account)}
+		m.leaving[account] = fence.Revision
+		m.under.Go(func() { m.leave(ctx, account, fence, left) })
+	}
+	m.log.Info("hands accounts over", "accounts", len(accounts), "which", some(accounts))
 	m.change()
-	m.under.Go(func() {
-		idle, cancel := context.WithTimeout(ctx, left)
-		defer cancel()
-		if m.opts.Idle != nil {
-			m.opts.Idle(idle, account)
-		} else {
-			<-idle.Done()
-		}
-		for m.giveUp(ctx, account, fence) != nil && rest(ctx, m.pause()) {
-			continue
-		}
-	})
+}
+
+// leave gives an account up when nothing of it is under way any more, which takes no
+// longer than a time.
+func (m *Member) leave(ctx context.Context, account string, fence etcd.Fence, most time.Duration) {
+	idle, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	if m.opts.Idle != nil {
+		m.opts.Idle(idle, account)
+	} else {
+		<-idle.Done()
+	}
+	for m.giveUp(ctx, account, fence) != nil && rest(ctx, m.pause()) {
+		continue
+	}
 }
 
 // giveUp removes the key of an account.
