@@ -91,7 +91,7 @@ func (f *fleet) launch() *vessel {
 		v.ways = append(v.ways, w)
 		endpoints = append(endpoints, "http://"+w.at)
 	}
-	v.cmd = exec.Command(os.Args[0]) //nolint:noctx // this very test, ended by the test
+	v.cmd = exec.Command(os.Args[0])
 	v.cmd.Env = append(os.Environ(), "WEIR_VESSEL="+strings.Join([]string{
 		v.name, v.log, f.prefix, f.lease.String(), fmt.Sprint(len(f.accounts)), strings.Join(endpoints, ","),
 	}, "|"))
