@@ -2,6 +2,7 @@ package etcdcluster_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -41,6 +42,9 @@ func run(m *testing.M) int {
 		panic(err)
 	}
 	defer server.Stop()
+	if err := flag.Set("test.parallel", "16"); err != nil { // they wait, mostly
+		panic(err)
+	}
 	return m.Run()
 }
 
