@@ -38,7 +38,7 @@ func (s *Store) remembered(ctx context.Context, prefixes ...string) (records []r
 		}
 		take := func(key string, value []byte) error { return remember(&records, &acts, key, value, w) }
 		for _, prefix := range prefixes {
-			_, err := s.walk(ctx, pages{prefix: prefix, revision: revision}, func(key string, kv *mvccpb.KeyValue) (bool, error) {
+			err := s.walk(ctx, pages{prefix: prefix, revision: revision}, func(key string, kv *mvccpb.KeyValue) (bool, error) {
 				if over.hides(key) {
 					return true, nil
 				}

@@ -339,7 +339,7 @@ func (s *Store) overlay(ctx context.Context) (revision int64, over overlay, err 
 	over = overlay{}
 	chunks := 0
 	staged := pages{prefix: chunksOf(b.id), revision: revision, limit: side}
-	_, err = s.walk(ctx, staged, func(key string, kv *mvccpb.KeyValue) (bool, error) {
+	err = s.walk(ctx, staged, func(key string, kv *mvccpb.KeyValue) (bool, error) {
 		chunks++
 		return true, unpacked(key, kv.Value, func(key string, value []byte) error {
 			over[key] = value

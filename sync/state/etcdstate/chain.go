@@ -28,10 +28,8 @@ func (s *Store) Heads(ctx context.Context) (state.Heads, error) {
 
 // ends reads the head and where the chains begin, at one revision.
 func (s *Store) ends(ctx context.Context) (*head, *begins, error) {
-	resp, err := s.do(ctx, nil, []clientv3.Op{
-		clientv3.OpGet(s.key(headKey)), clientv3.OpGet(s.key(anchorKey(state.Writes))),
-		clientv3.OpGet(s.key(anchorKey(state.Reads))),
-	}, nil)
+	resp, err := s.ask(ctx, clientv3.OpGet(s.key(headKey)), clientv3.OpGet(s.key(anchorKey(state.Writes))),
+		clientv3.OpGet(s.key(anchorKey(state.Reads))))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -118,7 +116,7 @@ func (s *Store) entries(ctx context.Context, chain state.Chain, p pages) iter.Se
 	return func(yield func(*kept, error) bool) {
 		p.prefix = entriesAt(chain)
 		w := words{}
-		_, err := s.walk(ctx, p, func(key string, kv *mvccpb.KeyValue) (bool, error) {
+		err := s.walk(ctx, p, func(key string, kv *mvccpb.KeyValue) (bool, error) {
 			k, err := readKept(chain, key, kv, w)
 			if err != nil {
 				return false, err
@@ -147,7 +145,7 @@ func (s *Store) linksOf(ctx context.Context, chain state.Chain, b *begins) iter.
 			return true
 		}
 		lone := pages{prefix: orphansAt + string(chain) + "/", revision: b.revision}
-		_, err := s.walk(ctx, lone, func(key string, kv *mvccpb.KeyValue) (bool, error) {
+		err := s.walk(ctx, lone, func(key string, kv *mvccpb.KeyValue) (bool, error) {
 			l, err := readOrphan(chain, key, kv.Value)
 			heap.Push(waiting, l)
 			return true, err

@@ -75,7 +75,7 @@ func (s *Store) some(ctx context.Context, ids []resource.ID, next state.Cursor) 
 		for _, id := range part {
 			ops = append(ops, clientv3.OpGet(s.key(recordKey(id))), clientv3.OpGet(s.key(actsOf(id)), clientv3.WithPrefix()))
 		}
-		resp, err := s.do(ctx, nil, ops, nil)
+		resp, err := s.ask(ctx, ops...)
 		if err != nil {
 			return state.Changes{}, false, err
 		}
@@ -133,7 +133,11 @@ func (f *follower) start(after int64) {
 // between returns the IDs that were written after since, and all up to until at least;
 // false where that is not known.
 func (f *follower) between(ctx context.Context, since, until int64) ([]resource.ID, bool) {
-	if !f.reached(ctx, until) {
+	if !reached(ctx, until, func() (int64, <-chan struct{}) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.seen, f.grown
+	}) {
 		return nil, false
 	}
 	f.mu.Lock()
@@ -155,15 +159,14 @@ func (f *follower) between(ctx context.Context, since, until int64) ([]resource.
 	return slices.Compact(ids), true
 }
 
-// reached waits until all up to a revision was seen.
-func (f *follower) reached(ctx context.Context, revision int64) bool {
+// reached waits until all up to a revision was seen, as seen says; its channel is closed
+// when it says something else.
+func reached(ctx context.Context, revision int64, seen func() (int64, <-chan struct{})) bool {
 	late := time.NewTimer(followerLag)
 	defer late.Stop()
 	for {
-		f.mu.Lock()
-		seen, grown := f.seen, f.grown
-		f.mu.Unlock()
-		if seen >= revision {
+		at, grown := seen()
+		if at >= revision {
 			return true
 		}
 		select {

@@ -199,6 +199,11 @@ func readOrphan(chain state.Chain, key string, b []byte) (l state.Link, err erro
 	return l, p.end()
 }
 
+func anchorValue(chain state.Chain, a state.Anchor) string {
+	f := append(fields{}.numbers(a.Seq), a.Hash[:]...)
+	return value(anchorKey(chain), f.numbers(a.Pruned, a.Began))
+}
+
 func readAnchor(chain state.Chain, kvs []*mvccpb.KeyValue) (a state.Anchor, err error) {
 	if len(kvs) == 0 {
 		return a, nil

@@ -22,7 +22,11 @@
 //	journal/orphan/<chain>/<place>  a link that no entry has
 //	journal/anchor/<chain>          where a chain begins
 //	journal/block/<chain>/<n>       what the entries of a block are about, for queries
-//	post/<account>/...              the Board, see board.go
+//	post/seen/<account>/<kind>/<key>
+//	                                what was seen of a resource, its slot, and when that
+//	                                was first seen
+//	post/times/<account>/<page>     when the resources of a page's slots were seen last
+//	post/sheet/<account>            written with each post of an account
 //
 // Parts of a key are escaped as etcd.Escape does, but a record's, whose ID reads back
 // from its text. etcd's order is not resource.Compare's, since some characters sort
@@ -73,6 +77,9 @@ const (
 // election of another leader.
 const patience = 15 * time.Second
 
+// askedFor is how long a read is: who asks can ask again.
+const askedFor = 2 * time.Second
+
 // Options are the limits of a store; the zero value is right for most uses.
 type Options struct {
 	// MaxEntries bounds the journal's calls that write: entries older than the newest
@@ -109,6 +116,9 @@ func (o Options) complete() (Options, error) {
 	if o.MaxReads == 0 {
 		o.MaxReads = min(DefaultMaxReads, o.MaxEntries)
 	}
+	if o.PostEvery == 0 {
+		o.PostEvery = DefaultPostEvery
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -133,9 +143,16 @@ type Store struct {
 
 	written *follower // of tick/records
 	journal *journal
+	tended  *tender
+	board   *board
+	posted  *posted
 }
 
-var _ state.Store = (*Store)(nil)
+var (
+	_ state.Store   = (*Store)(nil)
+	_ state.Board   = (*Store)(nil)
+	_ state.Watcher = (*Store)(nil)
+)
 
 // Open opens the store under the connection's prefix, and makes one where there is none.
 // Trouble is a *state.Error that says what to do. The connection stays its opener's, who
@@ -162,6 +179,8 @@ func open(ctx context.Context, conn *etcd.Conn, o Options, formats []format) (*S
 		return nil, s.fault(ctx, err)
 	}
 	s.written, s.journal = newFollower(s, s.key(tickRecords)), newJournal(s)
+	s.tended = newTender(s)
+	s.board, s.posted = newBoard(s), newPosted(s)
 	return s, nil
 }
 
@@ -221,6 +240,17 @@ func (s *Store) do(ctx context.Context, when []clientv3.Cmp, then, otherwise []c
 		return nil, err
 	}
 	return resp, s.note(resp.Header.ClusterId, resp.Header.Revision)
+}
+
+// ask reads several things at one moment. It is asked again where there was no answer.
+func (s *Store) ask(ctx context.Context, gets ...clientv3.Op) (*clientv3.TxnResponse, error) {
+	p := pause{most: askedFor}
+	for {
+		resp, err := s.do(ctx, nil, gets, nil)
+		if !lost(err) || !p.wait(ctx) {
+			return resp, err
+		}
+	}
 }
 
 // nonce is a random number by which a process knows what it wrote itself.

@@ -182,7 +182,7 @@ func (s *Store) replace(ctx context.Context, g, next *gate) error {
 	if _, err := s.do(ctx, []clientv3.Cmp{s.same(g)}, put, nil); err != nil {
 		return err
 	}
-	resp, err := s.do(ctx, nil, []clientv3.Op{clientv3.OpGet(s.key(formatKey))}, nil)
+	resp, err := s.ask(ctx, clientv3.OpGet(s.key(formatKey)))
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ const (
 	tickRecords  = "tick/records"
 	tickMarks    = "tick/marks"
 	tickConsents = "tick/consents"
+	tickPosts    = "tick/posts"
 
 	recordsAt  = "rec/"
 	actsAt     = "act/"

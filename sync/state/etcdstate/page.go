@@ -313,5 +313,5 @@ func (j *journal) turned(p *page) {
 	for _, w := range p.words {
 		w.end(nil)
 	}
-	j.s.pruned(p.rests.number, p.head.number)
+	j.s.tended.grown(p.rests.number, p.head.number)
 }

@@ -35,7 +35,7 @@ func (s *Store) Journal(ctx context.Context, q state.Query) (entries []state.Ent
 }
 
 // query reads windows of numbers, the newest first unless q says otherwise: etcd gives
-// keys in their order only.
+// keys in their order only. Blocks of which a sum says that nothing matches are left out.
 func (s *Store) query(ctx context.Context, q state.Query) (out []state.Entry, err error) {
 	h, b, err := s.ends(ctx)
 	if err != nil {
@@ -45,33 +45,87 @@ func (s *Store) query(ctx context.Context, q state.Query) (out []state.Entry, er
 	if q.Writes {
 		chains = chains[:1]
 	}
-	low, high := h.number, h.number // numbers from low+1 to high
+	pruned := h.number // up to this number there are few
 	for _, chain := range chains {
-		low = min(low, b.anchors[chain].Pruned)
+		pruned = min(pruned, b.anchors[chain].Pruned)
 	}
-	low = max(low, q.Above)
-	if q.Below > 0 {
-		high = min(high, q.Below-1)
-	}
-	for size := int64(firstWindow); low < high && len(out) < q.Limit; {
-		from, to := max(low, high-size), high
-		if q.Oldest {
-			from, to = low, min(high, low+size)
-			low = to
-		} else {
-			high = from
+	w := newWindows(q, pruned, h.number)
+	m := newSums(s, q, chains, b.revision)
+	for from, to, more := w.next(); more && len(out) < q.Limit; from, to, more = w.next() {
+		if from >= pruned && m.useful() && blockOf(from+1) == blockOf(to) {
+			if empty, err := m.empty(ctx, blockOf(to)); err != nil {
+				return nil, err
+			} else if empty {
+				continue
+			}
 		}
 		some, count, err := s.window(ctx, q, chains, b.revision, from, to)
 		if err != nil {
 			return nil, err
 		}
-		if out = append(out, some...); count < fewEntries {
-			size = min(4*size, mostWindow)
-		} else if count > pageKeys {
-			size = max(size/2, firstWindow)
-		}
+		out = append(out, some...)
+		w.held(count)
 	}
 	return out[:min(len(out), q.Limit)], nil
+}
+
+// windows divides the numbers that a query asks for.
+type windows struct {
+	low, high int64 // what is left are numbers from low+1 to high
+	pruned    int64 // up to this number is one window: there are few
+	size      int64
+	oldest    bool
+	blocks    bool // a window is within one block
+}
+
+func newWindows(q state.Query, pruned, greatest int64) *windows {
+	w := &windows{low: max(0, q.Above), high: greatest, pruned: pruned, size: firstWindow, oldest: q.Oldest}
+	w.blocks = newSums(nil, q, nil, 0).useful()
+	if q.Below > 0 {
+		w.high = min(w.high, q.Below-1)
+	}
+	return w
+}
+
+// held is told how many entries there were in a window.
+func (w *windows) held(entries int) {
+	switch {
+	case entries < fewEntries:
+		w.size = min(4*w.size, mostWindow)
+	case entries > pageKeys:
+		w.size = max(w.size/2, firstWindow)
+	}
+}
+
+// next returns the next window: the numbers from+1 to to.
+func (w *windows) next() (from, to int64, more bool) {
+	if w.low >= w.high {
+		return 0, 0, false
+	}
+	if w.oldest {
+		from = w.low
+		to = min(w.high, from+w.size)
+		if w.blocks {
+			to = min(w.high, (blockOf(from+1)+1)*blockNumbers)
+		}
+		if from < w.pruned {
+			to = min(w.high, w.pruned)
+		}
+		w.low = to
+		return from, to, true
+	}
+	to = w.high
+	from = max(w.low, to-w.size)
+	if w.blocks {
+		from = max(w.low, blockOf(to)*blockNumbers)
+	}
+	if from < w.pruned {
+		if from = w.low; to > w.pruned {
+			from = max(w.low, w.pruned)
+		}
+	}
+	w.high = from
+	return from, to, true
 }
 
 // window reads what matches q of the numbers from+1 to to, in q's order, and returns how

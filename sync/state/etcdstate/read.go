@@ -25,11 +25,11 @@ type pages struct {
 	limit    int64  // keys a page, 0 for pageKeys
 }
 
-// walk hands the keys of p to f, until f says that it has enough, and returns the
-// revision that they are of. A page that does not fit into an answer is halved.
+// walk hands the keys of p, all of one revision, to f, until f says that it has enough.
+// A page that does not fit into an answer is halved.
 func (s *Store) walk(
 	ctx context.Context, p pages, f func(key string, kv *mvccpb.KeyValue) (more bool, err error),
-) (int64, error) {
+) error {
 	from, to := s.key(p.prefix), clientv3.GetPrefixRangeEnd(s.key(p.prefix))
 	if p.from != "" {
 		from = s.key(p.from)
@@ -51,14 +51,14 @@ func (s *Store) walk(
 			err = s.note(resp.Header.ClusterId, resp.Header.Revision)
 		}
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if p.revision == 0 {
 			p.revision = resp.Header.Revision
 		}
 		for _, kv := range resp.Kvs {
 			if more, err := f(s.below(kv.Key), kv); err != nil || !more {
-				return p.revision, err
+				return err
 			}
 		}
 		if !resp.More {
@@ -66,7 +66,7 @@ func (s *Store) walk(
 		}
 		from = string(resp.Kvs[len(resp.Kvs)-1].Key) + "\x00"
 	}
-	return p.revision, nil
+	return nil
 }
 
 // tooLarge reports whether an answer was larger than one may be.
@@ -95,12 +95,11 @@ func collect[T any](
 	err = s.whole(ctx, func() error {
 		out = nil
 		w := words{}
-		_, err := s.walk(ctx, pages{prefix: prefix}, func(key string, kv *mvccpb.KeyValue) (bool, error) {
+		return s.walk(ctx, pages{prefix: prefix}, func(key string, kv *mvccpb.KeyValue) (bool, error) {
 			v, err := read(key, kv.Value, w)
 			out = append(out, v)
 			return true, err
 		})
-		return err
 	})
 	if err != nil {
 		return nil, err

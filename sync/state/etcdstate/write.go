@@ -1,6 +1,7 @@
 package etcdstate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +41,7 @@ type update struct {
 	tick     string         // that it gives, "" for that of records
 	look     bool           // what it writes depends on what is there
 	decide   func(v *view) ([]clientv3.Op, error)
+	written  func(revision int64) // is told at which it was; may be nil
 }
 
 // view is what an update has read.
@@ -156,8 +158,14 @@ func (s *Store) try(ctx context.Context, u update, v *view) (bool, error) {
 		return false, err
 	}
 	resp, err := s.do(context.WithoutCancel(ctx), when, then, other)
-	if err != nil || resp.Succeeded {
-		return err == nil, err
+	if err != nil {
+		return false, err
+	}
+	if resp.Succeeded {
+		if u.written != nil {
+			u.written(resp.Header.Revision)
+		}
+		return true, nil
 	}
 	if err := s.see(u, v, resp); err != nil {
 		return false, err
@@ -265,6 +273,7 @@ func accountsOf(ids []resource.ID) (accounts []string) {
 type pause struct {
 	since time.Time
 	next  time.Duration
+	most  time.Duration // 0 for patience
 }
 
 // wait waits, and reports whether another try is to be made.
@@ -272,7 +281,7 @@ func (p *pause) wait(ctx context.Context) bool {
 	if p.since.IsZero() {
 		p.since, p.next = time.Now(), firstPause
 	}
-	if time.Since(p.since) > patience {
+	if time.Since(p.since) > cmp.Or(p.most, patience) {
 		return false
 	}
 	timer := time.NewTimer(p.next)
