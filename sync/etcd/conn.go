@@ -105,6 +105,9 @@ func Open(ctx context.Context, o Options) (*Conn, error) {
 	if _, err := c.Get(ctx, c.Key("format")); err != nil {
 		return nil, errors.Join(fault(err), client.Close())
 	}
+	if o.Metrics != nil {
+		o.Metrics.sizes.open(c)
+	}
 	return c, nil
 }
 
@@ -156,6 +159,14 @@ func (t TLS) config() (*tls.Config, error) {
 		return &pair, err
 	}
 	return cfg, nil
+}
+
+// Close ends the connection.
+func (c *Conn) Close() error {
+	if c.metrics != nil {
+		c.metrics.sizes.closed(c)
+	}
+	return c.Client.Close()
 }
 
 // Key returns the key of these parts under the prefix. A part may hold any byte but

@@ -17,6 +17,7 @@ import (
 type Metrics struct {
 	durations *prometheus.HistogramVec
 	errors    *prometheus.CounterVec
+	sizes     *sizes
 }
 
 // The sorts of requests, as the metrics name them.
@@ -38,6 +39,7 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "weir_etcd_request_errors_total", Help: "Requests that etcd did not carry out, by what is wrong with it.",
 		}, []string{"trouble"}),
+		sizes: newSizes(),
 	}
 	for _, request := range []string{requestRead, requestWrite, requestLease, requestRenew, requestOther} {
 		m.durations.WithLabelValues(request)
@@ -45,7 +47,7 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 	for _, t := range Troubles() {
 		m.errors.WithLabelValues(string(t))
 	}
-	return m, errors.Join(reg.Register(m.durations), reg.Register(m.errors))
+	return m, errors.Join(reg.Register(m.durations), reg.Register(m.errors), reg.Register(m.sizes))
 }
 
 // did notes a request that took from began until now. One whose caller was no longer

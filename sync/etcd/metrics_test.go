@@ -80,6 +80,10 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%d times %s of an etcd that is well", n, trouble)
 		}
 	}
+	size, quota := gauge(t, reg, "weir_etcd_size_bytes"), gauge(t, reg, "weir_etcd_quota_bytes")
+	if size <= 0 || quota != 2<<30 {
+		t.Errorf("etcd has %v bytes of %v, which is 2 GiB", size, quota)
+	}
 	cluster.Stop()
 	short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancel()
@@ -89,10 +93,58 @@ func TestMetrics(t *testing.T) {
 	if n := counted(t, reg, errors)[string(etcd.Away)]; n == 0 {
 		t.Error("it is not counted that etcd is away")
 	}
+	began := time.Now()
+	if _, err := reg.Gather(); err != nil || time.Since(began) > 2*time.Second {
+		t.Errorf("a scrape takes %s while etcd is away, %v", time.Since(began), err)
+	}
 	given, stop := context.WithCancel(ctx)
 	stop()
 	before := counted(t, reg, durations)["read"]
 	if _, err := conn.Read(given, conn.Key("a")); err == nil || counted(t, reg, durations)["read"] != before {
 		t.Errorf("a request that nobody waits for any more is counted, %v", err)
+	}
+}
+
+// gauge returns a metric without labels.
+func gauge(t *testing.T, reg *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatalf("there is no %s", name)
+	return 0
+}
+
+// TestSizeWithoutEtcd: nobody is asked where there is no connection, or none any more.
+func TestSizeWithoutEtcd(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	m, err := etcd.NewMetrics(reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size := gauge(t, reg, "weir_etcd_size_bytes"); size != 0 {
+		t.Errorf("no etcd has %v bytes", size)
+	}
+	cluster := etcdtest.Start(t, 1)
+	conn, err := etcd.Open(context.Background(), etcd.Options{
+		Endpoints: cluster.Endpoints(), Prefix: etcdtest.Prefix(t), Metrics: m,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size := gauge(t, reg, "weir_etcd_size_bytes"); size <= 0 {
+		t.Errorf("etcd has %v bytes", size)
+	}
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if size := gauge(t, reg, "weir_etcd_size_bytes"); size != 0 {
+		t.Errorf("an etcd that is left has %v bytes", size)
 	}
 }
