@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 // scene is a cluster as a test sets it: member "a" is this one.
 type scene struct {
 	cluster.Cluster
+	mu      sync.Mutex
 	view    cluster.View
 	changed chan struct{}
 	heard   []string
@@ -23,13 +25,31 @@ func newScene() *scene {
 }
 
 func (s *scene) Term(account string) int64 {
-	if s.view.Leaders[account].Member == "a" {
+	if s.View().Leaders[account].Member == "a" {
 		return 1
 	}
 	return 0
 }
-func (s *scene) View() cluster.View       { return s.view }
-func (s *scene) Changed() <-chan struct{} { return s.changed }
+
+func (s *scene) View() cluster.View {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.view
+}
+
+func (s *scene) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
+
+func (s *scene) hear(what string) func() {
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.heard = append(s.heard, what)
+	}
+}
 
 // set says who is there, a command with a "!" before its name, and who leads "x".
 func (s *scene) set(leader string, members ...string) {
@@ -44,9 +64,11 @@ func (s *scene) set(leader string, members ...string) {
 	if leader != "" {
 		v.Leaders["x"] = cluster.Leader{Account: "x", Member: leader}
 	}
+	s.mu.Lock()
 	s.view = v
 	close(s.changed)
 	s.changed = make(chan struct{})
+	s.mu.Unlock()
 	synctest.Wait()
 }
 
@@ -115,7 +137,7 @@ func TestVoice(t *testing.T) {
 				go func() { defer close(ended); v.Listen(ctx) }()
 				synctest.Wait()
 				story.run(s, func(what string) {
-					v.Say("x", func() { s.heard = append(s.heard, "say "+what) }, func() { s.heard = append(s.heard, "note "+what) })
+					v.Say("x", s.hear("say "+what), s.hear("note "+what))
 				})
 				synctest.Wait()
 				stop()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/goleak"
 
 	"weir/sync/cluster/clustertest"
 	"weir/sync/cluster/etcdcluster"
@@ -45,7 +46,13 @@ func run(m *testing.M) int {
 	if err := flag.Set("test.parallel", "16"); err != nil { // they wait, mostly
 		panic(err)
 	}
-	return m.Run()
+	code := m.Run()
+	server.Stop()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 // join makes a member that leaves with the test.
@@ -114,6 +121,41 @@ func TestMember_Fence(t *testing.T) {
 	clustertest.Await(t, a, "it leads x no more", func() bool { _, led := a.View().Leaders["x"]; return !led })
 	if resp, err := conn.Do(t.Context(), cmps(fence), nil, nil); err != nil || resp.Succeeded {
 		t.Fatalf("the fence of a term that is over holds: %v", err)
+	}
+}
+
+// TestMember_HandsOver: what is under way may be written down until it has ended, or
+// until a lease is over, and nothing is begun meanwhile.
+func TestMember_HandsOver(t *testing.T) {
+	t.Parallel()
+	conn := server.Conn(t, "")
+	asked := make(chan string)
+	a := join(t, conn, etcdcluster.Options{Name: "a", Idle: func(ctx context.Context, account string) {
+		select {
+		case asked <- account:
+		case <-ctx.Done():
+		}
+		<-ctx.Done() // it never is
+	}})
+	a.Ready("x")
+	clustertest.Await(t, a, "it leads x", func() bool { return a.Term("x") != 0 })
+	term := a.Term("x")
+	begun := time.Now()
+	a.Ready()
+	<-asked
+	fence, ok := a.Fence("x")
+	if !ok || fence.Revision != term || a.Term("x") != 0 || a.Left("x") != 0 {
+		t.Errorf("the fence is %+v, %v, the term %d", fence, ok, a.Term("x"))
+	}
+	if resp, err := conn.Do(t.Context(), cmps(fence), nil, nil); err != nil || !resp.Succeeded {
+		t.Errorf("what was under way cannot be written: %v", err)
+	}
+	clustertest.Await(t, a, "nobody leads x", func() bool { _, led := a.View().Leaders["x"]; return !led })
+	if took := time.Since(begun); took < lease/2 || took > lease+time.Second {
+		t.Errorf("it was waited %v for what never ends", took)
+	}
+	if _, ok := a.Fence("x"); ok {
+		t.Error("there is a fence for what it leads no more")
 	}
 }
 
