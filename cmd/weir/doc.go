@@ -38,6 +38,13 @@
 // Its tests (story_test.go, failure_test.go) are the best description of what
 // weir does when, in virtual time.
 //
+// Where several machines share the accounts, sync/state/etcdstate is the store,
+// sync/cluster says who leads what (assign.go is pure, cluster/etcdcluster is where
+// they meet), and sync/etcd is the way there. Every daemon runs the whole loop; lead.go
+// in sync/reconcile is what of it only a leader does, call.WhileMandated what keeps a
+// call from being sent by anybody else. sync/daemon/view/cluster.go is what is shown of
+// it.
+//
 // import.go goes the other way, from what stands in an account to manifests: a
 // provider.Lister finds it, manifest.Draft writes it.
 //
