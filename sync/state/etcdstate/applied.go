@@ -30,27 +30,36 @@ func (s *Store) Applied(ctx context.Context) ([]resource.Applied, error) {
 // moment, with the batch that is not in its place yet.
 func (s *Store) remembered(ctx context.Context, prefixes ...string) (records []resource.Applied, acts []resource.Act, err error) {
 	err = s.whole(ctx, func() error {
-		records, acts = nil, nil
-		w := words{}
 		revision, over, err := s.overlay(ctx)
-		if err != nil {
-			return err
+		if err == nil {
+			records, acts, err = s.rememberedAt(ctx, revision, over, prefixes...)
 		}
-		take := func(key string, value []byte) error { return remember(&records, &acts, key, value, w) }
-		for _, prefix := range prefixes {
-			err := s.walk(ctx, pages{prefix: prefix, revision: revision}, func(key string, kv *mvccpb.KeyValue) (bool, error) {
-				if over.hides(key) {
-					return true, nil
-				}
-				return true, take(key, kv.Value)
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return over.each(prefixes, take)
+		return err
 	})
 	if err != nil {
+		return nil, nil, err
+	}
+	return records, acts, nil
+}
+
+// rememberedAt is remembered at a revision, with the batch that is not in its place then.
+func (s *Store) rememberedAt(
+	ctx context.Context, revision int64, over overlay, prefixes ...string,
+) (records []resource.Applied, acts []resource.Act, err error) {
+	w := words{}
+	take := func(key string, value []byte) error { return remember(&records, &acts, key, value, w) }
+	for _, prefix := range prefixes {
+		err := s.walk(ctx, pages{prefix: prefix, revision: revision}, func(key string, kv *mvccpb.KeyValue) (bool, error) {
+			if over.hides(key) {
+				return true, nil
+			}
+			return true, take(key, kv.Value)
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := over.each(prefixes, take); err != nil {
 		return nil, nil, err
 	}
 	slices.SortFunc(records, func(a, b resource.Applied) int { return resource.Compare(a.ID, b.ID) })

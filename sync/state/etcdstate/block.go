@@ -137,7 +137,7 @@ func readBlock(key string, b []byte) (*block, error) {
 // sumUp makes the sums that are missing of full blocks, and removes those of blocks that
 // were pruned.
 func (s *Store) sumUp(ctx context.Context, chain state.Chain, number int64) error {
-	_, b, err := s.ends(ctx)
+	_, b, err := s.ends(ctx, 0)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 func (s *Store) Heads(ctx context.Context) (state.Heads, error) {
 	var h *head
 	err := s.whole(ctx, func() (err error) {
-		h, _, err = s.ends(ctx)
+		h, _, err = s.ends(ctx, 0)
 		return err
 	})
 	if err != nil {
@@ -26,18 +26,24 @@ func (s *Store) Heads(ctx context.Context) (state.Heads, error) {
 	return h.Heads, nil
 }
 
-// ends reads the head and where the chains begin, at one revision.
-func (s *Store) ends(ctx context.Context) (*head, *begins, error) {
-	resp, err := s.ask(ctx, clientv3.OpGet(s.key(headKey)), clientv3.OpGet(s.key(anchorKey(state.Writes))),
-		clientv3.OpGet(s.key(anchorKey(state.Reads))))
+// ends reads the head and where the chains begin, at one revision, 0 for now.
+func (s *Store) ends(ctx context.Context, at int64) (*head, *begins, error) {
+	var gets []clientv3.Op
+	for _, key := range []string{headKey, anchorKey(state.Writes), anchorKey(state.Reads)} {
+		gets = append(gets, clientv3.OpGet(s.key(key), clientv3.WithRev(at)))
+	}
+	resp, err := s.ask(ctx, gets...)
 	if err != nil {
 		return nil, nil, err
+	}
+	if at == 0 {
+		at = resp.Header.Revision
 	}
 	h, err := readHead(resp.Responses[0].GetResponseRange().Kvs)
 	if err != nil {
 		return nil, nil, err
 	}
-	b := &begins{revision: resp.Header.Revision, anchors: map[state.Chain]state.Anchor{}}
+	b := &begins{revision: at, anchors: map[state.Chain]state.Anchor{}}
 	for i, chain := range []state.Chain{state.Writes, state.Reads} {
 		if b.anchors[chain], err = readAnchor(chain, resp.Responses[i+1].GetResponseRange().Kvs); err != nil {
 			return nil, nil, err
@@ -56,7 +62,7 @@ type begins struct {
 // journal, as it was when it began.
 func (s *Store) Verify(ctx context.Context, noted ...state.Hash) (proof state.Proof, err error) {
 	err = s.whole(ctx, func() error {
-		h, b, err := s.ends(ctx)
+		h, b, err := s.ends(ctx, 0)
 		if err != nil {
 			return err
 		}
@@ -144,7 +150,7 @@ func (s *Store) linksOf(ctx context.Context, chain state.Chain, b *begins) iter.
 			}
 			return true
 		}
-		lone := pages{prefix: orphansAt + string(chain) + "/", revision: b.revision}
+		lone := pages{prefix: orphansOf(chain), revision: b.revision}
 		err := s.walk(ctx, lone, func(key string, kv *mvccpb.KeyValue) (bool, error) {
 			l, err := readOrphan(chain, key, kv.Value)
 			heap.Push(waiting, l)

@@ -73,8 +73,7 @@ func (s *Store) onConsent(ctx context.Context, plan string, change func(given) (
 			if err != nil {
 				return nil, err
 			}
-			f := fields{}.times(next.Given, next.Expires).texts(next.By).times(next.Used).texts(next.UsedBy).numbers(next.own)
-			return []clientv3.Op{clientv3.OpPut(s.key(key), value(key, f))}, nil
+			return []clientv3.Op{clientv3.OpPut(s.key(key), consentValue(key, next))}, nil
 		},
 	})
 	if err != nil {
@@ -85,17 +84,26 @@ func (s *Store) onConsent(ctx context.Context, plan string, change func(given) (
 
 // Consents returns every consent, the oldest first.
 func (s *Store) Consents(ctx context.Context) ([]state.Consent, error) {
-	consents, err := collect(ctx, s, consentsAt, func(key string, b []byte, w words) (state.Consent, error) {
-		g, err := readGiven(key, b, w)
-		return g.Consent, err
-	})
+	consents, err := collect(ctx, s, consentsAt, readConsent)
 	if err != nil {
 		return nil, fmt.Errorf("read consents: %w", err)
 	}
-	slices.SortFunc(consents, func(a, b state.Consent) int {
-		return cmp.Or(a.Given.Compare(b.Given), cmp.Compare(a.Plan, b.Plan))
-	})
+	slices.SortFunc(consents, compareConsents)
 	return consents, nil
+}
+
+func compareConsents(a, b state.Consent) int {
+	return cmp.Or(a.Given.Compare(b.Given), cmp.Compare(a.Plan, b.Plan))
+}
+
+func readConsent(key string, value []byte, w words) (state.Consent, error) {
+	g, err := readGiven(key, value, w)
+	return g.Consent, err
+}
+
+func consentValue(key string, g given) string {
+	f := fields{}.times(g.Given, g.Expires).texts(g.By).times(g.Used).texts(g.UsedBy).numbers(g.own)
+	return value(key, f)
 }
 
 func readGiven(key string, value []byte, w words) (g given, err error) {
@@ -112,7 +120,7 @@ func (s *Store) Claim(ctx context.Context, name string, at time.Time, by string)
 		return fmt.Errorf("claim: %w", err)
 	}
 	key, own := claimKey(name), nonce()
-	put := clientv3.OpPut(s.key(key), value(key, fields{}.times(at).texts(by).numbers(own)))
+	put := clientv3.OpPut(s.key(key), claimValue(key, claimed{at: at, by: by, own: own}))
 	err := s.update(ctx, update{
 		keys: []string{key}, look: true,
 		decide: func(v *view) ([]clientv3.Op, error) {
@@ -137,6 +145,10 @@ type claimed struct {
 	name, by string
 	at       time.Time
 	own      int64
+}
+
+func claimValue(key string, c claimed) string {
+	return value(key, fields{}.times(c.at).texts(c.by).numbers(c.own))
 }
 
 func readClaim(key string, value []byte, w words) (c claimed, err error) {

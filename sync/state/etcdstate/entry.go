@@ -15,6 +15,7 @@ import (
 
 // The keys of the journal.
 const (
+	journalAt = "journal/"
 	headKey   = "journal/head"
 	anchorsAt = "journal/anchor/"
 	orphansAt = "journal/orphan/"
@@ -40,8 +41,11 @@ func anchorKey(chain state.Chain) string { return anchorsAt + string(chain) }
 
 // orphanKey is that of the link at a place of a chain that no entry has.
 func orphanKey(chain state.Chain, seq int64) string {
-	return orphansAt + string(chain) + "/" + place(seq)
+	return orphansOf(chain) + place(seq)
 }
+
+// orphansOf is what the keys of a chain's orphans begin with.
+func orphansOf(chain state.Chain) string { return orphansAt + string(chain) + "/" }
 
 // head is the end of the journal. Every write of the journal writes it, and is
 // conditional on it.
@@ -166,16 +170,24 @@ func (k *kept) links() (links []state.Link) {
 	return links
 }
 
-// entry is k as a reader gets it.
-func (k *kept) entry(links bool) (e state.Entry, err error) {
+// entry is k as a reader gets it, without its links.
+func (k *kept) entry() (e state.Entry, err error) {
 	e = k.Entry
 	if e.Params, err = state.DecodeParams(k.params); err != nil {
 		return e, damaged(k.key(), err)
 	}
-	if links {
-		e.Links = k.links()
-	}
 	return e, nil
+}
+
+// linked is k with those of its links that are not pruned.
+func (k *kept) linked(b *begins) (state.Entry, error) {
+	e, err := k.entry()
+	for _, l := range k.links() {
+		if l.Seq > b.anchors[l.Chain].Seq {
+			e.Links = append(e.Links, l)
+		}
+	}
+	return e, err
 }
 
 // orphan is a link that no entry has, as it is kept.
@@ -187,7 +199,7 @@ func orphanValue(l state.Link) string {
 
 func readOrphan(chain state.Chain, key string, b []byte) (l state.Link, err error) {
 	l.Chain, l.Part = chain, state.Intent
-	if l.Seq, err = placeOf(key, orphansAt+string(chain)+"/"); err != nil {
+	if l.Seq, err = placeOf(key, orphansOf(chain)); err != nil {
 		return l, err
 	}
 	p := parse(key, b, nil)

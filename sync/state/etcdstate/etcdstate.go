@@ -152,6 +152,7 @@ var (
 	_ state.Store   = (*Store)(nil)
 	_ state.Board   = (*Store)(nil)
 	_ state.Watcher = (*Store)(nil)
+	_ state.Porter  = (*Store)(nil)
 )
 
 // Open opens the store under the connection's prefix, and makes one where there is none.

@@ -25,6 +25,8 @@ type gate struct {
 	Cluster string `json:"cluster"` // etcd's, in hexadecimal digits
 	By      string `json:"by"`      // who wrote it
 	Moved   string `json:"moved,omitempty"`
+	// Filling says that a dump is being restored, or that this did not come to its end.
+	Filling bool `json:"filling,omitempty"`
 
 	revision int64
 }
@@ -77,6 +79,8 @@ func (g *gate) open(known []format) error {
 	switch {
 	case g.Moved != "":
 		return faulty(state.Moved, fmt.Errorf("its content was taken to %s", g.Moved))
+	case g.Filling:
+		return faulty(state.Unusable, errors.New("it is being filled from another store, or that came to no end: do it again"))
 	case g.Format > newest(known):
 		return faulty(state.Newer, fmt.Errorf("it has format %d, written by %s, and this weir writes up to %d",
 			g.Format, g.By, newest(known)))

@@ -19,11 +19,15 @@ func (s *Store) Marks(ctx context.Context) ([]state.Mark, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read marks: %w", err)
 	}
-	slices.SortFunc(marks, func(a, b state.Mark) int {
-		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Role, b.Role))
-	})
+	slices.SortFunc(marks, compareMarks)
 	return marks, nil
 }
+
+func compareMarks(a, b state.Mark) int {
+	return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Role, b.Role))
+}
+
+func markFields(m state.Mark) fields { return fields{}.texts(m.Revision).times(m.At) }
 
 // SetMark writes a mark in place of the one of that source and role, or removes it.
 func (s *Store) SetMark(ctx context.Context, m state.Mark) error {
@@ -35,7 +39,7 @@ func (s *Store) SetMark(ctx context.Context, m state.Mark) error {
 		return fmt.Errorf("set mark: %w", s.fault(ctx, err))
 	}
 	key := markKey(m.Source, m.Role)
-	put := clientv3.OpPut(s.key(key), value(key, fields{}.texts(m.Revision).times(m.At)))
+	put := clientv3.OpPut(s.key(key), value(key, markFields(m)))
 	if m.Revision == "" {
 		put = clientv3.OpDelete(s.key(key))
 	}

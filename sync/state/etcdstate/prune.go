@@ -64,7 +64,7 @@ func (t *tender) run(ctx context.Context) {
 					err = t.s.sumUp(ctx, chain, number)
 				}
 				if err != nil && ctx.Err() == nil {
-					t.s.options.Logger.Log(ctx, slog.LevelWarn, "the journal was not pruned or summed up", "chain", chain, "error", err)
+					t.s.options.Logger.Log(ctx, slog.LevelWarn, "the journal was not pruned", "chain", chain, "error", err)
 				}
 			}
 		}
@@ -198,7 +198,7 @@ func (s *Store) removals(chain state.Chain, anchor state.Anchor, c cut) (ops []c
 		ops = append(ops, s.removal(chain, from, k.Number))
 		from = k.Number + 1
 	}
-	ops = append(ops, s.removal(chain, from, last+1), clientv3.OpDelete(s.key(orphansAt+string(chain)+"/"),
+	ops = append(ops, s.removal(chain, from, last+1), clientv3.OpDelete(s.key(orphansOf(chain)),
 		clientv3.WithRange(s.key(orphanKey(chain, anchor.Seq+1)))))
 	for _, k := range c.gone {
 		for _, l := range k.links() {

@@ -37,7 +37,7 @@ func (s *Store) Journal(ctx context.Context, q state.Query) (entries []state.Ent
 // query reads windows of numbers, the newest first unless q says otherwise: etcd gives
 // keys in their order only. Blocks of which a sum says that nothing matches are left out.
 func (s *Store) query(ctx context.Context, q state.Query) (out []state.Entry, err error) {
-	h, b, err := s.ends(ctx)
+	h, b, err := s.ends(ctx, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (s *Store) query(ctx context.Context, q state.Query) (out []state.Entry, er
 				continue
 			}
 		}
-		some, count, err := s.window(ctx, q, chains, b.revision, from, to)
+		some, count, err := s.window(ctx, q, chains, b, from, to)
 		if err != nil {
 			return nil, err
 		}
@@ -131,10 +131,10 @@ func (w *windows) next() (from, to int64, more bool) {
 // window reads what matches q of the numbers from+1 to to, in q's order, and returns how
 // many entries there are.
 func (s *Store) window(
-	ctx context.Context, q state.Query, chains []state.Chain, revision, from, to int64,
+	ctx context.Context, q state.Query, chains []state.Chain, b *begins, from, to int64,
 ) (out []state.Entry, count int, err error) {
 	for _, chain := range chains {
-		p := pages{from: entryKey(chain, from+1), to: entryKey(chain, to+1), revision: revision}
+		p := pages{from: entryKey(chain, from+1), to: entryKey(chain, to+1), revision: b.revision}
 		for k, err := range s.entries(ctx, chain, p) {
 			if err != nil {
 				return nil, 0, err
@@ -142,7 +142,10 @@ func (s *Store) window(
 			if count++; !matches(q, &k.Entry) {
 				continue
 			}
-			e, err := k.entry(q.Links)
+			e, err := k.entry()
+			if q.Links {
+				e, err = k.linked(b)
+			}
 			if err != nil {
 				return nil, 0, err
 			}

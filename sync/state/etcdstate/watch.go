@@ -19,8 +19,13 @@ func (s *Store) Watch(ctx context.Context, f func()) error {
 	}
 	run, stop := context.WithCancel(ctx)
 	defer stop()
-	kept := context.AfterFunc(s.run, stop) // nobody is told anything after Shut
-	defer kept()
+	go func() { // nobody is told anything after Shut
+		select {
+		case <-s.run.Done():
+			stop()
+		case <-run.Done():
+		}
+	}()
 	news := make(chan struct{}, 1)
 	done := make(chan struct{})
 	go func() {
