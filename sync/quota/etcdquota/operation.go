@@ -78,12 +78,12 @@ func (o *operation) asks(n int) {
 // take takes a slot, nil where there is none: then it is to be tried again when the
 // channel is closed, or after a time where that is not 0.
 func (o *operation) take(want call.Want) (taken *slot, changed <-chan struct{}, again time.Duration) {
-	s, other := o.desk.seated()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s, other := o.desk.seated() // under the lock, so that none is taken that Close does not see
 	if s == nil {
 		return nil, other, 0
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.sit(s)
 	now := boottime.Now()
 	if o.side.ask(now, want) {
@@ -143,7 +143,7 @@ func (o *operation) follow(s *seat, side *side) {
 		if errors.Is(err, errIdle) {
 			return
 		}
-		if err != nil && ctx.Err() == nil {
+		if ctx.Err() == nil {
 			o.desk.log.Debug("a quota's sheet is not followed", "operation", o.name, "error", err)
 		}
 		if time.Since(begin) > retryMost {
@@ -284,10 +284,11 @@ func (o *operation) meet(ctx context.Context, side *side) error {
 func (o *operation) plan(side *side) (next *sheet, again boottime.Instant, idle bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	next, again = side.plan(boottime.Now(), o.desk.known)
+	now := boottime.Now()
+	next, again = side.plan(now, o.desk.known)
 	close(o.changed)
 	o.changed = make(chan struct{})
-	if next == nil && side.idle() {
+	if next == nil && side.idle(now) {
 		if o.side == side {
 			o.followed = false
 		}

@@ -352,6 +352,9 @@ func (s *side) draft(now boottime.Instant, w world) *sheet {
 	}
 	me := d.join(s.id)
 	me.Ahead = s.ahead
+	me.Shares = slices.DeleteFunc(me.Shares, func(h share) bool {
+		return !slices.ContainsFunc(s.all(), func(win call.Window) bool { return win.Per == h.Per }) // nobody has such a window
+	})
 	for _, win := range s.all() {
 		h := me.add(win.Per, 0)
 		h.Limit, h.Wants = 0, s.demand(win.Per).wants
@@ -556,17 +559,15 @@ func (s *side) matters(d *sheet) bool {
 // news reports whether others have to know what is wanted: more than there is, or less
 // than they believe.
 func news(h, was *share) bool {
-	if was.Wants.sum() > h.Wants.sum() || h.Limit != was.Limit {
-		return true
-	}
-	n := 0
+	n, before := 0, 0
 	for level, v := range h.Wants {
 		n += v
-		if v > was.Wants[level] && n > h.Has {
+		before += was.Wants[level]
+		if n < before || v > was.Wants[level] && n > h.Has {
 			return true
 		}
 	}
-	return false
+	return h.Limit != was.Limit
 }
 
 // differs reports whether two numbers of foreseen calls do enough to be told.
@@ -630,10 +631,11 @@ func (s *side) settled(now boottime.Instant, next *sheet, rev int64) {
 func (s *side) refused() { s.bets = s.bets[:len(s.bets)-1] }
 
 // idle reports whether nothing of the operation concerns the process any more.
-func (s *side) idle() bool {
-	return s.sheet != nil && s.sheet.part(s.id) == nil && s.sheet.Lost == 0 && len(s.bets) == 0 &&
-		s.waiting == [levels]int{} && len(s.book.Slots) == 0 && !s.cut &&
-		!slices.ContainsFunc(slices.Collect(maps.Values(s.demands)), func(d *demand) bool { return d.wants.sum() > 0 })
+func (s *side) idle(now boottime.Instant) bool {
+	counts := slices.ContainsFunc(s.all(), func(w call.Window) bool { return len(s.book.Taken(now, w, 0)) > 0 })
+	wants := slices.ContainsFunc(slices.Collect(maps.Values(s.demands)), func(d *demand) bool { return d.wants.sum() > 0 })
+	return s.sheet != nil && s.sheet.part(s.id) == nil && s.sheet.Lost == 0 && len(s.bets) == 0 && !s.cut &&
+		!counts && !wants && s.waiting == [levels]int{} && s.asking == 0
 }
 
 // base is what etcd has to say of the sheet's revision for a change to be made.
