@@ -14,9 +14,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +26,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/grpclog"
 )
 
 // DefaultPrefix is where weir's keys are when nobody says otherwise.
@@ -32,7 +35,7 @@ const DefaultPrefix = "/weir/"
 // The times of a connection.
 const (
 	dialTimeout   = 3 * time.Second
-	keepaliveTime = 5 * time.Second // a member that does not answer for so long is left for another
+	keepaliveTime = 10 * time.Second // a member that does not answer for so long is left for another; gRPC has no less
 	keepaliveWait = 2 * time.Second
 	backoffMost   = 500 * time.Millisecond
 	answerTimeout = 5 * time.Second // the longest that one request takes, unless its context ends before
@@ -90,6 +93,7 @@ func Open(ctx context.Context, o Options) (*Conn, error) {
 	if !strings.HasSuffix(o.Prefix, "/") {
 		return nil, fmt.Errorf("etcd: prefix %q does not end in a slash", o.Prefix)
 	}
+	silence()
 	cfg, err := o.client()
 	if err != nil {
 		return nil, &Error{Fault: Refused, Err: err}
@@ -111,10 +115,14 @@ func Open(ctx context.Context, o Options) (*Conn, error) {
 	return c, nil
 }
 
+// silence keeps gRPC from writing to the standard error by itself: what goes wrong is in
+// the errors of requests.
+var silence = sync.OnceFunc(func() { grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard)) })
+
 func (o Options) client() (clientv3.Config, error) {
 	cfg := clientv3.Config{
 		Endpoints: o.Endpoints, DialTimeout: dialTimeout, DialKeepAliveTime: keepaliveTime,
-		DialKeepAliveTimeout: keepaliveWait, PermitWithoutStream: true, MaxCallRecvMsgSize: maxAnswer,
+		DialKeepAliveTimeout: keepaliveWait, MaxCallRecvMsgSize: maxAnswer,
 		Logger: zap.NewNop(), RejectOldCluster: false,
 		DialOptions: append([]grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: backoffMost / 10, Multiplier: 1.6, Jitter: 0.2, MaxDelay: backoffMost},
