@@ -348,7 +348,9 @@ func (s *side) draft(now boottime.Instant, w world) *sheet {
 		d.Cuts++
 		d.Lost = halved(d.Lost)
 	case d.Lost > 0 && s.lostAt.Until(now) >= giveBack:
-		d.Lost = max(0, d.Lost-giveBackPart)
+		if d.Lost -= giveBackPart; d.Lost < rounding {
+			d.Lost = 0
+		}
 	}
 	me := d.join(s.id)
 	me.Ahead = s.ahead
