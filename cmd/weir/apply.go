@@ -91,6 +91,9 @@ func (a *app) apply(ctx context.Context, f applyFlags) error {
 	} else if err != nil {
 		return err
 	}
+	if err := a.lead(ctx, one, "apply", one.plan); err != nil {
+		return err
+	}
 	end := a.progress(one)
 	rep, err := one.rec.Apply(ctx, one.plan)
 	end()

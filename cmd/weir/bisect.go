@@ -41,7 +41,7 @@ func (a *app) bisect(ctx context.Context, name, what string, offline bool) error
 	if err != nil {
 		return err
 	}
-	defer func() { _ = q.store.Shut() }()
+	defer q.close(ctx)
 	e, err := q.evidence(ctx, true)
 	if err != nil {
 		return err

@@ -43,7 +43,7 @@ func (a *app) blame(ctx context.Context, name string, observe bool) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = q.store.Shut() }()
+	defer q.close(ctx)
 	e, err := q.evidence(ctx, false)
 	if err != nil {
 		return err

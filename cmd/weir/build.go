@@ -43,6 +43,9 @@ type builder struct {
 	dryRun    bool
 	at        map[string]string // revisions of sources, by name, instead of what they are
 	keeps     bool              // writes to the store where sources are in their history
+	resident  bool              // is the daemon
+	settled   *config.Config    // the first configuration that was built, nil before
+	fleet     *fleet            // nil for a state that is not in etcd
 	mirrors   bool              // is the daemon: keeps mirrors of repositories on disk, and takes webhooks
 	limiters  call.Limiters
 	calls     *call.Metrics
@@ -104,7 +107,7 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 			err = errors.Join(err, open.close())
 		}
 	}()
-	store, err := openMemory(ctx, cfg, opening{bounds: cfg.Journal})
+	store, err := b.openMemory(ctx, cfg)
 	if err != nil {
 		return setup, err
 	}
@@ -154,7 +157,8 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 		Applied: b.applied, Begins: b.begins, Reading: b.reading, Verdict: told.tell,
 	}
 	tell.into(&setup.Reconcile)
-	setup.Beside = tell.watch()
+	setup.Beside = b.beside(store, tell.watch())
+	setup.Reconcile.Cluster = b.fleet.cluster()
 	return setup, nil
 }
 
@@ -231,7 +235,7 @@ func (b *builder) targets(
 		if k, ok := client.(interface{ Skew() time.Duration }); ok {
 			b.calls.WatchClock(a.Name, k.Skew)
 		}
-		clients[a.Name], providers[a.Name] = call.Linger(client, lingerWrite), c.provider
+		clients[a.Name], providers[a.Name] = call.Linger(b.mandated(cfg, client), lingerWrite), c.provider
 		reads = append(reads, c.provider.Reads()...)
 		keys[a.Name] = a.Keys.Read
 		if err := b.limit(ctx, booksOf(cfg), a, c.provider, recorder); err != nil {
@@ -292,11 +296,16 @@ func (b *builder) limit(
 // of calls beside it. They go by the account's name, as the state does, so that
 // a new key changes nothing.
 func (b *builder) share(l *call.Limiter, account, books string) {
-	if books == "" {
+	var shared call.Shared
+	switch {
+	case b.fleet != nil:
+		shared = b.fleet.share(account)
+	case books != "":
+		shared = filequota.New(filepath.Join(books, account), b.log).Share()
+	default:
 		return
 	}
-	desk := filequota.New(filepath.Join(books, account), b.log)
-	l.Share(desk.Share(), func(err error) {
+	l.Share(shared, func(err error) {
 		if err != nil {
 			b.log.Error("the quota cannot be shared with other processes: calls wait, then go on with a quarter of it",
 				"account", account, "error", err)

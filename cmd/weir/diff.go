@@ -174,6 +174,7 @@ type oneShot struct {
 	rec      *reconcile.Reconciler
 	store    state.Store
 	cfg      *config.Config
+	fleet    *fleet // nil where nobody else could lead anything
 	plan     *plan.Plan
 	begin    func(apply.Forecast) // told how carrying it out will go; may be set late
 	done     func(apply.Result)   // told of each finished change; the same
@@ -244,9 +245,10 @@ func (a *app) ready(ctx context.Context, cfg *config.Config, o openOptions, at m
 	}
 	setup, err := b.build(ctx, cfg)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, b.fleet.leave(ctx))
 	}
-	one.close, one.store = func() { _ = setup.Close() }, setup.Reconcile.Store
+	one.close, one.store = func() { _ = errors.Join(setup.Close(), b.fleet.leave(ctx)) }, setup.Reconcile.Store
+	one.fleet = b.fleet
 	one.identity = setup.Identity
 	setup.Reconcile.Priority = call.Person
 	if one.rec, err = reconcile.New(setup.Reconcile); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -22,13 +21,13 @@ import (
 type inquiry struct {
 	cfg    *config.Config
 	store  memory
-	log    *slog.Logger
+	b      *builder
 	id     resource.ID
 	normal func(resource.Spec) (resource.Spec, error)
 	known  map[string]bool // ids that were met
 }
 
-// inquire begins an inquiry. The caller must shut its store.
+// inquire begins an inquiry. The caller must close it.
 func (a *app) inquire(ctx context.Context, name string) (*inquiry, error) {
 	id, err := resource.ParseID(name)
 	if err != nil {
@@ -42,13 +41,17 @@ func (a *app) inquire(ctx context.Context, name string) (*inquiry, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &inquiry{cfg: cfg, log: log, id: id, known: map[string]bool{}}
+	q := &inquiry{cfg: cfg, id: id, known: map[string]bool{}}
+	q.b = &builder{log: log, dryRun: true, limiters: call.Limiters{}}
 	if q.normal, err = normalOf(cfg, id); err != nil {
 		return nil, err
 	}
-	q.store, err = openMemory(ctx, cfg, opening{})
+	q.store, err = q.b.openMemory(ctx, cfg)
 	return q, err
 }
+
+// close ends the inquiry.
+func (q *inquiry) close(ctx context.Context) { _ = errors.Join(q.store.Shut(), q.b.fleet.leave(ctx)) }
 
 // normalOf returns what makes specs of the resource's kind normal.
 func normalOf(cfg *config.Config, id resource.ID) (func(resource.Spec) (resource.Spec, error), error) {
@@ -185,8 +188,7 @@ func (q *inquiry) unheard() error {
 
 // observe adds what the account holds now. No call with an effect gets out.
 func (q *inquiry) observe(ctx context.Context, e *blame.Evidence) error {
-	b := &builder{log: q.log, dryRun: true, limiters: call.Limiters{}}
-	targets, err := b.targets(ctx, q.cfg, apply.NewRecorder(q.store))
+	targets, err := q.b.targets(ctx, q.cfg, apply.NewRecorder(q.store))
 	if err != nil {
 		return err
 	}

@@ -133,15 +133,15 @@ func (a *app) surveyor(ctx context.Context, cfg *config.Config) (*surveyor, erro
 	if err != nil {
 		return nil, err
 	}
-	store, err := openMemory(ctx, cfg, opening{})
+	b := &builder{log: log, dryRun: true, limiters: call.Limiters{}}
+	store, err := b.openMemory(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	s := &surveyor{
-		declared: map[resource.ID]resource.Origin{}, domains: map[string][]string{}, close: func() { _ = store.Shut() },
-		watch: a.listing,
+		declared: map[resource.ID]resource.Origin{}, domains: map[string][]string{}, watch: a.listing,
+		close: func() { _ = errors.Join(store.Shut(), b.fleet.leave(ctx)) },
 	}
-	b := &builder{log: log, dryRun: true, limiters: call.Limiters{}}
 	s.targets, err = b.targets(ctx, cfg, apply.NewRecorder(store))
 	if err == nil {
 		err = s.remember(ctx, store)

@@ -48,7 +48,7 @@ func (q *inquiry) past(ctx context.Context, s config.Source) (*past, error) {
 // directory reads a directory as it is. What was before is known where it is in
 // a git repository.
 func (q *inquiry) directory(ctx context.Context, p *past) error {
-	src, err := dirsource.New(dirsource.Options{Name: p.Name, Path: p.Directory, Logger: q.log, Limits: limitsOf(q.cfg)})
+	src, err := dirsource.New(dirsource.Options{Name: p.Name, Path: p.Directory, Logger: q.b.log, Limits: limitsOf(q.cfg)})
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (q *inquiry) directory(ctx context.Context, p *past) error {
 // repository reads the revision in force, or the newest where none is.
 func (q *inquiry) repository(ctx context.Context, p *past) error {
 	opt := gitOptions(q.cfg, p.Source)
-	opt.Logger, opt.Mirror = q.log, mirrorOf(q.cfg, p.Source)
+	opt.Logger, opt.Mirror = q.b.log, mirrorOf(q.cfg, p.Source)
 	force, err := marks{store: q.store, source: inForce(p.Source)}.revision(ctx, state.InForce)
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (q *inquiry) repository(ctx context.Context, p *past) error {
 		return nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		q.log.Warn("the mirror cannot be used, the repository is asked", "source", p.Name, "error", err)
+		q.b.log.Warn("the mirror cannot be used, the repository is asked", "source", p.Name, "error", err)
 	}
 	opt.Mirror = ""
 	src, err := gitsource.New(opt)

@@ -46,29 +46,39 @@ listen: %[2]s
 
 // TestScripts runs the stories in testdata/script: each is weir as its users
 // call it, against clouds of its own.
-func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
+func TestScripts(t *testing.T) { runScripts(t, testscript.Params{Dir: "testdata/script"}) }
 
 // TestFailure_P06_P09_P21_Scripts runs the stories of failures.
-func TestFailure_P06_P09_P21_Scripts(t *testing.T) { runScripts(t, "testdata/failure") }
+func TestFailure_P06_P09_P21_Scripts(t *testing.T) {
+	runScripts(t, testscript.Params{Dir: "testdata/failure"})
+}
 
-func runScripts(t *testing.T, dir string) {
-	testscript.Run(t, testscript.Params{
-		Dir:   dir,
-		Setup: setup,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"writes": checkWrites, "calls": checkCalls, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll, "faults": setFaults, "calm": checkCalm, "filled": checkFilled, "foretold": checkForetold,
-			"fought": fought, "once": checkOnce, "githost": startGitHost, "host": useGitHost, "sshd": startSSH, "inbox": startInbox, "robot": startRobot, "remember": remember, "commit": commitAll,
-			"certify": certify, "address": takeAddress, "serves": checkServed, "collector": startCollector, "span": checkSpan,
-		},
-		Condition: func(name string) (bool, error) {
-			if name != "sshd" {
-				return false, fmt.Errorf("condition %s?", name)
-			}
-			_, err := os.Stat("/usr/sbin/sshd")
-			return err == nil, nil
-		},
-		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
-	})
+// runScripts runs stories. A story that needs etcd says `etcd`; all share one.
+func runScripts(t *testing.T, p testscript.Params) {
+	before := p.Setup
+	keeper := &keeper{t: t}
+	p.Setup = func(env *testscript.Env) error {
+		env.Values["etcd"] = keeper
+		if err := setup(env); err != nil || before == nil {
+			return err
+		}
+		return before(env)
+	}
+	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){
+		"writes": checkWrites, "calls": checkCalls, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll, "faults": setFaults, "calm": checkCalm, "filled": checkFilled, "foretold": checkForetold,
+		"fought": fought, "once": checkOnce, "githost": startGitHost, "host": useGitHost, "sshd": startSSH, "inbox": startInbox, "robot": startRobot, "remember": remember, "commit": commitAll,
+		"certify": certify, "address": takeAddress, "serves": checkServed, "collector": startCollector, "span": checkSpan,
+		"etcd": useEtcd,
+	}
+	p.Condition = func(name string) (bool, error) {
+		if name != "sshd" {
+			return false, fmt.Errorf("condition %s?", name)
+		}
+		_, err := os.Stat("/usr/sbin/sshd")
+		return err == nil, nil
+	}
+	p.UpdateScripts = os.Getenv("UPDATE_SCRIPTS") != ""
+	testscript.Run(t, p)
 }
 
 func setup(env *testscript.Env) error {

@@ -240,6 +240,9 @@ func (a *app) unpin(ctx context.Context, one *oneShot) error {
 // sees the pin only once it has ended what it was making.
 func (a *app) settler(one *oneShot, u *reconcile.Undo) func(context.Context) error {
 	return func(ctx context.Context) error {
+		if one.fleet != nil {
+			return a.lead(ctx, one, "rollback", u.Plan) // whoever leads has ended what it was making by then
+		}
 		d := daemonOf(one.cfg)
 		if err := askSync(ctx, d); err != nil {
 			if errors.Is(err, errUnproved) {

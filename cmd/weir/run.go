@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -47,7 +48,7 @@ func (a *app) runCmd() *cobra.Command {
 }
 
 // serve runs a daemon until a signal, and tells started when it serves.
-func (a *app) serve(ctx context.Context, log *slog.Logger, dryRun bool, started func(*daemon.Daemon)) error {
+func (a *app) serve(ctx context.Context, log *slog.Logger, dryRun bool, started func(*daemon.Daemon)) (err error) {
 	cfg, err := a.readConfig()
 	if err != nil {
 		return err
@@ -58,6 +59,7 @@ func (a *app) serve(ctx context.Context, log *slog.Logger, dryRun bool, started 
 	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
+	defer func() { err = errors.Join(err, b.fleet.leave(ctx)) }()
 	d, err := daemon.New(ctx, daemon.Options{
 		Listen: cfg.Listen, Registry: registry, Version: version().Version, Logger: log,
 		Load: a.loader(b, cfg),
@@ -117,7 +119,7 @@ func newBuilder(log *slog.Logger, dryRun bool) (*prometheus.Registry, *builder, 
 		return nil, nil, err
 	}
 	b := &builder{
-		log: log, dryRun: dryRun, keeps: !dryRun, mirrors: true, limiters: call.Limiters{}, calls: calls,
+		log: log, dryRun: dryRun, keeps: !dryRun, resident: true, mirrors: true, limiters: call.Limiters{}, calls: calls,
 		loop: reconcile.NewMetrics(registry), statuses: statuses, events: events, spans: spans, stores: stores,
 	}
 	return registry, b, nil

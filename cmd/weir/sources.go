@@ -58,7 +58,7 @@ func (b *builder) source(ctx context.Context, cfg *config.Config, s config.Sourc
 	}
 	opt := gitOptions(cfg, s)
 	opt.Logger = b.log
-	book := marks{store: store, source: follows(s)}
+	book := marks{store: store, source: follows(s), leads: b.leadsSources}
 	opt.Accepted = book.accepted
 	if b.keeps {
 		opt.Remember, opt.Held = book.remember, book.held
@@ -143,6 +143,7 @@ func gitLimits(cfg *config.Config) gitsource.Limits {
 type marks struct {
 	store  state.Store
 	source string
+	leads  func() bool // whether this process says for all what is accepted
 }
 
 // revision returns the mark of a role, "" for none.
@@ -160,6 +161,9 @@ func (m marks) revision(ctx context.Context, role state.Role) (string, error) {
 }
 
 func (m marks) set(ctx context.Context, role state.Role, revision string) error {
+	if !m.leads() {
+		return nil // whoever does looks at the same source
+	}
 	return m.store.SetMark(ctx, state.Mark{Source: m.source, Role: role, Revision: revision, At: time.Now()})
 }
 

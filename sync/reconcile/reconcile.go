@@ -160,10 +160,12 @@ type Reconciler struct {
 	readers  readers
 	heldTold map[string]bool // hashes of plans that were told to be held
 	planned  time.Time       // when Plan or Restore last made a plan
-	lifted   string          // hash of the plan of a new mode that a consent let through
-	counted  []Count         // of the last pass, as metered
-	unmarked bool            // the marks of former feeds are removed
-	resides  bool            // Run has begun: a crash would come again at the next start
+	// distrusted is until when others wrote as well, see Distrust.
+	distrusted time.Time
+	lifted     string  // hash of the plan of a new mode that a consent let through
+	counted    []Count // of the last pass, as metered
+	unmarked   bool    // the marks of former feeds are removed
+	resides    bool    // Run has begun: a crash would come again at the next start
 	// unreadTold is what was last logged of resources nothing is known of.
 	unreadTold Unread
 	headsTold  time.Time // when the journal's heads were last logged

@@ -39,11 +39,18 @@ func (r *Reconciler) reread(ctx context.Context, p *plan.Plan) (*plan.Plan, []ap
 	return &now, refused, nil
 }
 
+// Distrust has what was read until now read again before anything is written by it:
+// another process could write meanwhile, and cannot from now on.
+func (r *Reconciler) Distrust() { r.distrusted = time.Now() }
+
 // outdated reports whether the read behind c is too old to write by. Where the
 // plan was made just now only removals ask for another: of ten thousand creations
 // the first was read long ago, and nothing is lost by them.
 func (r *Reconciler) outdated(c plan.Change, now time.Time) bool {
 	limit := now.Add(-fresh)
+	if r.distrusted.After(limit) {
+		limit = r.distrusted
+	}
 	return !r.seen.of[c.ID].At.After(limit) && (c.Action == plan.Delete || !r.planned.After(limit))
 }
 

@@ -213,6 +213,7 @@ func (d *Desk) place(s *seat, trouble error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
+	case trouble == errClosed: //nolint:errorlint // it is this very one
 	case d.trouble == nil && trouble != nil:
 		d.log.Warn("quotas cannot be used: calls wait for etcd", "error", trouble)
 	case d.trouble != nil && trouble == nil:
