@@ -225,8 +225,8 @@ var errFolded = errors.New("the batch is in its place")
 func (s *Store) while(ctx context.Context, b batch, then []clientv3.Op) error {
 	var p pause
 	for {
-		gate := s.gate.Load()
-		if err := gate.open(s.formats); err != nil {
+		gate, err := s.writable()
+		if err != nil {
 			return err
 		}
 		resp, err := s.do(ctx, []clientv3.Cmp{

@@ -191,11 +191,11 @@ func (s *Store) removeBlocks(ctx context.Context, chain state.Chain, before int6
 
 // guarded does what may be left undone: only while the format is what it was.
 func (s *Store) guarded(ctx context.Context, op clientv3.Op) error {
-	gate := s.gate.Load()
-	if err := gate.open(s.formats); err != nil {
+	gate, err := s.writable()
+	if err != nil {
 		return err
 	}
-	_, err := s.do(ctx, []clientv3.Cmp{s.same(gate)}, []clientv3.Op{op}, nil)
+	_, err = s.do(ctx, []clientv3.Cmp{s.same(gate)}, []clientv3.Op{op}, nil)
 	return err
 }
 

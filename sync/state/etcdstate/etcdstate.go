@@ -134,7 +134,8 @@ type Store struct {
 	process string // who writes, for people
 
 	gate     atomic.Pointer[gate]
-	revision atomic.Int64 // greatest that any answer had
+	revision atomic.Int64  // greatest that any answer had
+	cluster  atomic.Uint64 // etcd's identity, as the last answer has it
 
 	run     context.Context // until Shut
 	stop    context.CancelFunc
@@ -227,6 +228,7 @@ func (s *Store) note(cluster uint64, revision int64) error {
 			break
 		}
 	}
+	s.cluster.Store(cluster)
 	if g := s.gate.Load(); g != nil && g.cluster() != cluster {
 		return swapped(g.Cluster, clusterText(cluster))
 	}

@@ -17,7 +17,13 @@ import (
 // cluster is the etcd of all tests of the package.
 var cluster *etcdtest.Cluster
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+// TestMain is also the child processes' main; see child.
+func TestMain(m *testing.M) {
+	if role := os.Getenv(childRole); role != "" {
+		os.Exit(child(role))
+	}
+	os.Exit(run(m))
+}
 
 func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "weir-etcdstate-")
@@ -63,6 +69,7 @@ func shut(t testing.TB, s *Store) {
 }
 
 func TestSuite(t *testing.T) {
+	t.Parallel()
 	statetest.Run(t,
 		func(t *testing.T) state.Store { return openAt(t, "", Options{}) },
 		statetest.Options{

@@ -88,6 +88,18 @@ func (g *gate) open(known []format) error {
 	return nil
 }
 
+// writable returns the gate, where this process may write through it.
+func (s *Store) writable() (*gate, error) {
+	g := s.gate.Load()
+	if err := g.open(s.formats); err != nil {
+		return nil, err
+	}
+	if is := s.cluster.Load(); is != g.cluster() {
+		return nil, swapped(g.Cluster, clusterText(is))
+	}
+	return g, nil
+}
+
 // same is the condition that nobody has changed g.
 func (s *Store) same(g *gate) clientv3.Cmp {
 	return clientv3.Compare(clientv3.ModRevision(s.key(formatKey)), "=", g.revision)

@@ -158,6 +158,7 @@ func actOfTest(key, token string) resource.Act {
 // TestFailure_P14_LostAnswer: a write whose answer, or whose request, is lost is made
 // once, and its maker is not told that somebody else was first.
 func TestFailure_P14_LostAnswer(t *testing.T) {
+	t.Parallel()
 	direct := openAt(t, "", Options{})
 	w := newWire(t, direct)
 	s := w.through(direct.conn.Prefix())

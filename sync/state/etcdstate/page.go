@@ -200,8 +200,8 @@ func (p *page) add(w *word, k *kept) {
 func (j *journal) commit(ctx context.Context, p *page) (bool, error) {
 	var wait pause
 	for unsure := false; ; {
-		gate := j.s.gate.Load()
-		if err := gate.open(j.s.formats); err != nil {
+		gate, err := j.s.writable()
+		if err != nil {
 			return false, err
 		}
 		when, then, other := j.request(p, gate)

@@ -49,14 +49,17 @@ func inFile(t *testing.T) state.Store {
 }
 
 func TestPorter(t *testing.T) {
+	t.Parallel()
 	statetest.RunPorter(t, statetest.PorterOptions{From: empty, To: empty, Another: another, Pruned: prunedStore})
 }
 
 // TestPorterToFile and back: `weir state migrate`.
 func TestPorterToFile(t *testing.T) {
+	t.Parallel()
 	statetest.RunPorter(t, statetest.PorterOptions{From: empty, To: inFile, Another: another, Pruned: prunedStore})
 }
 
 func TestPorterFromFile(t *testing.T) {
+	t.Parallel()
 	statetest.RunPorter(t, statetest.PorterOptions{From: inFile, To: empty})
 }

@@ -139,8 +139,8 @@ func (s *Store) pruneSome(ctx context.Context, chain state.Chain, excess int64) 
 		ops = s.removals(chain, anchor, c)
 	}
 	from, to := c.gone[0].key(), c.first.key()
-	gate := s.gate.Load()
-	if err := gate.open(s.formats); err != nil {
+	gate, err := s.writable()
+	if err != nil {
 		return 0, err
 	}
 	resp, err = s.do(ctx, []clientv3.Cmp{

@@ -51,6 +51,7 @@ func count(t testing.TB, s *Store, prefix string) int64 {
 // TestFailure_P20_Prune: a journal beyond its bounds loses its oldest entries, and its
 // chains still hold.
 func TestFailure_P20_Prune(t *testing.T) {
+	t.Parallel()
 	s := openAt(t, "", Options{MaxEntries: 300, MaxReads: 200})
 	fill(t, s, 4000, func(i int) string { return fmt.Sprint("a/K/", i%50) })
 	for _, chain := range []state.Chain{state.Writes, state.Reads} {
@@ -105,6 +106,7 @@ func TestPrune_Age(t *testing.T) {
 // TestQuery_LeavesBlocksOut: a query by what an entry is about reads the blocks that hold
 // such entries, and finds what reading everything finds.
 func TestQuery_LeavesBlocksOut(t *testing.T) {
+	t.Parallel()
 	s := openAt(t, "", Options{})
 	fill(t, s, 2*blockNumbers+500, func(i int) string {
 		if i == blockNumbers+7 {

@@ -144,8 +144,8 @@ func (s *Store) try(ctx context.Context, u update, v *view) (bool, error) {
 		}
 		return false, err
 	}
-	g := s.gate.Load()
-	if err := g.open(s.formats); err != nil {
+	g, err := s.writable()
+	if err != nil {
 		return false, err
 	}
 	fences, err := s.fences(u)
