@@ -65,10 +65,16 @@ func (r *Reconciler) guard(ctx context.Context, p *plan.Plan, m memory) error {
 	if err != nil {
 		return err
 	}
+	r.borrowAir(p)
+	r.recallLettings(p, m)
 	if p.Held, err = r.check(ctx, p, m); len(p.Held) > 0 {
 		r.stop(p)
 	}
 	p.Hash = p.Digest() // which is also of what holds it
+	if r.shared() && len(p.Held) > 0 {
+		r.heldHere.keep(p)
+	}
+	r.lendAir(ctx, p)
 	return err
 }
 
@@ -157,7 +163,7 @@ func (r *Reconciler) letThrough(ctx context.Context, p *plan.Plan, m memory) boo
 		if c.Plan != p.Hash || !c.Holds(time.Now()) {
 			continue
 		}
-		err := r.Release(ctx, p)
+		err := r.useConsent(ctx, p)
 		if err == nil {
 			r.opts.Logger.Warn("held plan let through", "plan", p.Hash, "consent_of", c.By, "given", c.Given)
 			r.tellReleased(p)

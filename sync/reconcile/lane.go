@@ -90,10 +90,10 @@ func (r *Reconciler) stop(p *plan.Plan) {
 }
 
 // unconsented returns p without what is under way since somebody has consented to
-// it: the guards do not hold it again.
+// it, or is let through in a cluster: the guards do not hold it again.
 func (r *Reconciler) unconsented(p *plan.Plan) *plan.Plan {
-	let := func(c plan.Change) bool { l, is := r.under[c.ID]; return is && l.let }
-	if !slices.ContainsFunc(r.lanes, func(l *lane) bool { return l.let }) {
+	let := func(c plan.Change) bool { l, is := r.under[c.ID]; return is && l.let || r.letBy(c) != "" }
+	if len(r.lettings) == 0 && !slices.ContainsFunc(r.lanes, func(l *lane) bool { return l.let }) {
 		return p
 	}
 	rest := *p
@@ -109,7 +109,9 @@ func (r *Reconciler) handOut(ctx context.Context, p *plan.Plan, consented bool) 
 		return nil
 	case len(p.Held) > 0:
 		r.waiting = time.Time{}
-		return nil
+		if len(r.lettings) == 0 {
+			return nil
+		}
 	}
 	lots := r.lots(p, consented)
 	r.patient(lots, consented)
@@ -128,11 +130,30 @@ func (r *Reconciler) handOut(ctx context.Context, p *plan.Plan, consented bool) 
 		r.consentedTo()
 	}
 	for _, account := range sortedKeys(lots) {
-		if lot := lots[account]; len(lot.begin) > 0 {
-			r.begin(ctx, account, p, lot, consented)
-		}
+		r.beginLot(ctx, account, p, lots[account], consented)
 	}
 	return nil
+}
+
+// beginLot begins what a lot lets begin: what somebody has let through as a part of the
+// plan that it was let through with.
+func (r *Reconciler) beginLot(ctx context.Context, account string, p *plan.Plan, l *lot, consented bool) {
+	by := map[string][]plan.Change{}
+	for _, c := range l.begin {
+		hash := ""
+		if !consented {
+			hash = r.letBy(c)
+		}
+		by[hash] = append(by[hash], c)
+	}
+	for _, hash := range sortedKeys(by) {
+		part, lot := p, *l
+		if lot.begin = by[hash]; hash != "" {
+			let := *p
+			let.Hash, part = hash, &let
+		}
+		r.begin(ctx, account, part, &lot, consented || hash != "")
+	}
 }
 
 // A pass takes in what was recorded since the last one. After so many records that
@@ -188,12 +209,12 @@ func anyBegins(lots map[string]*lot) bool {
 
 // settled returns p without what is under way, of which the last word is not said.
 func (r *Reconciler) settled(p *plan.Plan) *plan.Plan {
-	if len(r.under) == 0 && len(r.apart) == 0 {
+	if len(r.under) == 0 && len(r.apart) == 0 && len(p.Held) == 0 {
 		return p
 	}
 	rest := *p
 	rest.Changes = slices.DeleteFunc(slices.Clone(p.Changes), func(c plan.Change) bool {
-		return c.UnderWay || r.apart[c.Origin.Source]
+		return c.UnderWay || r.apart[c.Origin.Source] || len(p.Held) > 0
 	})
 	return &rest
 }
@@ -210,7 +231,11 @@ func (r *Reconciler) lots(p *plan.Plan, consented bool) map[string]*lot {
 			l = &lot{}
 			lots[c.ID.Account] = l
 		}
-		l.add(r.trusted(r.rested(c, now)), now, consented, r)
+		let := r.letBy(c) != ""
+		if len(p.Held) > 0 && !let {
+			continue
+		}
+		l.add(r.trusted(r.rested(c, now)), now, consented || let, r)
 	}
 	asks := false
 	for _, l := range lots {
@@ -363,6 +388,9 @@ func (r *Reconciler) taken(l *lane, res apply.Result, at time.Time) {
 	}
 	delete(l.changes, res.ID)
 	delete(r.under, res.ID)
+	if res.Outcome == apply.Done {
+		r.madeOf(res.ID)
+	}
 	if len(res.Calls) > 0 || res.Outcome == apply.Done {
 		r.rewritten(res, at)
 		r.overtake(res, c)

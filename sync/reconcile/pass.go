@@ -72,6 +72,7 @@ func (r *Reconciler) step(ctx context.Context) error {
 		return err
 	}
 	consented := r.letThrough(ctx, p, m)
+	r.settleLettings(ctx)
 	r.markMode(ctx, p, m)
 	r.pace = r.inbox.keepPace(p) // before anything begins that asks for the next pass
 	scans := r.scanJobs(m)

@@ -120,6 +120,8 @@ type Reconciler struct {
 
 	// What follows belongs to the one goroutine that runs passes.
 	leading  leading
+	heldHere heldPlans       // plans of late
+	lettings []*letting      // plans that are let through
 	apart    map[string]bool // sources of which this member waits for the others
 	offering []string        // the accounts that it has said it can lead
 	desired  declared

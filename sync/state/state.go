@@ -142,6 +142,9 @@ const (
 	Poisoned Role = "poisoned" // one whose reading ended the process time and again
 	Mode     Role = "mode"     // of the source PolicySource: the mode of the last pass
 	Offered  Role = "offered"  // one that a member of a cluster has, and the cluster not in force
+	Parts    Role = "parts"    // of the source ConsentSource and more: what was held, by account
+	Spent    Role = "spent"    // the same: nothing of it is left to do in an account
+	Air      Role = "air"      // of the source AirSource and an account: what changes would interrupt
 	Starts   Role = "starts"   // of the source ProcessSource: starts that did not end well
 	Identity Role = "identity" // of a source AccountSource and a name: which account of a cloud it is
 )
@@ -151,6 +154,8 @@ const (
 	PolicySource  = "weir/policy"
 	ProcessSource = "weir/process"
 	AccountSource = "weir/account/" // and the account's name
+	ConsentSource = "weir/consent/" // and the hash of a plan that is let through
+	AirSource     = "weir/air/"     // and the account's name
 )
 
 // OfMember names what one member of a cluster alone keeps of a source: what crashes it
