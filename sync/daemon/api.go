@@ -174,7 +174,9 @@ func (d *Daemon) sync(w http.ResponseWriter, req *http.Request, _ *query) {
 	if who := access.Caller(req.Context()); who != "" {
 		d.opts.Logger.InfoContext(req.Context(), "a pass was asked for", "by", who, "remote", req.RemoteAddr)
 	}
-	d.reconciler().MarkFull()
+	l := d.loop()
+	l.MarkFull()
+	l.tell("")
 	if strings.Contains(req.Header.Get("Accept"), "text/html") { // the page's button, without script
 		w.Header().Set("Location", "../../") // relative: a proxy may have the page below another path
 		w.WriteHeader(http.StatusSeeOther)

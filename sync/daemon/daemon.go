@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,6 +50,9 @@ type Setup struct {
 	Identity  Identity
 	Beside    func(ctx context.Context, status func() reconcile.Status) // runs beside the loop until ctx ends; may be nil
 	Close     func() error                                              // closes sources and store; may be nil
+	// Member is told which loop answers for this process in Reconcile.Cluster, which
+	// stays when the configuration is read anew and is closed by Stop. May be nil.
+	Member *Member
 }
 
 // Identity tells what a configuration works on from all else: observations that
@@ -98,6 +102,10 @@ type loop struct {
 	starts   *starts
 	store    state.Store
 	dryRun   bool
+	cluster  cluster.Cluster // nil: it works alone
+	member   *Member         // may be nil
+	tells    tells
+	log      *slog.Logger
 	beside   func(context.Context, func() reconcile.Status) // may be nil
 	close    func() error
 	stop     context.CancelFunc
@@ -135,11 +143,11 @@ func New(ctx context.Context, opts Options) (*Daemon, error) {
 		return nil, err
 	}
 	if err := d.listen(next); err != nil {
-		return nil, errors.Join(err, next.closeAll())
+		return nil, errors.Join(err, d.discard(ctx, next))
 	}
 	d.take(next)
 	if !next.dryRun {
-		d.starts.begin(ctx, next.store)
+		d.starts.begin(ctx, next.store, next.cluster)
 	}
 	d.server = &http.Server{
 		Handler: d.routes(), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
@@ -179,30 +187,58 @@ func (d *Daemon) make(ctx context.Context) (*loop, error) {
 	l := &loop{
 		identity: setup.Identity, store: setup.Reconcile.Store, dryRun: setup.Reconcile.DryRun, starts: d.starts,
 		insecure: setup.Insecure, beside: setup.Beside, close: setup.Close, stop: func() {}, ended: make(chan struct{}),
+		cluster: setup.Reconcile.Cluster, member: setup.Member, tells: newTells(), log: d.opts.Logger,
 	}
 	close(l.ended) // until it is started
 	setup.Access.Logger, setup.Access.Metrics = d.opts.Logger, d.guarded
 	if l.access, err = access.Load(setup.Access); err != nil {
-		return nil, errors.Join(err, l.closeAll())
+		return nil, errors.Join(err, d.discard(ctx, l))
 	}
 	if l.Reconciler, err = reconcile.New(setup.Reconcile); err != nil {
-		return nil, errors.Join(err, l.closeAll())
+		return nil, errors.Join(err, d.discard(ctx, l))
 	}
 	l.viewer = view.New(view.Options{
 		Loop: l.Reconciler, Store: l.store, Limiters: setup.Limiters, Version: d.opts.Version,
 		Cluster: setup.Reconcile.Cluster,
 	})
-	l.webhooks, err = webhook.New(webhook.Options{Hooks: setup.Webhooks, Logger: d.opts.Logger, Metrics: d.counted})
+	l.webhooks, err = webhook.New(webhook.Options{Hooks: l.passing(setup.Webhooks), Logger: d.opts.Logger, Metrics: d.counted})
 	if err != nil {
-		return nil, errors.Join(err, l.closeAll())
+		return nil, errors.Join(err, d.discard(ctx, l))
 	}
 	return l, nil
+}
+
+// passing returns hooks that let the other members hear as well.
+func (l *loop) passing(hooks []webhook.Hook) []webhook.Hook {
+	out := slices.Clone(hooks)
+	for i, h := range hooks {
+		if h.Poke != nil {
+			out[i].Poke = func() {
+				h.Poke()
+				l.tell(h.Source)
+			}
+		}
+	}
+	return out
+}
+
+// discard closes what is not to be taken, and leaves a cluster that the loop under way
+// is no member of.
+func (d *Daemon) discard(ctx context.Context, l *loop) error {
+	err := l.closeAll()
+	if now := d.loop(); now == nil || now.cluster != l.cluster {
+		err = errors.Join(l.leave(ctx), err)
+	}
+	return err
 }
 
 // take puts next in force. It has webhooks of its own, which know nothing of
 // earlier deliveries: one that is replayed after a reload costs a fetch.
 func (d *Daemon) take(next *loop) {
 	d.current.Store(next)
+	if next.member != nil {
+		next.member.loop.Store(next)
+	}
 	d.door.Set(next.access)
 	d.hub.wake()
 }
@@ -228,6 +264,7 @@ func (l *loop) start() {
 		if l.beside != nil {
 			beside.Go(func() { l.beside(ctx, l.Status) })
 		}
+		beside.Go(func() { l.passOn(ctx) })
 		if l.starts.wait(ctx) {
 			_ = l.Run(ctx) // ends only with ctx
 		}
@@ -235,14 +272,8 @@ func (l *loop) start() {
 	}()
 }
 
-// end stops the loop, waits for what is in flight and closes what it used. A
-// delivery that comes meanwhile pokes nothing: what follows begins with a look
-// at its sources.
-func (l *loop) end() error {
-	l.halt()
-	return l.closeAll()
-}
-
+// halt stops the loop and waits for what is in flight. A delivery that comes
+// meanwhile pokes nothing: what follows begins with a look at its sources.
 func (l *loop) halt() {
 	l.webhooks.Close()
 	l.stop()
@@ -277,13 +308,18 @@ func (d *Daemon) Reload(ctx context.Context) error {
 	next, err := d.load(ctx)
 	if err == nil {
 		if err = next.access.CheckListener(d.listener.Addr(), d.opts.Listen, next.insecure); err != nil {
-			err = errors.Join(err, next.closeAll())
+			err = errors.Join(err, d.discard(ctx, next))
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("reload: the old configuration stays in force: %w", err)
 	}
-	if err := d.loop().end(); err != nil {
+	last := d.loop()
+	last.halt()
+	if last.cluster != next.cluster {
+		err = last.leave(ctx)
+	}
+	if err = errors.Join(err, last.closeAll()); err != nil {
 		d.opts.Logger.Warn("closing the old configuration", "error", err)
 	}
 	d.take(next)
@@ -292,7 +328,8 @@ func (d *Daemon) Reload(ctx context.Context) error {
 }
 
 // Stop ends the streams of those who look at once, the loop after what is in
-// flight, then the server.
+// flight, then the server. What is led in a cluster is given up in between, so that
+// others take it over while the rest ends.
 func (d *Daemon) Stop(ctx context.Context) error {
 	d.hub.close()
 	d.mu.Lock()
@@ -300,8 +337,9 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	d.stopped = true
 	last := d.loop()
 	last.halt()
+	err := last.leave(ctx)
 	d.starts.forget(ctx, last.store)
-	err := last.closeAll()
+	err = errors.Join(err, last.closeAll())
 	if serr := d.server.Shutdown(ctx); serr != nil {
 		err = errors.Join(err, d.server.Close())
 	}

@@ -64,6 +64,7 @@ type world struct {
 	reports   bool // drift, and does not heal it
 	open      func() (source.Source, func() error, error)
 	cluster   cluster.Cluster // nil: it works alone
+	follows   string
 }
 
 func newWorld(t *testing.T) *world { return newWorldIn(t, t.TempDir()) }
@@ -106,7 +107,7 @@ func (w *world) load(context.Context) (Setup, error) {
 	}
 	return Setup{
 		Reconcile: reconcile.Options{
-			Feeds: []reconcile.Feed{{Name: "live", Source: src, Loader: manifest.New(manifest.Options{
+			Feeds: []reconcile.Feed{{Name: "live", Source: src, Follows: w.follows, Loader: manifest.New(manifest.Options{
 				Accounts: map[string][]string{"aliyun/v1": {"ali"}, "volcengine/v1": {"volc"}},
 			})}},
 			Accounts: targets, Store: w.store, Outlook: limiters.Outlook,

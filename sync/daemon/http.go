@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -96,7 +97,7 @@ func (d *Daemon) readyz(w http.ResponseWriter, req *http.Request) {
 		}
 	}
 	if s.Error != "" {
-		why = s.Error
+		why = s.Error + ", since " + s.ErrorSince.UTC().Format(time.RFC3339)
 	}
 	text(w, http.StatusServiceUnavailable, "not ready: "+why+"\n")
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"weir/sync/cluster"
+	"weir/sync/reconcile"
 	"weir/sync/state"
 )
 
@@ -24,9 +26,11 @@ const (
 
 // starts are the starts of weir that did not end well: the process was gone
 // before it was stable, and nobody had stopped it. They are in the store, so
-// that each process knows of those before.
+// that each process knows of those before. In a cluster each member has its own: that
+// several start at one time is no crash of any.
 type starts struct {
-	log *slog.Logger
+	log    *slog.Logger
+	source string // of the mark
 
 	mu     sync.Mutex
 	begun  time.Time // zero: nothing is remembered
@@ -44,17 +48,21 @@ type startsMark struct {
 // begin reads what became of the starts before, and adds this one. What cannot be
 // remembered is only logged: a state that cannot be written stops all calls by
 // itself.
-func (s *starts) begin(ctx context.Context, store state.Store) {
+func (s *starts) begin(ctx context.Context, store state.Store, c cluster.Cluster) {
+	s.source = state.ProcessSource
+	if c != nil {
+		s.source = state.OfMember(state.ProcessSource, reconcile.NameOf(c))
+	}
 	ctx, cancel := context.WithTimeout(ctx, markTime)
 	defer cancel()
 	now := time.Now()
-	m, err := readStarts(ctx, store)
+	m, err := readStarts(ctx, store, s.source)
 	crashes := len(m.Starts)
 	m.ReadOnly = m.ReadOnly || crashes >= crashesMost && now.Sub(m.Starts[crashes-crashesMost]) <= crashWindow
 	m.Starts = append(m.Starts, now)
 	m.Starts = m.Starts[max(0, len(m.Starts)-startsKept):]
 	if err == nil {
-		err = writeStarts(ctx, store, m)
+		err = writeStarts(ctx, store, s.source, m)
 	}
 	if err != nil {
 		s.log.Warn("cannot remember that weir starts", "error", err)
@@ -125,7 +133,7 @@ func (s *starts) forget(ctx context.Context, store state.Store) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), markTime)
 	defer cancel()
-	err := store.SetMark(ctx, state.Mark{Source: state.ProcessSource, Role: state.Starts, At: time.Now()})
+	err := store.SetMark(ctx, state.Mark{Source: s.source, Role: state.Starts, At: time.Now()})
 	if err != nil {
 		s.log.Warn("cannot remember that weir started well", "error", err)
 	}
@@ -133,24 +141,24 @@ func (s *starts) forget(ctx context.Context, store state.Store) {
 
 // readStarts reads the mark. One that another weir wrote in another way says
 // nothing.
-func readStarts(ctx context.Context, store state.Store) (startsMark, error) {
+func readStarts(ctx context.Context, store state.Store, source string) (startsMark, error) {
 	var m startsMark
 	marks, err := store.Marks(ctx)
 	for _, mark := range marks {
-		if mark.Source == state.ProcessSource && mark.Role == state.Starts && json.Unmarshal([]byte(mark.Revision), &m) != nil {
+		if mark.Source == source && mark.Role == state.Starts && json.Unmarshal([]byte(mark.Revision), &m) != nil {
 			m = startsMark{}
 		}
 	}
 	return m, err
 }
 
-func writeStarts(ctx context.Context, store state.Store, m startsMark) error {
+func writeStarts(ctx context.Context, store state.Store, source string, m startsMark) error {
 	text, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
 	return store.SetMark(ctx, state.Mark{
-		Source: state.ProcessSource, Role: state.Starts, Revision: string(text), At: time.Now(),
+		Source: source, Role: state.Starts, Revision: string(text), At: time.Now(),
 	})
 }
 

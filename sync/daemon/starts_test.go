@@ -19,7 +19,7 @@ import (
 func begun(t *testing.T, store state.Store) *starts {
 	t.Helper()
 	s := &starts{log: slog.New(slog.DiscardHandler)}
-	s.begin(t.Context(), store)
+	s.begin(t.Context(), store, nil)
 	return s
 }
 
@@ -131,7 +131,7 @@ func TestFailure_P09_StopIsNoCrash(t *testing.T) {
 func TestStartsThatCannotBeRemembered(t *testing.T) {
 	log := &strings.Builder{}
 	s := &starts{log: slog.New(slog.NewTextHandler(log, nil))}
-	s.begin(t.Context(), forgetful{statetest.NewMemory()})
+	s.begin(t.Context(), forgetful{statetest.NewMemory()}, nil)
 	if s.readOnly() != "" || !s.wait(t.Context()) || !strings.Contains(log.String(), "cannot remember that weir starts") {
 		t.Errorf("%q, log %s", s.readOnly(), log)
 	}

@@ -113,8 +113,10 @@ func (r *Reconciler) letBy(c plan.Change) string {
 	return ""
 }
 
-// partsSource and spentSource name the marks of a plan that is let through.
-func partsSource(hash, by string) string      { return state.ConsentSource + hash + " by " + by }
+// partsSource names the mark of a plan that a member lets through.
+func partsSource(hash, by string) string { return state.ConsentSource + hash + " by " + by }
+
+// spentSource names the mark of an account in which nothing of such a plan is left.
 func spentSource(hash, account string) string { return state.ConsentSource + hash + " in " + account }
 
 // useConsent lets p through by the consent that somebody gave to it, for all members.
@@ -140,7 +142,7 @@ func (r *Reconciler) useConsent(ctx context.Context, p *plan.Plan) error {
 	return nil
 }
 
-func (r *Reconciler) beginLetting(hash string, parts map[string]string) *letting {
+func (r *Reconciler) beginLetting(hash string, parts map[string]string) {
 	l := &letting{
 		hash: hash, parts: parts, changes: map[resource.ID]plan.Change{}, known: map[string]bool{},
 		made: map[resource.ID]bool{}, spent: map[string]bool{}, since: time.Now(),
@@ -152,7 +154,6 @@ func (r *Reconciler) beginLetting(hash string, parts map[string]string) *letting
 		}
 	}
 	r.lettings = append(r.lettings, l)
-	return l
 }
 
 // recallLettings takes over which plans are let through, from the marks of the members

@@ -79,7 +79,8 @@ func (r *Reconciler) turn(ctx context.Context, asked bool) time.Duration {
 		r.opts.Metrics.attempted(err)
 		r.publish(func(s *Status) {
 			r.timeline.add(failedPass(began, err))
-			s.Ready, s.Error = false, err.Error()
+			s.Ready = false
+			s.fail(err.Error(), began)
 		})
 		return pauseAfterError
 	}

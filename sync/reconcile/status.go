@@ -36,7 +36,9 @@ type Status struct {
 	UnderWay []UnderWay     `json:"underWay"`        // changes that are being made now, by account
 	Fights   []FightStatus  `json:"fights"`          // resources that weir has stopped putting back
 	Unread   []Unread       `json:"unreadable"`      // could be read, but were not
-	Error    string         `json:"error,omitempty"` // why the last pass could not be made
+	Error    string         `json:"error,omitempty"` // why the last pass could not be made, or the cluster is not known
+	// ErrorSince is since when there is one.
+	ErrorSince time.Time `json:"errorSince,omitzero"`
 	// LastApply is the last plan that took so long that it was worth foreseeing.
 	LastApply *ApplyStatus  `json:"lastApply,omitempty"`
 	Journal   state.Heads   `json:"journal"` // ends of its chains, to be noted elsewhere
@@ -112,15 +114,31 @@ func unreadOf(c plan.Change) Unread { return Unread{c.ID.String(), c.Note, c.InD
 
 // Status returns the newest status.
 func (r *Reconciler) Status() Status {
-	scrub := r.scrubStatus()
+	scrub, away, since := r.scrubStatus(), "", time.Time{}
+	if r.opts.Cluster != nil {
+		view := r.opts.Cluster.View()
+		away, since = view.Error, time.Now().Add(-view.Age)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.state
 	s.Scrub = scrub
 	s.Mode, s.DryRun, s.Sources = r.opts.Policy.Mode, r.opts.DryRun, r.sources()
 	s.ReadOnly = r.opts.ReadOnly()
-	s.Ready = r.ready()
+	s.Ready = r.ready() && away == ""
+	if away != "" && s.Error == "" {
+		s.Error, s.ErrorSince = "the cluster is not known: "+away, since
+	}
 	return s
+}
+
+// fail says why a pass could not be made, "" where it could.
+func (s *Status) fail(why string, now time.Time) {
+	if s.Error = why; why == "" {
+		s.ErrorSince = time.Time{}
+	} else if s.ErrorSince.IsZero() {
+		s.ErrorSince = now
+	}
 }
 
 // ready reports whether a full pass was completed, and sources and store can be used.
@@ -188,10 +206,8 @@ func (r *Reconciler) finish(p *plan.Plan, m memory, began time.Time, err error) 
 		s.Revision, s.LastPass, s.Counts = p.Revision, pass, counts
 		s.Plan = PlanStatus{Hash: p.Hash, Held: p.Held, Summary: sum}
 		s.Failures, s.Fights, s.UnderWay = failures, fights, underWay
-		s.Unread, s.Error = unread, ""
-		if err != nil {
-			s.Error = err.Error()
-		}
+		s.Unread = unread
+		s.fail(textOf(err), began)
 		if t.full {
 			s.LastFull = r.scan.finish
 		}
@@ -205,6 +221,13 @@ func (r *Reconciler) finish(p *plan.Plan, m memory, began time.Time, err error) 
 	r.tellPass(p, rep, m)
 	r.timeEdits(p)
 	r.meter(p, former, rep, t, counts, err)
+}
+
+func textOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 // underWay counts what is being made.
