@@ -197,7 +197,7 @@ func (r *Reconciler) Release(ctx context.Context, p *plan.Plan) error {
 			return errors.New(h.Message)
 		}
 	}
-	if err := r.opts.Store.UseConsent(ctx, p.Hash, time.Now(), apply.Process()); err != nil {
+	if err := r.opts.Store.UseConsent(ctx, p.Hash, time.Now(), r.ofMine(apply.Process())); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(p.Held, func(h plan.Hold) bool { return h.Guard == guard.PolicyToSync }) {
