@@ -1,6 +1,7 @@
 package etcdquota_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -32,6 +33,7 @@ func run(m *testing.M) int {
 		fmt.Println(err)
 		return 1
 	}
+	_ = flag.Set("test.parallel", "12") // tests here wait for most of their time
 	code := m.Run()
 	shared.Stop()
 	if code == 0 {
