@@ -158,7 +158,7 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 	}
 	tell.into(&setup.Reconcile)
 	setup.Beside = b.beside(store, tell.watch())
-	setup.Reconcile.Cluster = b.fleet.cluster()
+	setup.Reconcile.Cluster, setup.Member = b.fleet.cluster(), b.fleet.answering()
 	return setup, nil
 }
 

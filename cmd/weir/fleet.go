@@ -16,6 +16,7 @@ import (
 	"weir/sync/cluster"
 	"weir/sync/cluster/etcdcluster"
 	"weir/sync/config"
+	"weir/sync/daemon"
 	"weir/sync/etcd"
 	"weir/sync/quota/etcdquota"
 	"weir/sync/reconcile"
@@ -37,6 +38,8 @@ type fleet struct {
 	desk   *etcdquota.Desk                    // nil until a quota is shared
 	member atomic.Pointer[etcdcluster.Member] // nil for who leads nothing
 	claims atomic.Pointer[[]string]           // the accounts of a command, nil for a daemon: all
+	asked  daemon.Member                      // who answers the others
+	voice  *cluster.Voice                     // nil for who tells all that it knows
 }
 
 // connect connects to the etcd that cfg names. Its error is a *state.Error.
@@ -116,14 +119,21 @@ func (f *fleet) join(ctx context.Context, as joining) error {
 		}
 		name = host
 	}
-	m, err := etcdcluster.Join(ctx, f.conn, etcdcluster.Options{
+	opts := etcdcluster.Options{
 		Name: name, Process: fmt.Sprintf("weir %s (process %d)", as.command, os.Getpid()), Version: version().Version,
 		Address: c.Address, Format: etcdstate.Format(), Lease: c.Lease, Once: as.once, Logger: f.log,
-	})
+	}
+	if !as.once {
+		opts.Idle, opts.Heard = f.asked.Idle, f.asked.Heard
+	}
+	m, err := etcdcluster.Join(ctx, f.conn, opts)
 	if err != nil {
 		return err
 	}
 	f.member.Store(m)
+	if !as.once {
+		f.voice = cluster.NewVoice(m)
+	}
 	return nil
 }
 
@@ -216,6 +226,22 @@ func leastFormat(members []cluster.Member) int {
 	return least
 }
 
+// answering returns who answers the others of a cluster, nil where there are none.
+func (f *fleet) answering() *daemon.Member {
+	if f == nil {
+		return nil
+	}
+	return &f.asked
+}
+
+// speaker returns what decides who tells people and git hosts, nil for this process.
+func (b *builder) speaker() *cluster.Voice {
+	if b.fleet == nil {
+		return nil
+	}
+	return b.fleet.voice
+}
+
 // beside adds to what runs beside the loop what a member does for the store.
 func (b *builder) beside(
 	store memory, others func(context.Context, func() reconcile.Status),
@@ -227,6 +253,7 @@ func (b *builder) beside(
 	return func(ctx context.Context, status func() reconcile.Status) {
 		var all sync.WaitGroup
 		all.Go(func() { b.fleet.raise(ctx, kept) })
+		all.Go(func() { b.fleet.voice.Listen(ctx) })
 		if others != nil {
 			all.Go(func() { others(ctx, status) })
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"weir/sync/cluster"
 	"weir/sync/commitstatus"
 	"weir/sync/config"
 	"weir/sync/daemon/webhook"
@@ -19,14 +20,15 @@ const lastReports = time.Second
 
 // reporters tell git hosts what became of their commits, by source.
 type reporters struct {
-	of  map[string]*commitstatus.Reporter
-	log *slog.Logger
+	of    map[string]*commitstatus.Reporter
+	voice *cluster.Voice
+	log   *slog.Logger
 }
 
 // reporters opens one for each source that wants it, in a process that has
 // metrics for them: the daemon.
 func (b *builder) reporters(cfg *config.Config) (reporters, error) {
-	out := reporters{map[string]*commitstatus.Reporter{}, b.log}
+	out := reporters{map[string]*commitstatus.Reporter{}, b.speaker(), b.log}
 	if b.statuses == nil || b.dryRun {
 		return out, nil
 	}
@@ -60,10 +62,10 @@ func (r reporters) close() error {
 	return nil
 }
 
-// tell reports a verdict to the host of its source.
+// tell reports a verdict to the host of its source: of a cluster one member does.
 func (r reporters) tell(v reconcile.Verdict) {
 	if reporter, ok := r.of[v.Source]; ok {
-		reporter.Report(statusOf(v))
+		r.voice.Say(cluster.Sources, func() { reporter.Report(statusOf(v)) }, func() {})
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"weir/sync/cluster"
 	"weir/sync/config"
 	"weir/sync/daemon/view"
 	"weir/sync/news"
@@ -36,14 +38,17 @@ func (b *builder) teller(cfg *config.Config) (tell tellers, end func() error, er
 	if err != nil {
 		return tell, nothing, err
 	}
+	voice := b.speaker()
 	n, err := notify.New(notify.Options{
 		Receivers: receivers, Weir: hostname(), URL: cfg.URL, Metrics: b.events, Logger: b.log,
+		Speaks: func(e notify.Event) bool { return voice.Speaks(ledAs(e)) },
 	})
 	if err != nil {
 		return tell, nothing, err
 	}
 	tell.desk = news.NewDesk(news.Options{
-		Tell: n.Tell, Lead: cfg.Notify.LeaseLead, After: cfg.Notify.UnavailableAfter, Consent: view.Consent, Faulty: faulty,
+		Tell: func(e notify.Event) { voice.Say(ledAs(e), func() { n.Tell(e) }, func() { n.Know(e) }) },
+		Lead: cfg.Notify.LeaseLead, After: cfg.Notify.UnavailableAfter, Consent: view.Consent, Faulty: faulty,
 	})
 	tell.made = b.events == nil
 	within := lastReports / 2 // half the time that the git hosts have
@@ -59,6 +64,9 @@ func (b *builder) teller(cfg *config.Config) (tell tellers, end func() error, er
 		return nil
 	}, nil
 }
+
+// ledAs returns the account whose leader tells an event.
+func ledAs(e notify.Event) string { return cmp.Or(e.Account, cluster.Sources) }
 
 // silence ends n, and lets it tell what waits. Where a reload has put another in its
 // place that one takes over.

@@ -24,6 +24,22 @@ func (m *Member) Heard(t cluster.Trigger) {
 	}
 }
 
+// Idle waits until nothing of an account is under way in this process any more, or ctx
+// ends, as reconcile.Reconciler.Idle does.
+func (m *Member) Idle(ctx context.Context, account string) {
+	l := m.loop.Load()
+	if l == nil {
+		return
+	}
+	if i, waits := any(l.Reconciler).(interface {
+		Idle(ctx context.Context, account string)
+	}); waits {
+		i.Idle(ctx, account)
+		return
+	}
+	<-ctx.Done()
+}
+
 // tells passes triggers on to the other members, beside the one who hears of them. The
 // zero value passes on nothing.
 type tells struct {
