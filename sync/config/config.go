@@ -27,6 +27,8 @@ const (
 	DefaultMaxUpdatesPercent = 30
 	DefaultJournalAge        = 365 * 24 * time.Hour
 	DefaultJournalEntries    = 1_000_000
+	// DefaultEtcdEntries is less: etcd's own default is to hold 2 GiB.
+	DefaultEtcdEntries = 200_000
 )
 
 // maxBytes bounds the config file.

@@ -86,6 +86,9 @@ func (f file) config(path string) *Config {
 		},
 	}
 	f.State.place(cfg, f.Cluster, beside(path))
+	if cfg.Etcd != nil && f.Journal.MaxEntries == 0 {
+		cfg.Journal.MaxEntries = DefaultEtcdEntries
+	}
 	if f.Notify != nil {
 		cfg.Notify = f.Notify.notify(beside(path))
 	}

@@ -223,7 +223,7 @@ var errFolded = errors.New("the batch is in its place")
 
 // while carries out a part of folding a batch.
 func (s *Store) while(ctx context.Context, b batch, then []clientv3.Op) error {
-	var p pause
+	p := s.patient()
 	for {
 		gate, err := s.writable()
 		if err != nil {

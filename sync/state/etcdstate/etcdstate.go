@@ -66,19 +66,19 @@ import (
 	"weir/sync/state"
 )
 
-// The defaults of Options. An entry costs etcd's memory and its quota of bytes, a
-// tenth of a gigabyte for 100,000.
+// The defaults of Options. etcd's own default is to hold 2 GiB.
 const (
 	DefaultMaxEntries = 200_000
 	DefaultMaxReads   = 50_000
 )
 
-// patience is how long a write is tried again while no member answers. It outlasts the
-// election of another leader.
-const patience = 15 * time.Second
-
-// askedFor is how long a read is: who asks can ask again.
-const askedFor = 2 * time.Second
+// How long a request is made again while no member answers: a write for longer than etcd
+// takes to elect another leader, but not once that was in vain; a read for less, since who
+// asks can ask again.
+const (
+	patience = 10 * time.Second
+	askedFor = 2 * time.Second
+)
 
 // Options are the limits of a store; the zero value is right for most uses.
 type Options struct {
@@ -136,6 +136,7 @@ type Store struct {
 	gate     atomic.Pointer[gate]
 	revision atomic.Int64  // greatest that any answer had
 	cluster  atomic.Uint64 // etcd's identity, as the last answer has it
+	away     atomic.Bool   // it was waited for in vain, and has not answered since
 
 	run     context.Context // until Shut
 	stop    context.CancelFunc
@@ -229,6 +230,7 @@ func (s *Store) note(cluster uint64, revision int64) error {
 		}
 	}
 	s.cluster.Store(cluster)
+	s.away.Store(false)
 	if g := s.gate.Load(); g != nil && g.cluster() != cluster {
 		return swapped(g.Cluster, clusterText(cluster))
 	}
@@ -247,7 +249,7 @@ func (s *Store) do(ctx context.Context, when []clientv3.Cmp, then, otherwise []c
 
 // ask reads several things at one moment. It is asked again where there was no answer.
 func (s *Store) ask(ctx context.Context, gets ...clientv3.Op) (*clientv3.TxnResponse, error) {
-	p := pause{most: askedFor}
+	p := pause{s: s, most: askedFor}
 	for {
 		resp, err := s.do(ctx, nil, gets, nil)
 		if !lost(err) || !p.wait(ctx) {

@@ -23,14 +23,11 @@ type page struct {
 	bytes  int
 }
 
-// mostConflicts is how long the journal is tried while other processes are always first.
-const mostConflicts = patience
-
 // write has all words written, in as many pages as they need.
 func (j *journal) write(ctx context.Context, words []*word) error {
 	started := time.Now()
 	for left(words) {
-		if time.Since(started) > mostConflicts+patience {
+		if time.Since(started) > 2*patience {
 			return faulty(state.Busy, errors.New("other processes are always first"))
 		}
 		if err := j.look(ctx, words); err != nil {
@@ -75,7 +72,7 @@ func (j *journal) look(ctx context.Context, words []*word) error {
 	if j.head != nil && len(asked) == 0 {
 		return nil
 	}
-	var p pause
+	p := j.s.patient()
 	for {
 		resp, err := j.s.do(ctx, nil, ops, nil)
 		if lost(err) && p.wait(ctx) {
@@ -198,7 +195,7 @@ func (p *page) add(w *word, k *kept) {
 // commit writes a page, and reports whether it is written. Where it is not and there is no
 // error, what it rests on has changed and was read again.
 func (j *journal) commit(ctx context.Context, p *page) (bool, error) {
-	var wait pause
+	wait := j.s.patient()
 	for unsure := false; ; {
 		gate, err := j.s.writable()
 		if err != nil {

@@ -165,7 +165,7 @@ func (f *filler) flush() {
 		return
 	}
 	f.group.run(func() error {
-		var p pause
+		p := f.s.patient()
 		for {
 			resp, err := f.s.do(f.ctx, []clientv3.Cmp{f.s.same(gate)}, ops, nil)
 			switch {

@@ -1,7 +1,6 @@
 package etcdstate
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,7 +73,7 @@ func (s *Store) tries(ctx context.Context, u update) error {
 		return err
 	}
 	v := &view{revision: s.revision.Load()}
-	var p pause
+	p := s.patient()
 	for reread := u.look; ; {
 		if reread {
 			err := s.look(ctx, u, v)
@@ -271,26 +270,28 @@ func accountsOf(ids []resource.ID) (accounts []string) {
 
 // pause is the time between tries, which grows, until there was patience enough.
 type pause struct {
+	s     *Store
+	most  time.Duration // there is patience for
 	since time.Time
 	next  time.Duration
-	most  time.Duration // 0 for patience
 }
+
+// patient is the pause of a write.
+func (s *Store) patient() pause { return pause{s: s, most: patience} }
 
 // wait waits, and reports whether another try is to be made.
 func (p *pause) wait(ctx context.Context) bool {
 	if p.since.IsZero() {
 		p.since, p.next = time.Now(), firstPause
+		if p.s.away.Load() {
+			p.most = min(p.most, lastPause)
+		}
 	}
-	if time.Since(p.since) > cmp.Or(p.most, patience) {
+	if time.Since(p.since) > p.most {
+		p.s.away.Store(true)
 		return false
 	}
-	timer := time.NewTimer(p.next)
-	defer timer.Stop()
+	sleep(ctx, p.next)
 	p.next = min(2*p.next, lastPause)
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
+	return ctx.Err() == nil
 }
