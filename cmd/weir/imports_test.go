@@ -87,7 +87,7 @@ var rooms = map[string][]string{
 
 	"sync/daemon":          {"sync/reconcile", "sync/state", "sync/plan", "sync/resource", "sync/call", "sync/cluster", "sync/daemon/access", "sync/daemon/view", "sync/daemon/web", "sync/daemon/webhook"},
 	"sync/daemon/view":     {"sync/reconcile", "sync/cluster", "sync/state", "sync/plan", "sync/plan/guard", "sync/resource", "sync/call", "sync/apply", "sync/manifest", "sync/source"},
-	"sync/daemon/web":      {"sync/cluster", "sync/plan", "sync/resource", "sync/apply", "sync/daemon/view"},
+	"sync/daemon/web":      {"sync/cluster", "sync/reconcile", "sync/plan", "sync/resource", "sync/apply", "sync/daemon/view"},
 	"sync/daemon/gate":     {},
 	"sync/daemon/demotest": {}, // tests only
 	"sync/daemon/webhook":  {"sync/daemon/gate", "sync/secret"},

@@ -9,6 +9,7 @@ import (
 
 	"weir/sync/cluster"
 	"weir/sync/plan"
+	"weir/sync/reconcile"
 )
 
 // Cluster is who is there and who leads what, as the member that answers knows it.
@@ -255,6 +256,9 @@ func (c *Cluster) led(row Row, account string) Row {
 	l, is := c.Lead(account)
 	if is && row.Action != plan.None && row.Withheld == "" && l.Member != c.Self {
 		row.LedBy, row.Unled = l.Name, l.Member == ""
+	}
+	if row.Note == reconcile.LeadNote(row.LedBy) {
+		row.Note = "" // LedBy and Unled say it
 	}
 	return row
 }

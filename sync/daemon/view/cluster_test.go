@@ -114,6 +114,15 @@ func TestRowsSayWhoseTheChangeIs(t *testing.T) {
 	}
 }
 
+// TestRowsSayItOnce: the plan's own note of the same is left out.
+func TestRowsSayItOnce(t *testing.T) {
+	for note, want := range map[string]string{reconcile.LeadNote("weir-a"): "", "a read is due": "a read is due"} {
+		if got := three().led(Row{Action: plan.Update, Note: note}, "ali"); got.Note != want || got.LedBy != "weir-a" {
+			t.Errorf("%q: %q, led by %q", note, got.Note, got.LedBy)
+		}
+	}
+}
+
 func TestWhyNotDueInACluster(t *testing.T) {
 	pending := func(accounts ...string) (out []Kind) {
 		for _, a := range accounts {

@@ -6,6 +6,7 @@ import (
 
 	"weir/sync/cluster"
 	"weir/sync/daemon/view"
+	"weir/sync/reconcile"
 )
 
 // accountsNamed is how many accounts a sentence names; of more it says how many.
@@ -61,11 +62,19 @@ func (p *page) MadeBy(r view.Row) string {
 	return ""
 }
 
-// MadeIn is MadeBy of a change of an account.
-func (p *page) MadeIn(account string) string {
+// MadeIn is MadeBy of a change of an account that nothing withholds.
+func (p *page) MadeIn(account string, c reconcile.ChangeDocument) string {
 	l, is := p.over.Cluster.Lead(account)
-	if !is || l.Member == p.over.Cluster.Self {
+	if !is || c.Withheld != "" || l.Member == p.over.Cluster.Self {
 		return ""
 	}
 	return p.MadeBy(view.Row{LedBy: l.Name, Unled: l.Member == ""})
+}
+
+// Remark is the note of a change, but for one that MadeIn says.
+func (p *page) Remark(account string, c reconcile.ChangeDocument) string {
+	if l, is := p.over.Cluster.Lead(account); is && c.Note == reconcile.LeadNote(l.Name) {
+		return ""
+	}
+	return c.Note
 }

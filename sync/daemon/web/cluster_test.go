@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"weir/sync/daemon/view"
+	"weir/sync/reconcile"
 )
 
 // prose is a page as it reads: without its tags.
@@ -57,13 +58,15 @@ func TestChangeOfAnotherMemberIsItsOwn(t *testing.T) {
 	}
 	v.one.LedBy = "weir-b"
 	for i := range v.plan.Changes {
-		v.plan.Changes[i].Withheld = ""
+		v.plan.Changes[i].Withheld, v.plan.Changes[i].Note = "", reconcile.LeadNote("weir-b")
 	}
 	v.over.Cluster.Accounts[1].Member, v.over.Cluster.Accounts[1].Name = "b", "weir-b"
 	h := handler(t, v)
 	for _, path := range pages[1:] {
 		if text := prose(body(t, h, path+"?lang=en", http.StatusOK)); !strings.Contains(text, "made by weir-b, which leads the account") {
 			t.Errorf("%s does not say who makes the change\n%s", path, text)
+		} else if strings.Contains(text, reconcile.LeadNote("weir-b")) {
+			t.Errorf("%s says it twice\n%s", path, text)
 		}
 	}
 }
