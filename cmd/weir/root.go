@@ -49,7 +49,7 @@ func (a *app) root() *cobra.Command {
 	cmd.SetErr(a.errs)
 	cmd.AddCommand(
 		a.demoCmd(), a.validateCmd(), a.diffCmd(), a.applyCmd(), a.runCmd(), a.statusCmd(), a.settleCmd(), a.acceptCmd(),
-		a.rollbackCmd(), a.acceptAccountCmd(), a.historyCmd(), a.blameCmd(), a.bisectCmd(), a.importCmd(),
+		a.rollbackCmd(), a.acceptAccountCmd(), a.stateCmd(), a.historyCmd(), a.blameCmd(), a.bisectCmd(), a.importCmd(),
 		a.emulatorCmd(), a.notifyCmd(), a.schemaCmd(), a.explainCmd(), a.versionCmd(), a.manCmd(),
 	)
 	teach(cmd)

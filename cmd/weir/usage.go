@@ -57,13 +57,17 @@ func usualCalls() map[string][]string {
 		},
 		"accept-rewrite": {"weir accept-rewrite 1f0c6b2a9e41   # the hash that `weir status` names"},
 		"accept-account": {"weir accept-account ali-main"},
-		"notify":         {"weir notify test", "weir notify test oncall"},
-		"import":         {"weir import --out live", "weir import --account volc-main --kind RelaySource --out -"},
-		"emulator":       {"weir emulator", "weir emulator --listen 127.0.0.1:8181 --world world.yaml"},
-		"schema":         {"weir schema RelaySource", "weir schema Config >weir.schema.json"},
-		"explain":        {"weir explain unknown-region", "weir explain removals-percent", "weir explain RelaySource"},
-		"version":        {"weir version", "weir version --output json"},
-		"man":            {"weir man /usr/local/share/man/man1"},
+		"state": {
+			"weir state migrate --from sqlite.yaml --config etcd.yaml", "weir state migrate --back --config sqlite.yaml",
+			"weir state adopt --config etcd.yaml   # after etcd was restored from a backup",
+		},
+		"notify":   {"weir notify test", "weir notify test oncall"},
+		"import":   {"weir import --out live", "weir import --account volc-main --kind RelaySource --out -"},
+		"emulator": {"weir emulator", "weir emulator --listen 127.0.0.1:8181 --world world.yaml"},
+		"schema":   {"weir schema RelaySource", "weir schema Config >weir.schema.json"},
+		"explain":  {"weir explain unknown-region", "weir explain removals-percent", "weir explain RelaySource"},
+		"version":  {"weir version", "weir version --output json"},
+		"man":      {"weir man /usr/local/share/man/man1"},
 	}
 }
 
