@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"weir/sync/etcd"
 	"weir/sync/etcd/etcdtest"
 )
 
@@ -38,7 +41,26 @@ func (k *keeper) endpoint() (string, error) {
 // are one cluster, in which the daemon of the file has that name.
 func useEtcd(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(inEtcd(ts.Value("etcd").(*keeper), ts.Getenv("WORK"), ts.MkAbs(args[0]), args[1]))
-	ts.Setenv("ETCD", ts.Value("etcd").(*keeper).etcd.Members[0].Client)
+}
+
+// restored has the story's state say that it was written in another etcd, as one that
+// was restored from a backup does: `restored`.
+func restored(ts *testscript.TestScript, _ bool, _ []string) {
+	ctx := context.Background()
+	conn, err := etcd.Open(ctx, etcd.Options{
+		Endpoints: ts.Value("etcd").(*keeper).etcd.Endpoints(), Prefix: storyPrefix(ts.Getenv("WORK")),
+	})
+	ts.Check(err)
+	defer func() { ts.Check(conn.Close()) }()
+	resp, err := conn.Read(ctx, conn.Key("format"))
+	ts.Check(err)
+	gate := map[string]any{}
+	ts.Check(json.Unmarshal(resp.Kvs[0].Value, &gate))
+	gate["cluster"] = "c0ffee"
+	text, err := json.Marshal(gate)
+	ts.Check(err)
+	_, err = conn.Put(ctx, conn.Key("format"), string(text))
+	ts.Check(err)
 }
 
 // inEtcd adds a state in etcd to a configuration. The prefix is the story's.

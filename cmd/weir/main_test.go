@@ -68,7 +68,7 @@ func runScripts(t *testing.T, p testscript.Params) {
 		"writes": checkWrites, "calls": checkCalls, "until": until, "clouds": patchClouds, "replace": replace, "signal": signalAll, "faults": setFaults, "calm": checkCalm, "filled": checkFilled, "foretold": checkForetold,
 		"fought": fought, "once": checkOnce, "githost": startGitHost, "host": useGitHost, "sshd": startSSH, "inbox": startInbox, "robot": startRobot, "remember": remember, "commit": commitAll,
 		"certify": certify, "address": takeAddress, "serves": checkServed, "collector": startCollector, "span": checkSpan,
-		"etcd": useEtcd,
+		"etcd": useEtcd, "restored": restored,
 	}
 	p.Condition = func(name string) (bool, error) {
 		if name != "sshd" {

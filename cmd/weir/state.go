@@ -322,7 +322,7 @@ func (a *app) adopt(ctx context.Context) error {
 		return err
 	}
 	if cfg.Etcd == nil {
-		return errors.New("only a state in etcd is adopted; of a file that is not the one that was there `weir explain state-swapped` says more")
+		return errors.New("only a state in etcd is adopted; `weir explain state-swapped` says what to do with a file")
 	}
 	if err := a.nobodyUses(ctx, cfg); err != nil {
 		return err

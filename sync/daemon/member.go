@@ -31,13 +31,21 @@ func (m *Member) Idle(ctx context.Context, account string) {
 	if l == nil {
 		return
 	}
+	select {
+	case <-l.ended: // and nothing is under way any more
+		return
+	default:
+	}
 	if i, waits := any(l.Reconciler).(interface {
 		Idle(ctx context.Context, account string)
 	}); waits {
 		i.Idle(ctx, account)
 		return
 	}
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-l.ended:
+	}
 }
 
 // tells passes triggers on to the other members, beside the one who hears of them. The

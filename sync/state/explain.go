@@ -24,7 +24,7 @@ func explanations() map[Fault]string {
 			"Put back the file that was there. If this one is meant, remove the file with the identity\n" +
 			"beside it (the path with .id at the end) and start again.\n" +
 			"In etcd: it was restored from a backup, or its keys are a copy. What was applied and begun since the backup is\n" +
-			"not in it; look at that before weir writes again.",
+			"not in it: stop the daemons, look, and say `weir state adopt`.",
 		Newer: "The state was written by a newer weir, and an older one would not keep all of it.\n" +
 			"Use the newer one, or go back to the copy it made beside the file before it brought it up to date. In etcd the\n" +
 			"format stays what it is until every process knows the new one; after that an older weir only reads.",

@@ -19,7 +19,7 @@ func advice(f state.Fault) string {
 		return "choose another prefix for the state; weir leaves what is there as it is"
 	case state.Swapped:
 		return "connect weir to the etcd that was there; if this one is meant, as after a restore from a backup, " +
-			"look at what was applied since and let weir adopt it"
+			"look at what was applied since, then say `weir state adopt`"
 	case state.Newer:
 		return "use the weir that wrote it or a newer one; reading goes on"
 	case state.Full:
