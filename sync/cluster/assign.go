@@ -1,10 +1,6 @@
 package cluster
 
-import (
-	"hash/fnv"
-	"io"
-	"slices"
-)
+import "slices"
 
 // Assign says which member is to lead each account, as it is with these leaders now:
 // both by the ID of the member. Only a member that lists an account, and is no
@@ -141,12 +137,14 @@ func (s *shares) rather(a, m, other, fair int) bool {
 
 // liking is a number that is drawn once and for all for an account and a member.
 func liking(account, member string) uint64 {
-	h := fnv.New64a()
-	_, _ = io.WriteString(h, account)
-	_, _ = h.Write([]byte{0})
-	_, _ = io.WriteString(h, member)
-	x := h.Sum64() // whose high bits hardly depend on the last bytes
-	x = (x ^ x>>33) * 0xff51afd7ed558ccd
+	const offset, prime = 14695981039346656037, 1099511628211 // FNV-1a
+	x := uint64(offset)
+	for _, s := range []string{account, "\x00", member} {
+		for i := range len(s) {
+			x = (x ^ uint64(s[i])) * prime
+		}
+	}
+	x = (x ^ x>>33) * 0xff51afd7ed558ccd // its high bits hardly depend on the last bytes
 	x = (x ^ x>>33) * 0xc4ceb9fe1a85ec53
 	return x ^ x>>33
 }

@@ -82,6 +82,28 @@ func Await(t testing.TB, c cluster.Cluster, what string, is func() bool) {
 	}
 }
 
+// soon returns a context that ends when a test has waited for too long.
+func soon(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), most)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// within returns what comes from a channel.
+func within[T any](t *testing.T, from <-chan T) T {
+	t.Helper()
+	late := time.NewTimer(most)
+	defer late.Stop()
+	select {
+	case v := <-from:
+		return v
+	case <-late.C:
+		t.Fatalf("nothing came within %v", most)
+	}
+	panic("unreachable")
+}
+
 // Leads counts those of some accounts that a member leads.
 func Leads(c cluster.Cluster, accounts ...string) int {
 	n := 0
@@ -135,7 +157,7 @@ func ready(t *testing.T, w World) {
 	}
 	changed := c.Changed()
 	c.Ready("x", "y")
-	<-changed
+	within(t, changed)
 	leadsAll(t, c, "x", "y")
 	if c.Term("z") != 0 || c.Left("z") != 0 {
 		t.Error("it leads what it is not ready for")
@@ -216,15 +238,15 @@ func idleWaited(t *testing.T, w World) {
 	leadsAll(t, a, "x")
 	once := w.Join(command("c"))
 	claimed := make(chan error, 1)
-	go func() { claimed <- once.Claim(t.Context(), "x") }()
-	if account := <-asked; account != "x" || a.Term("x") != 0 || a.Left("x") != 0 {
+	go func() { claimed <- once.Claim(soon(t), "x") }()
+	if account := within(t, asked); account != "x" || a.Term("x") != 0 || a.Left("x") != 0 {
 		t.Errorf("asked of %s, which it leads with term %d for %v", account, a.Term("x"), a.Left("x"))
 	}
 	if l, ok := a.View().Leaders["x"]; !ok || l.Name != "a" {
 		t.Errorf("what is handed over is led by %+v already", l)
 	}
 	close(proceed)
-	if err := <-claimed; err != nil || Leads(once, "x") != 1 {
+	if err := within(t, claimed); err != nil || Leads(once, "x") != 1 {
 		t.Errorf("the command does not lead: %v", err)
 	}
 }
@@ -297,7 +319,7 @@ func claimFirst(t *testing.T, w World) {
 	if Leads(once, "x") != 0 {
 		t.Error("a command leads what it has not claimed")
 	}
-	if err := once.Claim(t.Context(), "x"); err != nil {
+	if err := once.Claim(soon(t), "x"); err != nil {
 		t.Fatal(err)
 	}
 	if Leads(once, "x") != 1 || Leads(a, "x")+Leads(b, "x") != 0 {
@@ -316,14 +338,14 @@ func claimInTurn(t *testing.T, w World) {
 	a := w.daemon(t, "a", "x", "y")
 	leadsAll(t, a, "x", "y")
 	first := w.Join(command("first"))
-	if err := first.Claim(t.Context(), "x", "y"); err != nil {
+	if err := first.Claim(soon(t), "x", "y"); err != nil {
 		t.Fatal(err)
 	}
 	second, third := w.Join(command("second")), w.Join(command("third"))
 	got := make(chan Joined, 2)
 	for _, once := range []Joined{second, third} {
 		go func() {
-			if err := once.Claim(t.Context(), "y", "x"); err != nil {
+			if err := once.Claim(soon(t), "y", "x"); err != nil {
 				t.Error(err)
 			}
 			got <- once
@@ -332,14 +354,14 @@ func claimInTurn(t *testing.T, w World) {
 	if err := first.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	one := <-got
+	one := within(t, got)
 	if other := map[Joined]Joined{second: third, third: second}[one]; Leads(one, "x", "y") != 2 || Leads(other, "x", "y") != 0 {
 		t.Errorf("one leads %d of two, the one after it %d", Leads(one, "x", "y"), Leads(other, "x", "y"))
 	}
 	if err := one.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if other := <-got; Leads(other, "x", "y") != 2 {
+	if other := within(t, got); Leads(other, "x", "y") != 2 {
 		t.Error("the last one does not lead")
 	}
 }
@@ -349,7 +371,7 @@ func claimSeveral(t *testing.T, w World) {
 	a, b := w.daemon(t, "a", accounts...), w.daemon(t, "b", accounts...)
 	Await(t, a, "all are led", func() bool { return len(a.View().Leaders) == 6 })
 	once := w.Join(command("c"))
-	if err := once.Claim(t.Context(), accounts[:4]...); err != nil {
+	if err := once.Claim(soon(t), accounts[:4]...); err != nil {
 		t.Fatal(err)
 	}
 	Await(t, b, "the daemons lead the others", func() bool { return Leads(a, accounts...)+Leads(b, accounts...) == 2 })
@@ -357,7 +379,7 @@ func claimSeveral(t *testing.T, w World) {
 
 func claimBusy(t *testing.T, w World) {
 	first, second := w.Join(Joining{Name: "host", Process: "weir apply", Once: true}), w.Join(command("d"))
-	if err := first.Claim(t.Context(), "x"); err != nil {
+	if err := first.Claim(soon(t), "x"); err != nil {
 		t.Fatal(err)
 	}
 	Await(t, second, "it sees who leads", func() bool { return second.View().Leaders["x"].Name == "host" })
@@ -370,13 +392,13 @@ func claimBusy(t *testing.T, w World) {
 		t.Fatalf("%v", err)
 	}
 	third := w.Join(command("e"))
-	if err := third.Claim(t.Context(), "y"); err != nil {
+	if err := third.Claim(soon(t), "y"); err != nil {
 		t.Errorf("what was claimed in vain is not free: %v", err)
 	}
 }
 
 func claimDaemon(t *testing.T, w World) {
-	if err := w.daemon(t, "a", "x").Claim(t.Context(), "x"); err == nil {
+	if err := w.daemon(t, "a", "x").Claim(soon(t), "x"); err == nil {
 		t.Error("a daemon claims an account")
 	}
 }
@@ -400,7 +422,8 @@ func tell(t *testing.T, w World) {
 		t.Fatal(err)
 	}
 	live := 0
-	for h := range heard {
+	for {
+		h := within(t, heard)
 		if h.By != a.View().Self {
 			t.Errorf("it was heard by %q", h.By)
 		}

@@ -82,7 +82,7 @@ type Member struct {
 	board   *board
 	lease   *etcd.Lease      // nil between two
 	leaving map[string]int64 // by account: the term that is being given up
-	judge   cluster.Judge
+	judge   cluster.Judge    // of stay alone
 	changed chan struct{}
 	shown   *cluster.View    // the board's, nil where it has changed since
 	news    boottime.Instant // when the watch last said anything

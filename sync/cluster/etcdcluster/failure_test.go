@@ -77,23 +77,27 @@ func TestFailure_P12_CutOff(t *testing.T) {
 
 // TestFailure_P12_NeverTwo: at no moment do two processes lead an account, whoever is
 // killed, stopped or cut off. With WEIR_CLUSTER_LONG, a duration, it takes that long,
-// with leases of five seconds.
+// with leases of five seconds, and three etcd members of which now one, now another is
+// killed or stopped.
 func TestFailure_P12_NeverTwo(t *testing.T) {
-	long, lease := 10*time.Second, lease
+	long, lease, servers := 10*time.Second, lease, server
 	if text := os.Getenv("WEIR_CLUSTER_LONG"); text != "" {
 		var err error
 		if long, err = time.ParseDuration(text); err != nil {
 			t.Fatal(err)
 		}
-		lease = 5 * time.Second
+		lease, servers = 5*time.Second, etcdtest.Start(t, 3)
 	} else {
 		t.Parallel()
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	f := newFleet(t, server, lease, 6)
+	f := newFleet(t, servers, lease, 6)
 	fleet := []*vessel{f.start(), f.start(), f.start()}
 	var all sync.WaitGroup
+	if len(servers.Members) > 1 {
+		all.Go(func() { f.troubleEtcd(servers, rand.New(rand.NewPCG(seed, 99)), time.Now().Add(long)) })
+	}
 	done := make([]map[string]int, len(fleet))
 	for i := range fleet {
 		all.Go(func() {
@@ -110,6 +114,30 @@ func TestFailure_P12_NeverTwo(t *testing.T) {
 	t.Logf("accounts were led %d times, %v", n, done)
 	if n < len(f.accounts) {
 		t.Error("nothing was led")
+	}
+}
+
+// troubleEtcd kills and stops one member of etcd after the other.
+func (f *fleet) troubleEtcd(servers *etcdtest.Cluster, r *rand.Rand, end time.Time) {
+	for n := 0; ; n++ {
+		if time.Now().After(end) {
+			f.t.Logf("%d times an etcd member was killed or stopped", n)
+			return
+		}
+		time.Sleep(time.Duration(r.Int64N(int64(2 * f.lease))))
+		m := servers.Members[r.IntN(len(servers.Members))]
+		if r.IntN(2) == 0 {
+			m.Pause()
+			time.Sleep(time.Duration(r.Int64N(int64(2 * f.lease))))
+			m.Resume()
+			continue
+		}
+		m.Kill()
+		time.Sleep(time.Duration(r.Int64N(int64(f.lease))))
+		if err := m.Start(); err != nil {
+			f.t.Error(err)
+			return
+		}
 	}
 }
 

@@ -19,6 +19,10 @@ import (
 // one transaction, those within others counted with the widest.
 const batch = 60
 
+// together is for how long what comes after something else is waited for, to be
+// decided at once: a thousand accounts may change hands within a second.
+const together = 5 * time.Millisecond
+
 // enter gets a lease and makes this process a member by it.
 func (m *Member) enter(ctx context.Context) error {
 	lease, err := m.conn.Grant(ctx, m.opts.Lease)
@@ -66,6 +70,9 @@ func (m *Member) stay(ctx context.Context) {
 func (m *Member) serve(ctx context.Context) bool {
 	for {
 		again := m.act(ctx)
+		if !rest(ctx, together) {
+			return false
+		}
 		t := time.NewTimer(again)
 		select {
 		case <-ctx.Done():
@@ -158,19 +165,22 @@ func (m *Member) say(ctx context.Context) error {
 }
 
 // decide returns what to do, and the revision up to which all wishes are known.
-// Nothing is moved for the sake of what may be long past.
+// Nothing is moved for the sake of what may be long past. Who asks for the term before a
+// call does not wait until it is decided.
 func (m *Member) decide() (cluster.Decision, int64) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed {
-		return cluster.Decision{}, 0
-	}
 	maps.DeleteFunc(m.leaving, func(account string, term int64) bool { return m.holds(account) != term })
-	d := m.judge.Decide(m.seen(), m.board.inTurn(), time.Now())
-	if m.late != "" {
+	view, wishes, known := m.seen(), m.board.inTurn(), m.board.wishes
+	closed, late := m.closed, m.late != ""
+	m.mu.Unlock()
+	if closed {
+		return cluster.Decision{}, known
+	}
+	d := m.judge.Decide(view, wishes, time.Now())
+	if late {
 		d.Give = nil
 	}
-	return d, m.board.wishes
+	return d, known
 }
 
 // take takes those of some accounts that nobody leads, if all wishes are known.
