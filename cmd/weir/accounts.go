@@ -72,7 +72,7 @@ func (i identity) other(before identity, moved bool) string {
 // changes the store remembers.
 func errOtherAccount(name, why string) error {
 	return fmt.Errorf("the state is of another account %s: %s; what it says was applied may never have been weir's here, "+
-		"so nothing is done: use another state.sqlite.path, or say `weir accept-account %[1]s` if it is the same account",
+		"so nothing is done: use another state, or say `weir accept-account %[1]s` if it is the same account",
 		name, why)
 }
 

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"strings"
 	"sync"
@@ -26,6 +27,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/grpclog"
 )
 
@@ -140,8 +142,28 @@ func (o Options) client() (clientv3.Config, error) {
 		return cfg, nil
 	}
 	var err error
-	cfg.TLS, err = o.TLS.config()
+	if cfg.TLS, err = o.TLS.config(); err == nil && o.TLS.ServerName != "" {
+		creds := named{credentials.NewTLS(cfg.TLS), o.TLS.ServerName}
+		cfg.DialOptions = append([]grpc.DialOption{grpc.WithTransportCredentials(creds)}, cfg.DialOptions...)
+	}
 	return cfg, err
+}
+
+// named are credentials that look for one name in every member's certificate. etcd's
+// client has the name of each endpoint looked for, whatever a tls.Config says.
+type named struct {
+	credentials.TransportCredentials
+	name string
+}
+
+// ClientHandshake speaks to a member, whichever it is.
+func (n named) ClientHandshake(ctx context.Context, _ string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return n.TransportCredentials.ClientHandshake(ctx, n.name, conn)
+}
+
+// Clone returns a copy.
+func (n named) Clone() credentials.TransportCredentials {
+	return named{n.TransportCredentials.Clone(), n.name}
 }
 
 func (t TLS) config() (*tls.Config, error) {
