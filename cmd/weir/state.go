@@ -164,21 +164,30 @@ func (a *app) migrate(ctx context.Context, file string) error {
 		return err
 	}
 	defer func() { _ = to.Shut() }()
-	if err := fit(ctx, from, to); err != nil {
-		return err
-	}
-	if err := from.Retire(ctx, to.Path()); err != nil {
-		return err
-	}
-	done, err := carry(ctx, from, to)
+	done, err := takeOver(ctx, from, to)
 	if err != nil {
-		back := from.Retire(context.WithoutCancel(ctx), "")
-		if back == nil {
-			err = fmt.Errorf("%w; %s is in use again as before", err, from.Path())
-		}
-		return errors.Join(err, back)
+		return err
 	}
 	return a.tellTakenOver(done)
+}
+
+// takeOver retires a state and copies it. Where that fails it is in use as before.
+func takeOver(ctx context.Context, from, to keptAt) (takenOver, error) {
+	if err := fit(ctx, from, to); err != nil {
+		return takenOver{}, err
+	}
+	if err := from.Retire(ctx, to.Path()); err != nil {
+		return takenOver{}, err
+	}
+	done, err := carry(ctx, from, to)
+	if err == nil {
+		return done, nil
+	}
+	back := from.Retire(context.WithoutCancel(ctx), "")
+	if back == nil {
+		err = fmt.Errorf("%w; %s is in use again as before", err, from.Path())
+	}
+	return done, errors.Join(err, back)
 }
 
 // fit fails where a state cannot be taken over, before anything is changed.
