@@ -51,8 +51,8 @@ func (b *budget) Usable() bool { return b.desk.Trouble() == nil }
 // Take waits for a slot of the process's part.
 func (b *budget) Take(ctx context.Context, want call.Want) (call.Slot, error) {
 	o := b.operation(want.Operation)
-	o.asks(1)
-	defer o.asks(-1)
+	end := o.asks(want.Priority)
+	defer end()
 	since := boottime.Now().After(-want.Waited)
 	for ctx.Err() == nil {
 		want.Waited = since.Until(boottime.Now())
@@ -122,13 +122,19 @@ func (s *slot) Ready(ctx context.Context) bool {
 // Give frees the slot.
 func (s *slot) Give(e call.End) { s.of.give(s, e) }
 
-// Look tells who else wants the operation.
-func (b *budget) Look(_ context.Context, want call.Want) (call.View, error) {
+// Look tells who else wants the operation. Where this process does not follow the sheet
+// it reads it.
+func (b *budget) Look(ctx context.Context, want call.Want) (call.View, error) {
 	o := b.operation(want.Operation)
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.side == nil || o.side.sheet == nil {
-		return call.View{}, nil
+	if view, ok := o.look(want); ok {
+		return view, nil
 	}
-	return o.side.look(boottime.Now(), want, b.desk.known), nil
+	stranger := newSide("")
+	if _, err := o.read(ctx, stranger); err != nil {
+		return call.View{}, err
+	}
+	if err := o.meet(ctx, stranger); err != nil {
+		return call.View{}, err
+	}
+	return stranger.look(boottime.Now(), want, b.desk.known), nil
 }

@@ -68,6 +68,45 @@ func TestDesk_GivesBackWhatItLeaves(t *testing.T) {
 	}
 }
 
+// TestDesk_Look: a process that has never called hears who does.
+func TestDesk_Look(t *testing.T) {
+	t.Parallel()
+	conn := shared.Conn(t, "")
+	busy, asks := etcdquota.New(conn, lease, nil), etcdquota.New(conn, lease, nil)
+	w := call.Window{Limit: 1, Per: time.Hour}
+	if take(t, busy, w, 5*time.Second) == nil || take(t, busy, w, 500*time.Millisecond) != nil {
+		t.Fatal("not the one slot there is")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	waits := make(chan error)
+	go func() {
+		many := want(w)
+		many.Waiting, many.Ahead = 7, 20
+		_, err := busy.Share("a").Take(ctx, many)
+		waits <- err
+	}()
+	looker, ok := asks.Share("a").(call.Looker)
+	if !ok {
+		t.Fatal("nobody can look")
+	}
+	var view call.View
+	for end := time.Now().Add(10 * time.Second); len(view.Equal) == 0 && time.Now().Before(end); {
+		time.Sleep(20 * time.Millisecond)
+		var err error
+		view, err = looker.Look(t.Context(), want(w))
+		must(t, err)
+	}
+	if len(view.Equal) != 1 || view.Equal[0] != 20 || view.Lower != 0 {
+		t.Errorf("it sees %+v, want one that foresees 20 calls", view)
+	}
+	cancel()
+	if err := <-waits; err == nil {
+		t.Error("a second slot of one")
+	}
+	_ = leave(t, busy, time.Millisecond) // a call is under way
+	must(t, leave(t, asks, 5*time.Second))
+}
+
 // TestDesk_CallUnderWayKeepsTheLease: a process that ends while a call is under way does
 // not end its lease, so that nobody takes the slot over.
 func TestDesk_CallUnderWayKeepsTheLease(t *testing.T) {

@@ -35,6 +35,7 @@ type operation struct {
 	seat      *seat // whose side it is
 	side      *side
 	followed  bool
+	asking    [levels]int   // calls that ask now
 	changed   chan struct{} // closed when the side has changed
 	refreshed boottime.Instant
 }
@@ -66,12 +67,16 @@ func (o *operation) sit(s *seat) {
 	}
 }
 
-// asks begins or ends the asking of a call.
-func (o *operation) asks(n int) {
+// asks begins the asking of a call on a side, which end ends.
+func (o *operation) asks(p call.Priority) (end func()) {
+	level := levelOf(p)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.side != nil {
-		o.side.asking = max(0, o.side.asking+n)
+	o.asking[level]++
+	return func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.asking[level]--
 	}
 }
 
@@ -117,6 +122,16 @@ func (o *operation) give(s *slot, e call.End) {
 	}
 	e.Throttled = false // it is the sheet that says what is left of the windows
 	s.side.book.Give(boottime.Now(), s.number, e)
+}
+
+// look tells who else wants the operation, false where this process does not know.
+func (o *operation) look(want call.Want) (view call.View, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.followed || o.side.sheet == nil {
+		return call.View{}, false
+	}
+	return o.side.look(boottime.Now(), want, o.desk.known), true
 }
 
 // errIdle ends the following of a sheet that does not concern the process any more.
@@ -285,6 +300,9 @@ func (o *operation) plan(side *side) (next *sheet, again boottime.Instant, idle 
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := boottime.Now()
+	if side == o.side {
+		side.asking = o.asking
+	}
 	next, again = side.plan(now, o.desk.known)
 	close(o.changed)
 	o.changed = make(chan struct{})

@@ -48,8 +48,8 @@ type side struct {
 	foreign    []call.Window // those that only others have, with the lowest limit they give it
 	waiting    [levels]int   // calls, when each level last said so
 	ahead      int
-	asking     int              // calls that ask now
-	asked      boottime.Instant // when one last did
+	asking     [levels]int              // calls that ask now
+	asked      [levels]boottime.Instant // when one last did
 
 	demands map[time.Duration]*demand
 	allowed map[time.Duration]int              // slots that may be in use of each window
@@ -99,14 +99,24 @@ func (s *side) demand(per time.Duration) *demand {
 	return d
 }
 
-// ask notes what calls ask for, and reports whether that is more than was wanted.
+// ask notes what calls ask for, and reports whether it is to be told.
 func (s *side) ask(now boottime.Instant, want call.Want) (more bool) {
 	s.windows = append(s.windows[:0], want.Windows...)
 	s.documented = append(s.documented[:0], want.Documented...)
-	s.waiting[levelOf(want.Priority)] = max(1, want.Waiting)
-	s.ahead, s.asked = max(0, want.Ahead), now
+	level := levelOf(want.Priority)
+	s.waiting[level], s.asked[level] = max(1, want.Waiting), now
+	s.ahead = max(0, want.Ahead)
 	s.meet()
-	return s.need(now)
+	return s.need(now) || s.foresees()
+}
+
+// foresees reports whether others have to know how many calls are foreseen.
+func (s *side) foresees() bool {
+	if s.sheet == nil {
+		return false
+	}
+	p := s.sheet.part(s.id)
+	return p != nil && differs(s.ahead, p.Ahead)
 }
 
 // meet finds the windows that only others have.
@@ -150,8 +160,13 @@ func (s *side) need(now boottime.Instant) (more bool) {
 
 // fade makes what is wanted smaller that has not been needed for a while.
 func (s *side) fade(now boottime.Instant) {
-	if s.asking == 0 && s.asked.Until(now) > lately {
-		s.waiting, s.ahead = [levels]int{}, 0
+	for level := range levels {
+		if s.asking[level] == 0 && s.asked[level].Until(now) > lately {
+			s.waiting[level] = 0
+		}
+	}
+	if s.waiting == [levels]int{} {
+		s.ahead = 0
 	}
 	for _, w := range s.all() {
 		d := s.demand(w.Per)
@@ -637,7 +652,7 @@ func (s *side) idle(now boottime.Instant) bool {
 	counts := slices.ContainsFunc(s.all(), func(w call.Window) bool { return len(s.book.Taken(now, w, 0)) > 0 })
 	wants := slices.ContainsFunc(slices.Collect(maps.Values(s.demands)), func(d *demand) bool { return d.wants.sum() > 0 })
 	return s.sheet != nil && s.sheet.part(s.id) == nil && s.sheet.Lost == 0 && len(s.bets) == 0 && !s.cut &&
-		!counts && !wants && s.waiting == [levels]int{} && s.asking == 0
+		!counts && !wants && s.waiting == [levels]int{} && s.asking == [levels]int{}
 }
 
 // base is what etcd has to say of the sheet's revision for a change to be made.
@@ -665,14 +680,14 @@ func (s *side) flying() bool {
 
 // retire makes the process want nothing any more.
 func (s *side) retire() {
-	s.waiting, s.ahead, s.asking = [levels]int{}, 0, 0
+	s.waiting, s.ahead, s.asking = [levels]int{}, 0, [levels]int{}
 	for _, d := range s.demands {
 		*d = demand{}
 	}
 }
 
-// look tells who else wants the operation: the others whose calls, of the priority or
-// above, are more than they have slots for.
+// look tells who else wants the operation: the others whose calls are more than they have
+// slots for, or that have all there are.
 func (s *side) look(now boottime.Instant, want call.Want, w world) call.View {
 	view := call.View{Busy: s.book.Busy(now, want)}
 	for i := range s.sheet.Parts {
@@ -680,7 +695,9 @@ func (s *side) look(now boottime.Instant, want call.Want, w world) call.View {
 		if p.Process == s.id || !w.alive(p.Process) {
 			continue
 		}
-		waits := p.Ahead > 0 || slices.ContainsFunc(p.Shares, func(h share) bool { return h.Wants.sum() > h.Has })
+		waits := p.Ahead > 0 || slices.ContainsFunc(p.Shares, func(h share) bool {
+			return h.Wants.sum() > h.Has || h.Has >= s.sheet.capacity(s.sheet.limit(&h))
+		})
 		switch {
 		case !waits:
 		case p.wants().top() <= levelOf(want.Priority):
