@@ -132,7 +132,7 @@ func (f *fleet) join(ctx context.Context, as joining) error {
 	}
 	f.member.Store(m)
 	if !as.once {
-		f.voice = cluster.NewVoice(m)
+		f.voice = cluster.NewVoice(m, c.Lease)
 	}
 	return nil
 }

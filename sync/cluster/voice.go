@@ -8,8 +8,8 @@ import (
 
 // The bounds of what a Voice keeps, of each account.
 const (
-	unsaidMost = 1000
-	unsaidFor  = time.Minute // longer than a leader is taken for one after its end
+	unsaidMost  = 1000
+	unsaidExtra = 5 * time.Second // longer than a leader is taken for one after its end
 )
 
 // Voice lets one member say what all of them find out: who leads the account that it
@@ -18,6 +18,7 @@ const (
 // and before that was known, is said by the next one. A nil Voice says everything.
 type Voice struct {
 	cluster Cluster
+	window  time.Duration // in which what another may have died over is kept
 
 	mu      sync.Mutex
 	leaders map[string]string // by account, as last seen: the member
@@ -30,12 +31,13 @@ type saying struct {
 	say, note func()
 }
 
-// NewVoice returns the voice of a member, nil for a process that is alone.
-func NewVoice(c Cluster) *Voice {
+// NewVoice returns the voice of a member of a cluster with a lease, nil for a process
+// that is alone.
+func NewVoice(c Cluster, lease time.Duration) *Voice {
 	if c == nil {
 		return nil
 	}
-	return &Voice{cluster: c, leaders: map[string]string{}, unsaid: map[string][]saying{}}
+	return &Voice{cluster: c, window: lease + unsaidExtra, leaders: map[string]string{}, unsaid: map[string][]saying{}}
 }
 
 // Speaks reports whether it is this member that says what there is about an account.
@@ -68,7 +70,7 @@ func (v *Voice) Listen(ctx context.Context) {
 	if v == nil {
 		return
 	}
-	tick := time.NewTicker(unsaidFor)
+	tick := time.NewTicker(v.window)
 	defer tick.Stop()
 	for {
 		changed := v.cluster.Changed()
@@ -99,13 +101,14 @@ func (v *Voice) look(account string, view View) {
 	was, now := v.leaders[account], view.speaker(account)
 	v.leaders[account] = now
 	gaveUp := was != "" && was != now && view.has(was)
+	if was != "" && was != view.Self { // it has said what is older, dead or not
+		v.settle(account, v.window, func(s saying) { s.note() })
+	}
 	switch {
 	case v.Speaks(account) && !gaveUp:
 		v.settle(account, 0, func(s saying) { s.say() })
 	case gaveUp || now != "" && now != was: // who led it has said it, or who leads it now does
 		v.settle(account, 0, func(s saying) { s.note() })
-	case now != "": // it says it, unless it is dead already
-		v.settle(account, unsaidFor, func(s saying) { s.note() })
 	}
 }
 

@@ -101,12 +101,14 @@ func TestVoice(t *testing.T) {
 		"the leader died": {func(s *scene, say func(string)) {
 			s.set("b", "a", "b")
 			say("1")
-			time.Sleep(2 * time.Minute)
+			time.Sleep(14 * time.Second)
+			say("x")
+			time.Sleep(16 * time.Second)
 			say("2") // b is dead, and nobody knows
 			s.set("", "a")
 			say("3")
 			s.set("a", "a")
-		}, []string{"note 1", "say 2", "say 3"}},
+		}, []string{"note 1", "note x", "say 2", "say 3"}},
 		"the leader died and a third leads": {func(s *scene, say func(string)) {
 			s.set("b", "a", "b", "c")
 			say("1")
@@ -131,7 +133,7 @@ func TestVoice(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newScene()
-				v := cluster.NewVoice(s)
+				v := cluster.NewVoice(s, 10*time.Second)
 				ctx, stop := context.WithCancel(t.Context())
 				ended := make(chan struct{})
 				go func() { defer close(ended); v.Listen(ctx) }()
@@ -152,7 +154,7 @@ func TestVoice(t *testing.T) {
 
 // TestVoice_Alone: who is alone says everything.
 func TestVoice_Alone(t *testing.T) {
-	v := cluster.NewVoice(nil)
+	v := cluster.NewVoice(nil, 0)
 	said := false
 	v.Say("x", func() { said = true }, func() { t.Error("noted") })
 	v.Listen(t.Context())

@@ -73,6 +73,7 @@ func (r *Reconciler) step(ctx context.Context) error {
 	}
 	consented := r.letThrough(ctx, p, m)
 	r.settleLettings(ctx)
+	r.followOthers(ctx, p)
 	r.markMode(ctx, p, m)
 	r.pace = r.inbox.keepPace(p) // before anything begins that asks for the next pass
 	scans := r.scanJobs(m)

@@ -120,7 +120,8 @@ type Reconciler struct {
 
 	// What follows belongs to the one goroutine that runs passes.
 	leading  leading
-	heldHere heldPlans       // plans of late
+	heldHere heldPlans // plans of late
+	others   others
 	lettings []*letting      // plans that are let through
 	apart    map[string]bool // sources of which this member waits for the others
 	offering []string        // the accounts that it has said it can lead

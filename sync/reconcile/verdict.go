@@ -143,6 +143,7 @@ func (r *Reconciler) unfinished(p *plan.Plan) (open, refused map[string]bool) {
 	now := time.Now()
 	for _, c := range p.Changes {
 		switch {
+		case r.others.failed[c.ID] != "" && c.Due() && !r.leads(c.ID.Account): // tried again by who leads it
 		case c.Due() && r.rests[c.ID].After(now):
 			refused[c.Origin.Source] = true
 		case c.UnderWay || r.under[c.ID] != nil || c.Due() && !r.resting(c, now):
@@ -258,6 +259,9 @@ func (r *Reconciler) verdict(f *feed, p *plan.Plan, m memory) Verdict {
 func (r *Reconciler) unmade(c plan.Change, m memory) (string, bool) {
 	if fail, failed := r.failures[c.ID]; failed {
 		return fail.why, true
+	}
+	if why := r.others.failed[c.ID]; why != "" && c.Due() && !r.leads(c.ID.Account) {
+		return why, true
 	}
 	if c.Ineffective() {
 		return c.Note, true
