@@ -129,7 +129,9 @@ func (r *Reconciler) useConsent(ctx context.Context, p *plan.Plan) error {
 	if err != nil {
 		return err
 	}
-	mark := state.Mark{Source: partsSource(hash, r.ofMine(apply.Process())), Role: state.Parts, Revision: string(text), At: time.Now()}
+	mark := state.Mark{
+		Source: partsSource(hash, r.ofMine(apply.Process())), Role: state.Parts, Revision: string(text), At: time.Now(),
+	}
 	if err := r.setMark(ctx, mark); err != nil {
 		return err
 	}
