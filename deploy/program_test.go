@@ -12,10 +12,14 @@ import (
 	"testing"
 )
 
-// The bounds of the program as it is shipped.
+// The bounds of the program as it is shipped. etcd's own client is twelve modules of
+// the 68 (gRPC, two generations of protobuf, zap, and what their types are made of) and
+// 5.3 of the 36.7 MiB. None of it can be left out: the tag grpcnotrace saves nothing,
+// since Prometheus' listener links golang.org/x/net/trace as well, and the program has
+// no symbols (-s). There is room for what is repaired, not for another library.
 const (
-	mostModules = 60
-	mostBytes   = 30 << 20
+	mostModules = 70
+	mostBytes   = 38 << 20
 )
 
 // release builds the program as the Dockerfile does.

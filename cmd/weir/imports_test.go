@@ -23,7 +23,9 @@ var rooms = map[string][]string{
 	"deploy":         {},
 	"deploy/grafana": {},
 	"examples":       {},
-	"schema":         {},
+
+	"examples/cluster": {},
+	"schema":           {},
 
 	"sync/resource": {},
 	"sync/secret":   {},
