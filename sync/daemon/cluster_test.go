@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -94,6 +95,32 @@ func TestClusterIsShown(t *testing.T) {
 	place.set(map[string]string{cluster.Sources: "b", "ali": "b", "volc": "b"})
 	e := await(t, events, "status", `"volc":"weir-b"`)
 	c.holds("event-status", map[string]any{"$ref": "#/components/schemas/Headline"}, e.data)
+}
+
+// lost is a seat of which the lease is over: what it knew last is old.
+type lost struct{ *seat }
+
+func (l lost) Term(string) int64 { return 0 }
+
+func (l lost) View() cluster.View {
+	v := l.seat.View()
+	v.Error = "its lease was lost"
+	return v
+}
+
+// TestFailure_P14_WhoLostItsLeaseLeadsNothing: also not by what it knew before; of others
+// that is still the best there is.
+func TestFailure_P14_WhoLostItsLeaseLeadsNothing(t *testing.T) {
+	w := newWorld(t)
+	w.cluster = lost{newSeat(map[string]string{cluster.Sources: "b", "ali": "b", "volc": "a"})}
+	d, c := w.start(), newContract(t)
+	got := decode[view.Cluster](t, c.ask(d, "GET", "/api/v1/cluster", "/api/v1/cluster"))
+	if none := got.Unled(); !slices.Equal(none, []string{"*", "ali"}) || got.Error == "" {
+		t.Errorf("nobody leads %v, %q", none, got.Error)
+	}
+	if l, _ := got.Lead("volc"); l.Name != "weir-a" {
+		t.Errorf("volc is led by %+v", l)
+	}
 }
 
 // TestNothingOfAClusterIsShownToOne: a process that works alone says nothing of members.

@@ -66,7 +66,21 @@ func (v *Viewer) Cluster() *Cluster {
 	if v.Options.Cluster == nil {
 		return nil
 	}
-	return clusterOf(v.Options.Cluster.View(), v.Loop.Seen())
+	return clusterOf(certain(v.Options.Cluster), v.Loop.Seen())
+}
+
+// certain returns the view of a member. What is old of it may still say that this one
+// leads what it knows that it does not.
+func certain(member cluster.Cluster) cluster.View {
+	c := member.View()
+	if c.Error == "" {
+		return c
+	}
+	c.Leaders = maps.Clone(c.Leaders)
+	maps.DeleteFunc(c.Leaders, func(account string, l cluster.Leader) bool {
+		return l.Member == c.Self && member.Term(account) == 0
+	})
+	return c
 }
 
 // ClusterChanged returns a channel that is closed when Cluster says something else,
