@@ -56,28 +56,13 @@ func (b *budget) Take(ctx context.Context, want call.Want) (call.Slot, error) {
 	since := boottime.Now().After(-want.Waited)
 	for ctx.Err() == nil {
 		want.Waited = since.Until(boottime.Now())
-		taken, changed, again := o.take(want) //nolint:contextcheck // who follows the sheet does so for longer
+		taken, later := o.take(want) //nolint:contextcheck // who follows the sheet does so for longer
 		if taken != nil {
 			return taken, nil
 		}
-		await(ctx, changed, again)
+		later.await(ctx)
 	}
 	return nil, ctx.Err()
-}
-
-// await waits until a channel is closed, a time is over where it is not 0, or ctx ends.
-func await(ctx context.Context, changed <-chan struct{}, again time.Duration) {
-	var over <-chan time.Time
-	if again > 0 {
-		timer := time.NewTimer(again)
-		defer timer.Stop()
-		over = timer.C
-	}
-	select {
-	case <-changed:
-	case <-over:
-	case <-ctx.Done():
-	}
 }
 
 // slot is one of a process's part.

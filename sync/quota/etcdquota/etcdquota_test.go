@@ -176,6 +176,34 @@ func TestFailure_P12_EtcdAway(t *testing.T) {
 	must(t, leave(t, desk, 5*time.Second))
 }
 
+// TestFailure_P12_WaitsThroughAnOutage: a call that waits for another process's slot when
+// etcd goes away has one when etcd is back: it waits on behalf of whoever the process is
+// by then.
+func TestFailure_P12_WaitsThroughAnOutage(t *testing.T) {
+	t.Parallel()
+	own := etcdtest.Start(t, 1)
+	conn := own.Conn(t, "")
+	other, desk := etcdquota.New(conn, lease, nil), etcdquota.New(conn, lease, nil)
+	w := call.Window{Limit: 1, Per: 100 * time.Millisecond}
+	if take(t, other, w, 5*time.Second) == nil || take(t, desk, w, 500*time.Millisecond) != nil {
+		t.Fatal("not the one slot there is")
+	}
+	waits := make(chan call.Slot)
+	go func() { waits <- take(t, desk, w, lease+20*time.Second) }()
+	own.Members[0].Pause()
+	for end := time.Now().Add(lease + 5*time.Second); desk.Trouble() == nil && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	own.Members[0].Resume()
+	slot := <-waits
+	if slot == nil {
+		t.Fatal("it still waits")
+	}
+	slot.Give(call.End{Unsent: true})
+	must(t, leave(t, desk, 5*time.Second))
+	_ = leave(t, other, time.Millisecond) // its call never ends
+}
+
 // BenchmarkChanges tells how many changes of the sheet, and how many for each call, it
 // takes when three processes compete.
 func BenchmarkChanges(b *testing.B) {

@@ -80,14 +80,37 @@ func (o *operation) asks(p call.Priority) (end func()) {
 	}
 }
 
-// take takes a slot, nil where there is none: then it is to be tried again when the
-// channel is closed, or after a time where that is not 0.
-func (o *operation) take(want call.Want) (taken *slot, changed <-chan struct{}, again time.Duration) {
+// later is when a slot is to be asked for again: when one of the channels is closed, or
+// after a time where that is not 0.
+type later struct {
+	changed <-chan struct{} // of the side
+	moved   <-chan struct{} // of the seat
+	again   time.Duration
+}
+
+// await waits until then, or until ctx ends.
+func (l later) await(ctx context.Context) {
+	var over <-chan time.Time
+	if l.again > 0 {
+		timer := time.NewTimer(l.again)
+		defer timer.Stop()
+		over = timer.C
+	}
+	select {
+	case <-l.changed:
+	case <-l.moved:
+	case <-over:
+	case <-ctx.Done():
+	}
+}
+
+// take takes a slot, nil where there is none.
+func (o *operation) take(want call.Want) (*slot, later) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	s, other := o.desk.seated() // under the lock, so that none is taken that Close does not see
+	s, moved := o.desk.seated() // under the lock, so that none is taken that Close does not see
 	if s == nil {
-		return nil, other, 0
+		return nil, later{moved: moved}
 	}
 	o.sit(s)
 	now := boottime.Now()
@@ -95,11 +118,11 @@ func (o *operation) take(want call.Want) (taken *slot, changed <-chan struct{}, 
 		o.kick()
 	}
 	if s.lease.Left() < o.desk.least {
-		return nil, other, closeLook
+		return nil, later{moved: moved, again: closeLook}
 	}
 	number, from, again := o.side.take(now, want)
 	if number == 0 {
-		return nil, o.changed, again
+		return nil, later{o.changed, moved, again}
 	}
 	if o.side.rivals || o.side.spent {
 		o.kick()
@@ -107,7 +130,7 @@ func (o *operation) take(want call.Want) (taken *slot, changed <-chan struct{}, 
 	return &slot{
 		of: o, side: o.side, lease: s.lease, number: number, taken: now, from: from,
 		part: o.side.part(), cuts: o.side.sheet.Cuts, within: o.side.within(from, want.Credit),
-	}, nil, 0
+	}, later{}
 }
 
 // give ends the call that has a slot.

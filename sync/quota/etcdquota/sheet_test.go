@@ -246,6 +246,28 @@ func TestSide_Idle(t *testing.T) {
 	}
 }
 
+// TestSide_ChangeThatWasLost: a process that gave slots back, of which etcd never heard,
+// has them again when it wants them, once a change has an answer.
+func TestSide_ChangeThatWasLost(t *testing.T) {
+	p := newPair(t)
+	p.sides = p.sides[:1]
+	w := call.Window{Limit: 8, Per: time.Second}
+	p.take(0, call.Routine, 8, w)
+	s := p.sides[0]
+	for lost := false; !lost; p.now = p.now.After(settle) {
+		if next, _ := s.plan(p.now, everyone{}); next != nil {
+			s.wager(next)
+			lost = true
+		}
+	}
+	if s.has(w.Per) == 8 {
+		t.Fatal("it uses what it may have given back")
+	}
+	if !p.take(0, call.Routine, 8, w) || s.has(w.Per) != 8 {
+		t.Errorf("it has %d slots of 8", s.has(w.Per))
+	}
+}
+
 // TestSide_Look: others count as rivals while they want more than they have, with a
 // lower priority as those that one goes before.
 func TestSide_Look(t *testing.T) {

@@ -551,6 +551,9 @@ func (s *side) leave(d *sheet) {
 
 // matters reports whether a draft is worth a way to etcd.
 func (s *side) matters(d *sheet) bool {
+	if len(s.bets) > 0 && s.bets[0].rev == s.rev {
+		return true // whatever it was, a change that has an answer settles it
+	}
 	if d.Cuts != s.sheet.Cuts || d.Lost != s.sheet.Lost || len(d.Parts) < len(s.sheet.Parts) {
 		return true
 	}
