@@ -35,6 +35,9 @@ type Memory struct {
 	links   map[state.Chain][]state.Link
 	name    string // the store's identity
 	moved   string // where the content was taken, "" for nowhere
+	posts   map[resource.ID]resource.Observation
+	posted  []resource.ID // of which something was posted, in that order
+	written chan struct{} // closed with the next write, nil where nobody watches
 }
 
 type markKey struct {
@@ -62,6 +65,7 @@ func NewMemory() *Memory {
 		applied: map[resource.ID]resource.Applied{}, acts: map[actKey]resource.Act{}, marks: map[markKey]state.Mark{},
 		given: map[string]state.Consent{}, claims: map[string]state.Claimed{},
 		anchors: map[state.Chain]state.Anchor{}, links: map[state.Chain][]state.Link{}, name: strings.ToLower(rand.Text()),
+		posts: map[resource.ID]resource.Observation{},
 	}
 }
 
@@ -108,6 +112,7 @@ func (m *Memory) Save(ctx context.Context, records ...resource.Applied) error {
 		m.applied[r.ID] = r
 		m.changes = append(m.changes, r.ID)
 	}
+	m.wrote()
 	return nil
 }
 
@@ -126,6 +131,7 @@ func (m *Memory) Forget(ctx context.Context, ids ...resource.ID) error {
 		delete(m.applied, id)
 	}
 	m.changes = append(m.changes, ids...)
+	m.wrote()
 	maps.DeleteFunc(m.acts, func(k actKey, _ resource.Act) bool { return gone[k.id] })
 	return nil
 }
@@ -204,6 +210,7 @@ func (m *Memory) Begin(ctx context.Context, a resource.Act) error {
 	a.Begun, a.Done, a.Ends = stored(a.Begun), time.Time{}, stored(a.Ends)
 	m.acts[actKey{a.ID, a.Name}] = a
 	m.changes = append(m.changes, a.ID)
+	m.wrote()
 	return nil
 }
 
@@ -219,6 +226,7 @@ func (m *Memory) Settle(ctx context.Context, a resource.Act) error {
 	key := actKey{a.ID, a.Name}
 	last, found := m.acts[key]
 	m.changes = append(m.changes, a.ID)
+	m.wrote()
 	switch {
 	case !found || last.Token != a.Token:
 		return fmt.Errorf("settle %q of %s: %w", a.Name, a.ID, state.ErrNoAct)
@@ -259,6 +267,7 @@ func (m *Memory) SetMark(ctx context.Context, mark state.Mark) error {
 	}
 	defer m.mu.Unlock()
 	mark.At = stored(mark.At)
+	m.wrote()
 	key := markKey{mark.Source, mark.Role}
 	if m.marks[key] = mark; mark.Revision == "" {
 		delete(m.marks, key)

@@ -23,6 +23,7 @@ func (m *Memory) Consent(ctx context.Context, c state.Consent) error {
 	if !m.given[c.Plan].Used.IsZero() {
 		return fmt.Errorf("consent to plan %s: %w", c.Plan, state.ErrClaimed)
 	}
+	m.wrote()
 	m.given[c.Plan] = state.Consent{Plan: c.Plan, Given: stored(c.Given), Expires: stored(c.Expires), By: c.By}
 	return nil
 }
@@ -61,6 +62,7 @@ func (m *Memory) UseConsent(ctx context.Context, plan string, at time.Time, by s
 	}
 	c.Used, c.UsedBy = stored(at), by
 	m.given[plan] = c
+	m.wrote()
 	return nil
 }
 
