@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"weir/sync/call"
@@ -30,6 +31,25 @@ const removalParallel = 1
 type Target struct {
 	Provider provider.Provider
 	Caller   call.Caller
+}
+
+// Observe reads resources of the account. Where a call for it was not sent, since
+// another process may lead the account, it returns that as an error: what could not be
+// read is not unreadable.
+func (t Target) Observe(ctx context.Context, want []resource.Resource) ([]resource.Observation, error) {
+	var lapsed atomic.Pointer[error]
+	caller := call.Func(func(ctx context.Context, req *call.Request) (*call.Response, error) {
+		resp, err := t.Caller.Call(ctx, req)
+		if call.Lapsed(err) {
+			lapsed.Store(&err)
+		}
+		return resp, err
+	})
+	seen, err := t.Provider.Observe(ctx, caller, want)
+	if why := lapsed.Load(); why != nil && err == nil {
+		err = *why
+	}
+	return seen, err
 }
 
 // Options says what an Applier works on. Accounts and Store are required.

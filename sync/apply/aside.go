@@ -31,6 +31,9 @@ type AsideOptions struct {
 	// at once.
 	Seen func([]resource.Observation)
 	Done func(Result)
+	// Stands reports whether changes may begin, asked right before each does; one that
+	// may not is the business of another process. Nil: they may.
+	Stands func() bool
 	// Begins is told how it is to go, once, where that can be foreseen. May be nil.
 	Begins func(Forecast)
 	// Proven is told when more of the updates of a kind may be begun beside these.
@@ -195,6 +198,20 @@ func (a *aside) tell(res Result) {
 	}
 }
 
+// lost is the cause of a change that did not begin, since another process may lead the
+// account.
+type lost struct{}
+
+func (lost) Error() string { return "another process may lead the account" }
+
+// Fenced says so to call.Lapsed.
+func (lost) Fenced() bool { return true }
+
+// stands reports whether a change may begin, or has.
+func (a *aside) stands(id resource.ID) bool {
+	return a.opts.Stands == nil || a.stage(id) != ahead || a.opts.Stands()
+}
+
 // asked returns req so that it is not sent where its change was taken out while
 // it waited for quota.
 func (a *aside) asked(id resource.ID, req *call.Request) *call.Request {
@@ -203,7 +220,10 @@ func (a *aside) asked(id resource.ID, req *call.Request) *call.Request {
 	}
 	asked := *req
 	asked.Begin = func(ctx context.Context) error {
-		if !a.begin(id) {
+		switch {
+		case !a.stands(id):
+			return &call.Error{Code: call.Stopped, Message: "not sent", Err: lost{}}
+		case !a.begin(id):
 			return &call.Error{Code: call.Stopped, Message: "not sent, it was planned again"}
 		}
 		if req.Begin == nil {

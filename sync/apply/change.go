@@ -32,7 +32,10 @@ func (r *run) change(ctx context.Context, c plan.Change) Result {
 	case r.aside.out(c.ID):
 		return res.end(Refused, "planned again")
 	}
-	if why := r.aside.moved(ctx, r, c); why != "" {
+	switch why, err := r.aside.moved(ctx, r, c); {
+	case err != nil:
+		return res.lose(err)
+	case why != "":
 		res.Moved = true
 		return res.end(Refused, why)
 	}
@@ -50,6 +53,13 @@ func (r *run) change(ctx context.Context, c plan.Change) Result {
 func (r Result) end(o Outcome, msg string) Result {
 	r.Outcome, r.Error = o, msg
 	return r
+}
+
+// lose ends a change that is another process's business.
+func (r Result) lose(err error) Result {
+	out := r.end(Withheld, "left to who leads the account now: "+err.Error())
+	out.Lost = true
+	return out
 }
 
 // one is a change under way.
@@ -84,6 +94,9 @@ func (o *one) carryOut() Result {
 // fail ends the change with an outcome that says what kind of failure it was.
 func (o *one) fail(err error) Result {
 	o.res.Code = call.CodeOf(err)
+	if call.Lapsed(err) {
+		return o.res.lose(err)
+	}
 	switch o.res.Code {
 	case call.NotLive:
 		return o.res.end(Waiting, err.Error())
@@ -232,7 +245,11 @@ func (o *one) write(confirmed bool) error {
 		}
 		return nil
 	}
-	if err := o.opts.Store.Save(ctx, record(o.plan, o.c, confirmed)); err != nil {
+	rec := record(o.plan, o.c, confirmed)
+	if o.res.Shown != nil { // as what a read shows is recorded otherwise: no later than that
+		rec.At = o.res.Shown.At
+	}
+	if err := o.opts.Store.Save(ctx, rec); err != nil {
 		return fmt.Errorf("record what was applied: %w", err)
 	}
 	return nil

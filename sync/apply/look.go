@@ -56,16 +56,23 @@ func resourceOf(c plan.Change) resource.Resource {
 }
 
 // moved says why a change cannot be made by what was read when it was planned: it
-// is read again where that is too old, and is not as it was then.
-func (a *aside) moved(ctx context.Context, r *run, c plan.Change) string {
+// is read again where that is too old, and is not as it was then. Its error is that
+// another process may lead the account.
+func (a *aside) moved(ctx context.Context, r *run, c plan.Change) (why string, err error) {
 	if a == nil || time.Since(c.Read) <= a.opts.Fresh {
-		return ""
+		return "", nil
 	}
 	l, ok := a.looks[c.ID]
 	if !ok {
-		return ""
+		return "", nil
 	}
-	switch seen, ok := l.at(ctx, r, c); {
+	seen, ok, err := l.at(ctx, r, c)
+	return differs(ctx, c, seen, ok), err
+}
+
+// differs says why a change cannot be made by what was seen right before it.
+func differs(ctx context.Context, c plan.Change, seen resource.Observation, ok bool) string {
+	switch {
 	case ctx.Err() != nil:
 		return "stopped before it began"
 	case !ok:
@@ -80,16 +87,16 @@ func (a *aside) moved(ctx context.Context, r *run, c plan.Change) string {
 
 // at returns what the resource of c is, as it was read no longer ago than is
 // fresh, or since it was asked for. Who comes first reads for all that still wait
-// for the same read.
-func (l *look) at(ctx context.Context, r *run, c plan.Change) (resource.Observation, bool) {
+// for the same read. Its error is that another process may lead the account.
+func (l *look) at(ctx context.Context, r *run, c plan.Change) (o resource.Observation, ok bool, err error) {
 	asked := time.Now()
 	l.turn <- struct{}{}
 	defer func() { <-l.turn }()
 	if o, ok := l.seen[c.ID]; ok && (time.Since(o.At) <= r.aside.opts.Fresh || !o.At.Before(asked)) {
-		return o, true
+		return o, true, nil
 	}
 	if ctx.Err() != nil || !r.aside.takes(c.ID) {
-		return resource.Observation{}, false
+		return resource.Observation{}, false, nil
 	}
 	var want []resource.Resource
 	for _, m := range l.members {
@@ -103,16 +110,20 @@ func (l *look) at(ctx context.Context, r *run, c plan.Change) (resource.Observat
 		p = call.Urgent
 	}
 	ctx = call.WithPriority(ctx, p)
-	seen, err := target.Provider.Observe(ctx, Because(target.Caller, l.members[0]), want)
-	if err != nil {
-		return resource.Observation{}, false
+	target.Caller = Because(target.Caller, l.members[0])
+	seen, err := target.Observe(ctx, want)
+	switch {
+	case call.Lapsed(err) && ctx.Err() == nil:
+		return resource.Observation{}, false, err
+	case err != nil:
+		return resource.Observation{}, false, nil
 	}
 	for _, o := range seen {
 		l.seen[o.ID] = o
 	}
 	r.aside.opts.Seen(seen)
-	o, ok := l.seen[c.ID]
-	return o, ok
+	o, ok = l.seen[c.ID]
+	return o, ok, nil
 }
 
 // Because returns a caller whose calls are journalled as made for a change, the

@@ -44,7 +44,7 @@ func (r *Recorder) Open(ctx context.Context, req *call.Request) (int64, error) {
 		},
 		Change: changeOf(req),
 	})
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && !call.Lapsed(err) {
 		r.trouble.Store(&err)
 	}
 	return n, err

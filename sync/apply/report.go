@@ -36,6 +36,9 @@ type Result struct {
 	// where none was made or none did, and for removals.
 	Shown *resource.Observation `json:"-"`
 	Moved bool                  `json:"-"` // refused as the resource is not as it was
+	// Lost says that another process may lead the account, or does: what is not done, or
+	// not recorded, is its business.
+	Lost bool `json:"-"`
 }
 
 // Call is one call of a result, with the last of its attempts.

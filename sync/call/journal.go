@@ -37,7 +37,11 @@ func Journal(next Caller, recorder Recorder, logger *slog.Logger) Caller {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 		defer cancel()
 		if closeErr := recorder.Close(closing, n, resp, err); closeErr != nil {
-			logger.ErrorContext(ctx, "cannot write the outcome of a call", "entry", n, "account", req.Account,
+			level := slog.LevelError
+			if Lapsed(closeErr) {
+				level = slog.LevelWarn // who leads the account now looks what became of it
+			}
+			logger.Log(ctx, level, "cannot write the outcome of a call", "entry", n, "account", req.Account,
 				"operation", req.Operation, "code", CodeOf(err), "error", closeErr)
 		}
 		return resp, err

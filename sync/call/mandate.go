@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"errors"
 	"math"
 	"time"
 )
@@ -23,6 +24,23 @@ func Least(lease time.Duration) time.Duration { return min(lease/2, LongestCall+
 type lapsed struct{}
 
 func (lapsed) Error() string { return "another process may lead the account" }
+
+// Fenced says what kind of cause it is.
+func (lapsed) Fenced() bool { return true }
+
+// fenced is a cause that may be that another process leads the account.
+type fenced interface {
+	error
+	Fenced() bool
+}
+
+// Lapsed reports whether err says that another process may lead the account, or does:
+// for want of a mandate a call was not sent, or the store did not take what was to be
+// written. It is no failure; who leads the account goes on.
+func Lapsed(err error) bool {
+	f, ok := errors.AsType[fenced](err)
+	return ok && f.Fenced()
+}
 
 // Lasting is a slot of a budget that others take over when this process is cut off from
 // it: a call on it is given up before.

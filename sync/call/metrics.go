@@ -17,6 +17,7 @@ type Metrics struct {
 	waits     *prometheus.CounterVec
 	throttled *prometheus.CounterVec
 	strangers *prometheus.CounterVec
+	fenced    *prometheus.CounterVec
 	limits    *limitCollector
 	clocks    *clockCollector
 }
@@ -40,12 +41,14 @@ func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 		throttled: counter("weir_throttled_total", "API calls the cloud refused as above a quota.", labels...),
 		strangers: counter("weir_throttled_foreign_total",
 			"API calls the cloud refused as above a quota though all that is known of was within what is documented.", labels...),
+		fenced: counter("weir_calls_fenced_total",
+			"API calls that were not sent, since another process may lead the account, or does.", "account"),
 		limits: newLimitCollector(),
 		clocks: newClockCollector(),
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
-		m.calls, m.durations, m.retries, m.waits, m.throttled, m.strangers, m.limits, m.clocks,
+		m.calls, m.durations, m.retries, m.waits, m.throttled, m.strangers, m.fenced, m.limits, m.clocks,
 	} {
 		errs = append(errs, registerer.Register(c))
 	}
@@ -58,6 +61,7 @@ func (m *Metrics) Preset(account string, operations []string) {
 	if m == nil {
 		return
 	}
+	m.fenced.WithLabelValues(account)
 	for _, operation := range operations {
 		for _, code := range Codes() {
 			m.calls.WithLabelValues(account, operation, string(code))
@@ -104,12 +108,22 @@ func MeterUnsent(next Caller, m *Metrics) Caller {
 	return Func(func(ctx context.Context, req *Request) (*Response, error) {
 		resp, err := next.Call(ctx, req)
 		if err != nil {
-			if e := asError(err); e.unsent && e.Attempts == 0 {
-				m.calls.WithLabelValues(req.Account, req.Operation, string(e.Code)).Inc()
-			}
+			m.unsent(req, asError(err))
 		}
 		return resp, err
 	})
+}
+
+// unsent counts e where nothing was sent. What had no mandate Meter has counted, which
+// stands above what asks for one.
+func (m *Metrics) unsent(req *Request, e *Error) {
+	if Lapsed(e) {
+		m.fenced.WithLabelValues(req.Account).Inc()
+	}
+	_, counted := errors.AsType[lapsed](e)
+	if e.unsent && e.Attempts == 0 && !counted {
+		m.calls.WithLabelValues(req.Account, req.Operation, string(e.Code)).Inc()
+	}
 }
 
 // waited counts a wait for quota.

@@ -58,8 +58,8 @@ func TestMetrics_PassTheLinter(t *testing.T) {
 	if err != nil || len(problems) != 0 {
 		t.Errorf("problems %v, error %v", problems, err)
 	}
-	if got, err := testutil.GatherAndCount(registry); err != nil || got != len(call.Codes())+13 {
-		t.Errorf("%d series, %v; want one for each code and thirteen more", got, err)
+	if got, err := testutil.GatherAndCount(registry); err != nil || got != len(call.Codes())+14 {
+		t.Errorf("%d series, %v; want one for each code and fourteen more", got, err)
 	}
 }
 

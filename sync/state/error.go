@@ -45,6 +45,10 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Fenced reports whether another process leads the account, which is nothing that is
+// wrong with the store.
+func (e *Error) Fenced() bool { return e.Fault == Fenced }
+
 // FaultOf returns the fault of err, "" where it is none.
 func FaultOf(err error) Fault {
 	if e, ok := errors.AsType[*Error](err); ok {
