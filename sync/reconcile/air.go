@@ -26,7 +26,7 @@ type airing struct {
 }
 
 func (r *Reconciler) interrupts(c plan.Change) bool {
-	if !c.Due() || c.UnderWay {
+	if !c.Due() || c.UnderWay || !r.leads(c.ID.Account) {
 		return false
 	}
 	of := r.kinds[c.ID.Account][c.ID.Kind].Interrupts

@@ -1,11 +1,14 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,7 +36,21 @@ type seat struct {
 	name  string
 	ready []string
 	heard func(cluster.Trigger)
+	left  time.Duration // of what it leads, an hour for 0
+	calls atomic.Int64  // that it has sent
 }
+
+// counted counts the calls that go through.
+func (s *seat) counted(next http.RoundTripper) http.RoundTripper {
+	return tripper(func(req *http.Request) (*http.Response, error) {
+		s.calls.Add(1)
+		return next.RoundTrip(req)
+	})
+}
+
+type tripper func(*http.Request) (*http.Response, error)
+
+func (t tripper) RoundTrip(req *http.Request) (*http.Response, error) { return t(req) }
 
 var _ cluster.Cluster = (*seat)(nil)
 
@@ -92,10 +109,12 @@ func (s *seat) Term(account string) int64 {
 }
 
 func (s *seat) Left(account string) time.Duration {
-	if s.Term(account) != 0 {
-		return time.Hour
+	if s.Term(account) == 0 {
+		return 0
 	}
-	return 0
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return cmp.Or(s.left, time.Hour)
 }
 
 func (s *seat) View() cluster.View {
@@ -163,6 +182,8 @@ func inTown(t *testing.T, members int, changes []change, story func(t *testing.T
 				limiters: call.Limiters{}, log: &strings.Builder{}, share: 0.3,
 			}
 			s := w.join(string(rune('a' + i)))
+			h.store = store.Fenced(func(account string) bool { return s.Term(account) != 0 })
+			h.mandate, h.through = s, s.counted
 			s.heard = func(tr cluster.Trigger) { h.rec.Hear(tr.Source) }
 			h.build(append(slices.Clone(changes), s.into)...)
 			w.houses, w.seats = append(w.houses, h), append(w.seats, s)
@@ -190,14 +211,5 @@ func (w *town) commit(files ...string) {
 	}
 }
 
-// wait lets virtual time pass, in which every member looks at the state time and again,
-// as one does whose store tells of what others write.
-func (w *town) wait(d time.Duration) {
-	for end := time.Now().Add(d); time.Now().Before(end); {
-		time.Sleep(100 * time.Millisecond)
-		for _, h := range w.houses {
-			h.rec.MarkDirty()
-		}
-	}
-	synctest.Wait()
-}
+// wait lets virtual time pass.
+func (w *town) wait(d time.Duration) { w.houses[0].wait(d) }

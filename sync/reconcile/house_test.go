@@ -90,6 +90,7 @@ type house struct {
 	office   *office                                   // whom the quota is shared with, nil for nobody
 	away     *far                                      // how far the clouds are, nil for here
 	through  func(http.RoundTripper) http.RoundTripper // what stands in between, may be nil
+	mandate  call.Mandate                              // to call the accounts, nil for ever
 }
 
 type change func(*house, *Options)
@@ -175,7 +176,10 @@ func (h *house) targets(opts Options) map[string]apply.Target {
 	}
 	recorder := apply.NewRecorder(h.store)
 	h.trouble = recorder.Trouble
-	stack := call.Stack(call.ByAccount{"ali": call.Linger(ali, 8*time.Second), "volc": call.Linger(volc, 8*time.Second)}, call.StackOptions{
+	sure := func(client call.Caller) call.Caller {
+		return call.Linger(call.WhileMandated(client, h.mandate, call.Least(10*time.Second)), 8*time.Second)
+	}
+	stack := call.Stack(call.ByAccount{"ali": sure(ali), "volc": sure(volc)}, call.StackOptions{
 		Limiters: h.limiters, Reads: reads, DryRun: opts.DryRun, Recorder: recorder,
 		Jitter: call.SeededJitter(1),
 	})

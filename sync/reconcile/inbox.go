@@ -193,6 +193,9 @@ func (r *Reconciler) learn(o resource.Observation) {
 	if wrote, ok := r.wrote[o.ID]; ok && !o.At.After(wrote) || known && old.At.After(o.At) {
 		return
 	}
+	if r.leads(o.ID.Account) {
+		r.poster.add(o, known && alike(old, o))
+	}
 	r.seen.put(o.ID, o)
 	if o.Unreadable == "" {
 		delete(r.unshown[kindOf(o.ID)], o.ID)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"weir/sync/apply"
+	"weir/sync/call"
 	"weir/sync/plan"
 	"weir/sync/resource"
 )
@@ -17,6 +18,8 @@ import (
 type lane struct {
 	awaited atomic.Bool // something begins after it, or somebody waits for how it ends
 	account string
+	term    int64 // under which this process leads the account, 0 without a cluster
+	stop    func()
 	aside   *apply.Aside
 	plan    *plan.Plan                  // what it is a part of
 	changes map[resource.ID]plan.Change // those that have not ended
@@ -120,7 +123,10 @@ func (r *Reconciler) handOut(ctx context.Context, p *plan.Plan, consented bool) 
 		return nil
 	}
 	settled := r.settled(p)
-	if err := r.applier.Adopt(ctx, settled); err != nil {
+	switch err := r.applier.Adopt(ctx, settled); {
+	case call.Lapsed(err):
+		r.MarkDirty() // an account is another's by now
+	case err != nil:
 		return err
 	}
 	if adoptions(settled) > adoptedMany {
@@ -207,14 +213,15 @@ func anyBegins(lots map[string]*lot) bool {
 	return false
 }
 
-// settled returns p without what is under way, of which the last word is not said.
+// settled returns p without what is under way, of which the last word is not said, and
+// without what is another process's to write down.
 func (r *Reconciler) settled(p *plan.Plan) *plan.Plan {
-	if len(r.under) == 0 && len(r.apart) == 0 && len(p.Held) == 0 {
+	if len(r.under) == 0 && len(p.Held) == 0 && r.opts.Cluster == nil {
 		return p
 	}
 	rest := *p
 	rest.Changes = slices.DeleteFunc(slices.Clone(p.Changes), func(c plan.Change) bool {
-		return c.UnderWay || r.apart[c.Origin.Source] || len(p.Held) > 0
+		return c.UnderWay || !r.mine(c) || len(p.Held) > 0 || !r.readSince(c.ID.Account, c.Read)
 	})
 	return &rest
 }
@@ -284,9 +291,10 @@ func (r *Reconciler) rested(c plan.Change, now time.Time) plan.Change {
 }
 
 // trusted returns c so that its resource is read again where it was read before
-// this process last wrote it: a call that failed may have had its effect since.
+// this process last wrote it, since a call that failed may have had its effect since,
+// or before it has led the account.
 func (r *Reconciler) trusted(c plan.Change) plan.Change {
-	if c.Read.Before(r.wrote[c.ID]) {
+	if c.Read.Before(r.wrote[c.ID]) || !r.readSince(c.ID.Account, c.Read) {
 		c.Read = time.Time{}
 	}
 	return c
@@ -328,13 +336,17 @@ func (r *Reconciler) proving(id resource.ID) bool {
 func (r *Reconciler) begin(ctx context.Context, account string, p *plan.Plan, of *lot, consented bool) {
 	part := *p
 	part.Changes = of.known
-	l := &lane{account: account, plan: p, changes: map[resource.ID]plan.Change{}, let: consented, revisions: map[string]string{}}
+	ctx, stop := context.WithCancel(ctx)
+	l := &lane{
+		account: account, term: r.term(account), stop: stop, plan: p, changes: map[resource.ID]plan.Change{},
+		let: consented, revisions: map[string]string{},
+	}
 	for _, f := range r.feeds {
 		l.revisions[f.Name] = f.force.revision
 	}
 	r.follows(l, len(of.begin))
 	l.aside = r.applier.Aside(&part, apply.AsideOptions{
-		Changes: of.begin, Beside: r.unproven(account), Fresh: fresh, Seen: r.leave,
+		Changes: of.begin, Beside: r.unproven(account), Fresh: fresh, Seen: r.leave, Stands: r.mandated(account),
 		Done: func(res apply.Result) { r.deliverResult(l, res) }, Proven: r.MarkDirty,
 		Begins: func(f apply.Forecast) { l.progress.foreseen.Store(&f) },
 	})
@@ -346,7 +358,12 @@ func (r *Reconciler) begin(ctx context.Context, account string, p *plan.Plan, of
 	}
 	r.holdRemovals(account, of.begin)
 	r.lanes = append(r.lanes, l)
-	r.workers.Go(func() { r.deliverEnd(l, tracedRun(ctx, l)) })
+	end := r.busy.begin(account)
+	r.workers.Go(func() {
+		defer end()
+		defer stop()
+		r.deliverEnd(l, tracedRun(ctx, l))
+	})
 }
 
 // unproven counts by kind the updates under way in an account that no first of
@@ -391,12 +408,29 @@ func (r *Reconciler) taken(l *lane, res apply.Result, at time.Time) {
 	if res.Outcome == apply.Done {
 		r.madeOf(res.ID)
 	}
+	if !r.stillLed(l.account, l.term) {
+		r.disowned(l, c, res, at)
+		return
+	}
 	if len(res.Calls) > 0 || res.Outcome == apply.Done {
 		r.rewritten(res, at)
 		r.overtake(res, c)
 	}
 	r.gone = gone{}
 	r.settleResult(res, c, at)
+	r.news = append(r.news, res)
+	r.noteApplied(c, at)
+	r.tally(l, c, res)
+	r.tellMade(l.revisions[c.Origin.Source], c, res)
+}
+
+// disowned takes over how a change ended of an account that was lost meanwhile. What is
+// there now, whoever leads it says.
+func (r *Reconciler) disowned(l *lane, c plan.Change, res apply.Result, at time.Time) {
+	r.gone = gone{}
+	if res.Outcome != apply.Done {
+		return
+	}
 	r.news = append(r.news, res)
 	r.noteApplied(c, at)
 	r.tally(l, c, res)
@@ -415,6 +449,7 @@ func (r *Reconciler) rewritten(res apply.Result, at time.Time) {
 	r.sights.lose(res.ID, res.Shown.At.Add(-1))
 	r.seen.put(res.ID, *res.Shown)
 	r.sights.see(*res.Shown)
+	r.poster.add(*res.Shown, false)
 }
 
 // overtake lets be read again at once what a change has made, or may have, that is
@@ -459,7 +494,7 @@ func (r *Reconciler) report(p *plan.Plan) *apply.Report {
 	for _, c := range p.Changes {
 		c = r.rested(c, now)
 		switch {
-		case c.Action == plan.None || c.UnderWay:
+		case c.Action == plan.None || c.UnderWay || !r.leads(c.ID.Account):
 		case c.State == plan.Waiting:
 			results = append(results, left(c, apply.Waiting, c.Note))
 		case c.Withheld != "":

@@ -40,7 +40,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		wg.Go(func() { r.keepCopies(ctx, k) })
 	}
 	if r.opts.Cluster != nil {
-		wg.Go(func() { r.followCluster(ctx) })
+		r.beginOfMany(ctx, &wg)
 	}
 	defer wg.Wait()
 	defer r.workers.Wait()

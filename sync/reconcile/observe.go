@@ -48,7 +48,7 @@ func (r *Reconciler) observe(ctx context.Context, want []resource.Resource) erro
 	for name, list := range byAccount {
 		wg.Go(func() {
 			for chunk := range portions(list, observeChunk) {
-				seen, err := r.opts.Accounts[name].Provider.Observe(ctx, r.opts.Accounts[name].Caller, chunk)
+				seen, err := r.opts.Accounts[name].Observe(ctx, chunk)
 				mu.Lock()
 				r.keep(seen, err)
 				mu.Unlock()

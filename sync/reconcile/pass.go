@@ -62,11 +62,16 @@ func (r *Reconciler) step(ctx context.Context) error {
 		r.meterSources()
 		return nil
 	}
+	if err := r.readPosts(ctx); err != nil {
+		return err
+	}
 	m, err := r.remember(ctx)
 	if err != nil {
 		return err
 	}
 	r.memory = m
+	r.takePosts(m)
+	r.doubt(m)
 	p, err := r.judged(ctx, m, began)
 	if err != nil {
 		return err
@@ -90,6 +95,7 @@ func (r *Reconciler) judged(ctx context.Context, m memory, began time.Time) (*pl
 	ctx, span := trace.Begin(ctx, "plan")
 	p := r.decide(m, began)
 	r.followUp(p)
+	r.noteLeaders(p)
 	r.distrust(p, m, began)
 	r.trace(ctx, p, m)
 	err := r.guard(ctx, p, m)
@@ -104,7 +110,7 @@ func (r *Reconciler) judged(ctx context.Context, m memory, began time.Time) (*pl
 func (r *Reconciler) distrust(p *plan.Plan, m memory, now time.Time) {
 	for id := range r.desired.changed {
 		c, ok := p.Find(id)
-		if !ok || c.Due() || r.known(c, now) || r.under[id] != nil {
+		if !ok || c.Due() || r.known(c, now) || r.under[id] != nil || !r.leads(id.Account) {
 			continue
 		}
 		r.seen.drop(id)
@@ -116,7 +122,7 @@ func (r *Reconciler) distrust(p *plan.Plan, m memory, now time.Time) {
 
 // known reports whether what was read of the resource of c says what is there.
 func (r *Reconciler) known(c plan.Change, now time.Time) bool {
-	return c.Read.After(now.Add(-fresh)) && !c.Read.Before(r.wrote[c.ID])
+	return c.Read.After(now.Add(-fresh)) && !c.Read.Before(r.wrote[c.ID]) && r.readSince(c.ID.Account, c.Read)
 }
 
 // resting reports whether c is due but failed so short a time ago that it is
@@ -149,7 +155,7 @@ func (r *Reconciler) settle(p *plan.Plan, began time.Time) {
 	r.desired.changed = nil
 	r.forget(p)
 	for c := range p.News(r.shown.Plan) {
-		if !c.Next.IsZero() {
+		if !c.Next.IsZero() && (r.leads(c.ID.Account) || c.Next.After(began)) {
 			r.wakeBy(c.ID, c.Next)
 		}
 		if !c.Due() {
@@ -180,7 +186,7 @@ func (r *Reconciler) wakeBy(id resource.ID, at time.Time) {
 func (r *Reconciler) wakeUnreadable(p *plan.Plan, now time.Time) {
 	again := now.Add(min(readAgain, r.opts.Interval))
 	for _, c := range p.Changes {
-		if at, planned := r.wake[c.ID]; c.Unread && (!planned || at.After(again)) {
+		if at, planned := r.wake[c.ID]; c.Unread && r.leads(c.ID.Account) && (!planned || at.After(again)) {
 			r.wake[c.ID] = again
 		}
 	}
@@ -212,6 +218,7 @@ func (r *Reconciler) forget(p *plan.Plan) {
 		}
 	}
 	clear(r.met)
+	r.forgetForeign(p)
 	for id := range r.failures {
 		if _, known := p.Find(id); !known { // it was made while it left the source
 			r.drop(id)
@@ -223,7 +230,7 @@ func (r *Reconciler) forget(p *plan.Plan) {
 }
 
 func (r *Reconciler) drop(id resource.ID) {
-	r.seen.drop(id)
+	r.overlook(id)
 	r.own.drop(id)
 	delete(r.wake, id)
 	delete(r.failures, id)

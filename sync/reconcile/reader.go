@@ -20,6 +20,8 @@ const dueChunk = 200
 // job is a read under way beside the passes, of resources of one account.
 type job struct {
 	account string
+	term    int64  // under which this process leads the account, 0 without a cluster
+	stop    func() // ends it
 	want    []resource.Resource
 	first   bool // of what was edited, or never read: what it finds comes into force at once
 	scan    bool
@@ -55,29 +57,72 @@ type scan struct {
 	ended  bool            // it has, and no pass has said so
 }
 
-// scanJobs returns a job an account where everything is to be read: where that is
-// due or asked for, and not under way. One that is asked for meanwhile comes after
-// it: a scan begun anew each time would never end for one who asks often.
+// scanJobs returns a job an account that is to be read: one of which too little is
+// known, or all where that was asked for and no scan is under way. One that is asked for
+// meanwhile comes after it: a scan begun anew each time would never end for one who asks
+// often. What others lead they read, and it is known once they have.
 func (r *Reconciler) scanJobs(m memory) []*job {
-	now := time.Now()
-	if !r.scan.since.IsZero() || !r.scanDue() {
+	all := r.scan.since.IsZero() && r.takeFull()
+	if !all && !r.scanDue() {
 		return nil
 	}
-	r.scan.since, r.scan.left = now, map[string]bool{}
-	byAccount := map[string][]resource.Resource{}
-	for _, res := range r.everything(m) {
-		byAccount[res.ID.Account] = append(byAccount[res.ID.Account], res)
+	want := map[string][]resource.Resource{}
+	if all {
+		for _, res := range r.everything(m) {
+			want[res.ID.Account] = append(want[res.ID.Account], res)
+		}
+	} else {
+		want = r.missing(m)
 	}
+	jobs := r.scanOf(want)
+	r.scanEnds(time.Now())
+	return jobs
+}
+
+// scanOf returns the jobs that read what is wanted, and notes what is known without.
+func (r *Reconciler) scanOf(want map[string][]resource.Resource) []*job {
 	var jobs []*job
-	for _, account := range sortedKeys(byAccount) {
-		r.scan.left[account] = true
-		jobs = append(jobs, &job{account: account, want: byAccount[account], scan: true})
-	}
-	if len(jobs) == 0 {
-		r.scanned(now)
+	for _, account := range sortedKeys(r.opts.Accounts) {
+		switch {
+		case r.scan.left[account]:
+		case len(want[account]) == 0:
+			r.scan.know(account)
+		case r.leads(account):
+			r.scan.begin(account, time.Now())
+			jobs = append(jobs, &job{account: account, want: want[account], scan: true})
+		}
 	}
 	return jobs
 }
+
+// begin notes that an account is about to be read.
+func (s *scan) begin(account string, now time.Time) {
+	if s.since.IsZero() {
+		s.since, s.left = now, map[string]bool{}
+	}
+	s.left[account] = true
+}
+
+// know notes that an account is known whole.
+func (s *scan) know(account string) {
+	if s.known == nil {
+		s.known = map[string]bool{}
+	}
+	s.known[account] = true
+}
+
+// scanDue reports whether of an account too little is known, and it is not being read.
+func (r *Reconciler) scanDue() bool {
+	for account := range r.opts.Accounts {
+		if !r.scan.known[account] && !r.scan.left[account] {
+			return true
+		}
+	}
+	return false
+}
+
+// knowsAll reports whether every account is known whole.
+func (r *Reconciler) knowsAll() bool { return len(r.scan.known) == len(r.opts.Accounts) }
 
 // beginScan begins the jobs of a scan, after those that somebody waits for.
 func (r *Reconciler) beginScan(ctx context.Context, jobs []*job) {
@@ -86,26 +131,26 @@ func (r *Reconciler) beginScan(ctx context.Context, jobs []*job) {
 	}
 }
 
-func (r *Reconciler) scanDue() bool {
+// takeFull reports whether somebody has asked for everything to be read.
+func (r *Reconciler) takeFull() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	due := r.full || r.scan.finish.IsZero() // the scrub finds what drifts after that
-	if due {
-		r.full = false
-	}
-	return due
+	asked := r.full
+	r.full = false
+	return asked
 }
 
-// scanned notes that everything was read.
-func (r *Reconciler) scanned(now time.Time) {
-	known := r.scan.known
-	if known == nil {
-		known = map[string]bool{}
+// scanEnds notes that a scan is over where nothing is left of it, and that everything is
+// known where it is: the scrub finds what drifts after that.
+func (r *Reconciler) scanEnds(now time.Time) {
+	if len(r.scan.left) > 0 {
+		return
 	}
-	for account := range r.opts.Accounts {
-		known[account] = true
+	was := r.scan.since
+	r.scan.since = time.Time{}
+	if r.knowsAll() && (!was.IsZero() || r.scan.finish.IsZero()) {
+		r.scan.finish, r.scan.ended = now, true
 	}
-	r.scan = scan{finish: now, known: known, ended: true}
 }
 
 // readEnded takes over that a job has ended.
@@ -119,14 +164,12 @@ func (r *Reconciler) readEnded(j *job) {
 		}
 		return
 	}
+	if !r.stillLed(j.account, j.term) {
+		return
+	}
 	delete(r.scan.left, j.account)
-	if r.scan.known == nil {
-		r.scan.known = map[string]bool{}
-	}
-	r.scan.known[j.account] = true
-	if len(r.scan.left) == 0 {
-		r.scanned(time.Now())
-	}
+	r.scan.know(j.account)
+	r.scanEnds(time.Now())
 }
 
 // look lets be read what p cannot be decided without: what was never read, what
@@ -135,6 +178,7 @@ func (r *Reconciler) readEnded(j *job) {
 func (r *Reconciler) look(ctx context.Context, p *plan.Plan, m memory) {
 	now := time.Now()
 	first, other, again := newReading(r), newReading(r), newReading(r)
+	r.lookAtDoubts(ctx, m)
 	for c := range r.unseen(p) {
 		_, planned := r.wake[c.ID]
 		switch {
@@ -162,6 +206,21 @@ func (r *Reconciler) look(ctx context.Context, p *plan.Plan, m memory) {
 		}
 	}
 	r.readAgain(ctx, again)
+}
+
+// lookAtDoubts lets be read what is in doubt of accounts that were taken over.
+func (r *Reconciler) lookAtDoubts(ctx context.Context, m memory) {
+	if len(r.leading.doubts) == 0 {
+		return
+	}
+	doubts := newReading(r)
+	for id := range r.leading.doubts {
+		doubts.add(id, m)
+	}
+	clear(r.leading.doubts)
+	for _, want := range doubts.lists() {
+		r.read(call.WithPriority(ctx, call.Routine), &job{account: want[0].ID.Account, want: want, first: true})
+	}
 }
 
 // wakeUp lets be read what time alone makes worth a look, without a pass before. It
@@ -222,6 +281,9 @@ func newReading(r *Reconciler) *reading {
 }
 
 func (l *reading) add(id resource.ID, m memory) {
+	if !l.r.leads(id.Account) {
+		return
+	}
 	j := l.r.readers.of[id]
 	if j != nil && !l.r.wrote[id].After(j.began) || l.r.under[id] != nil {
 		return
@@ -268,7 +330,9 @@ func (r *Reconciler) lineOf(res resource.Resource) string {
 // is what somebody waits for.
 func (r *Reconciler) read(ctx context.Context, j *job) {
 	var before []*job
-	j.done, j.began = make(chan struct{}), time.Now()
+	j.done, j.began, j.term = make(chan struct{}), time.Now(), r.term(j.account)
+	ctx, j.stop = context.WithCancel(ctx)
+	end := r.busy.begin(j.account)
 	if j.scan {
 		before = slices.Clone(r.readers.jobs)
 	} else {
@@ -278,6 +342,8 @@ func (r *Reconciler) read(ctx context.Context, j *job) {
 	}
 	r.readers.jobs = append(r.readers.jobs, j)
 	r.workers.Go(func() {
+		defer end()
+		defer j.stop()
 		defer close(j.done)
 		for _, other := range before {
 			if other.account == j.account {
@@ -297,7 +363,7 @@ func (r *Reconciler) readAll(ctx context.Context, j *job) []resource.Observation
 	}
 	var out []resource.Observation
 	for chunk := range portions(j.want, most) {
-		seen, err := target.Provider.Observe(ctx, target.Caller, chunk)
+		seen, err := target.Observe(ctx, chunk)
 		out = append(out, read(seen, err)...)
 		switch {
 		case ctx.Err() != nil:

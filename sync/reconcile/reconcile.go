@@ -119,15 +119,16 @@ type Reconciler struct {
 	runs      []*progress // under way
 
 	// What follows belongs to the one goroutine that runs passes.
-	leading  leading
-	heldHere heldPlans // plans of late
-	others   others
-	lettings []*letting      // plans that are let through
-	apart    map[string]bool // sources of which this member waits for the others
-	offering []string        // the accounts that it has said it can lead
-	desired  declared
-	marks    marks // as the store had them when the pass began
-	replica  replica
+	leading   leading
+	following following
+	others    others
+	heldHere  heldPlans       // plans of late
+	lettings  []*letting      // plans that are let through
+	apart     map[string]bool // sources of which this member waits for the others
+	offering  []string        // the accounts that it has said it can lead
+	desired   declared
+	marks     marks // as the store had them when the pass began
+	replica   replica
 	// recalling guards replica where it is written, and where others read it.
 	recalling sync.Mutex
 	ledger    plan.Ledger
@@ -177,6 +178,8 @@ type Reconciler struct {
 	revoked revoked
 	inbox   inbox
 	sights  *sights
+	poster  *poster // nil where there are no others
+	busy    busy
 	scrubs  map[string]*scrub // by account
 	workers sync.WaitGroup    // those who work beside the passes
 
@@ -234,19 +237,26 @@ func New(opts Options) (*Reconciler, error) {
 		r.kinds[name] = a.Provider.Kinds()
 	}
 	r.scrubs = r.newScrubs()
+	r.beginFollowing()
 	for _, f := range opts.Feeds {
 		r.feeds = append(r.feeds, &feed{Feed: f})
 	}
+	r.showReadOnly()
 	var err error
-	if m := opts.Metrics; m != nil {
-		m.readOnly.Set(oneIf(opts.ReadOnly() != "")) // a pass may be long in coming after many crashes
-	}
 	r.applier, err = apply.New(apply.Options{
 		Accounts: opts.Accounts, Store: opts.Store, Logger: opts.Logger, Done: opts.Applied,
 		Against: r.against, Outlook: opts.Outlook, Expect: opts.Expect, Begins: opts.Begins, Ended: r.carriedOut,
 		Priority: opts.Priority,
 	})
 	return r, err
+}
+
+// showReadOnly tells in the metrics whether nothing is applied: a pass may be long in
+// coming after many crashes.
+func (r *Reconciler) showReadOnly() {
+	if m := r.opts.Metrics; m != nil {
+		m.readOnly.Set(oneIf(r.opts.ReadOnly() != ""))
+	}
 }
 
 // judge returns the judgement of id's kind, nil where its account or kind is

@@ -119,7 +119,7 @@ func (s *scrub) turn(ctx context.Context, now time.Time) (news <-chan struct{}, 
 	k := s.r.sights
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.ready[s.account] {
+	if !k.ready[s.account] || !s.r.leadsNow(s.account) {
 		return k.news, time.Time{}
 	}
 	for key, l := range k.queues {
@@ -219,11 +219,14 @@ func (s *scrub) begin(ctx context.Context, g *group, mine *scrubQueue) {
 	mine.flying++
 	g.busy = true
 	f := &fare{operation: g.queue.operation}
+	end := s.r.busy.begin(s.account)
 	s.reads.Go(func() {
+		defer end()
 		ctx, span := s.r.opts.Tracer.Begin(ctx, "observe")
 		span.Text("weir.account", s.account)
 		span.Number("weir.resources", len(want))
-		seen, err := s.target.Provider.Observe(ctx, s.paces.paced(s.target.Caller, f), want)
+		target := apply.Target{Provider: s.target.Provider, Caller: s.paces.paced(s.target.Caller, f)}
+		seen, err := target.Observe(ctx, want)
 		span.End(ctx.Err())
 		if !f.spent.Load() {
 			s.paces.get(f.operation).more(-1)

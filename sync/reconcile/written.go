@@ -15,6 +15,7 @@ import (
 type written struct {
 	known bool // read from the journal since the last such trouble
 	last  map[resource.ID]resource.Applied
+	open  map[resource.ID]bool // of which a call's outcome was not written down
 }
 
 // recallWritten reads from the journal what no record tells. A process does so
@@ -28,9 +29,12 @@ func (r *Reconciler) recallWritten(ctx context.Context, m memory) error {
 		return fmt.Errorf("read what was written lately: %w", err)
 	}
 	r.ledger.Forget()
-	r.written = written{known: true, last: map[resource.ID]resource.Applied{}}
+	r.written = written{known: true, last: map[resource.ID]resource.Applied{}, open: map[resource.ID]bool{}}
 	met := map[string]bool{}
 	for _, e := range entries { // the newest first
+		if id, open := openOf(e); open {
+			r.written.open[id] = true
+		}
 		if !met[e.Resource] {
 			r.noteWritten(e, m)
 		}
