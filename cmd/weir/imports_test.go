@@ -86,6 +86,7 @@ var rooms = map[string][]string{
 	"sync/reconcile": belowReconcile,
 
 	"sync/simulation": {}, // tests only
+	"sync/takeover":   {}, // tests only
 
 	"sync/daemon":          {"sync/reconcile", "sync/state", "sync/plan", "sync/resource", "sync/call", "sync/cluster", "sync/daemon/access", "sync/daemon/view", "sync/daemon/web", "sync/daemon/webhook"},
 	"sync/daemon/view":     {"sync/reconcile", "sync/cluster", "sync/state", "sync/plan", "sync/plan/guard", "sync/resource", "sync/call", "sync/apply", "sync/manifest", "sync/source"},
