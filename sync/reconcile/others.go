@@ -24,6 +24,9 @@ const (
 type others struct {
 	asked  time.Time              // when the journal was last
 	failed map[resource.ID]string // why their last call failed
+	// due are those that were to be made, until they are seen to be: between the two
+	// nothing is known of what was written.
+	due map[resource.ID]plan.Change
 }
 
 // followOthers takes over what other members have made of the former plan, and, where
@@ -35,22 +38,29 @@ func (r *Reconciler) followOthers(ctx context.Context, p *plan.Plan) {
 	former := r.shown.Plan
 	for c := range p.News(former) {
 		if c.Action == plan.None && c.State == plan.InSync {
-			r.tallyOther(former, c.ID)
+			r.tallyOther(c.ID, c.After)
 		}
 	}
 	for id := range p.Gone(former) {
-		r.tallyOther(former, id)
+		r.tallyOther(id, "")
+	}
+	if r.others.due == nil {
+		r.others.due = map[resource.ID]plan.Change{}
+	}
+	for c := range p.Due() {
+		if !c.UnderWay && !r.leads(c.ID.Account) {
+			r.others.due[c.ID] = c
+		}
 	}
 	r.askOthers(ctx, p)
 }
 
-// tallyOther counts a change that was due and that another member has made.
-func (r *Reconciler) tallyOther(former *plan.Plan, id resource.ID) {
-	if former == nil || r.leads(id.Account) {
-		return
-	}
-	c, ok := former.Find(id)
-	if !ok || !c.Due() || c.UnderWay {
+// tallyOther counts a change that was due and that another member has made: the resource
+// is as it was to become.
+func (r *Reconciler) tallyOther(id resource.ID, is resource.Spec) {
+	c, ok := r.others.due[id]
+	delete(r.others.due, id)
+	if !ok || r.leads(id.Account) || c.After != is {
 		return
 	}
 	name := c.Origin.Source
@@ -63,6 +73,14 @@ func (r *Reconciler) tallyOther(former *plan.Plan, id resource.ID) {
 	if editing(c) && !r.everLet(id) {
 		of.edits[id] = true
 	}
+}
+
+// unseenYet reports whether another member has written a resource, and nobody has seen
+// yet what came of it.
+func (r *Reconciler) unseenYet(id resource.ID, p *plan.Plan) bool {
+	c, known := p.Find(id)
+	return known && c.Action == plan.None && !r.leads(id.Account) &&
+		(c.State == plan.Pending || c.State == plan.Unknown && c.Read.IsZero())
 }
 
 // everLet reports whether somebody has let a change of a resource through, be it made or
@@ -99,7 +117,7 @@ func (r *Reconciler) askOthers(ctx context.Context, p *plan.Plan) {
 			failed[c.ID] = why
 		}
 	}
-	r.others = others{asked: now, failed: failed}
+	r.others.asked, r.others.failed = now, failed
 	if n > 0 {
 		r.markSoon(othersEvery)
 	}

@@ -119,16 +119,15 @@ type Reconciler struct {
 	runs      []*progress // under way
 
 	// What follows belongs to the one goroutine that runs passes.
-	leading   leading
-	following following
-	others    others
-	heldHere  heldPlans       // plans of late
-	lettings  []*letting      // plans that are let through
-	apart     map[string]bool // sources of which this member waits for the others
-	offering  []string        // the accounts that it has said it can lead
-	desired   declared
-	marks     marks // as the store had them when the pass began
-	replica   replica
+	leading  leading
+	others   others
+	heldHere heldPlans       // plans of late
+	lettings []*letting      // plans that are let through
+	apart    map[string]bool // sources of which this member waits for the others
+	offering []string        // the accounts that it has said it can lead
+	desired  declared
+	marks    marks // as the store had them when the pass began
+	replica  replica
 	// recalling guards replica where it is written, and where others read it.
 	recalling sync.Mutex
 	ledger    plan.Ledger
@@ -175,13 +174,14 @@ type Reconciler struct {
 	headsTold  time.Time // when the journal's heads were last logged
 	heldLogged string    // hash of the plan that was last logged as held
 
-	revoked revoked
-	inbox   inbox
-	sights  *sights
-	poster  *poster // nil where there are no others
-	busy    busy
-	scrubs  map[string]*scrub // by account
-	workers sync.WaitGroup    // those who work beside the passes
+	revoked   revoked
+	inbox     inbox
+	sights    *sights
+	poster    *poster // nil where there are no others
+	following following
+	busy      busy
+	scrubs    map[string]*scrub // by account
+	workers   sync.WaitGroup    // those who work beside the passes
 
 	offered map[resource.ID]resource.Observation // by another process; for Plan
 	cached  *Cached                              // how much of it the last plan took over, nil where nothing is offered

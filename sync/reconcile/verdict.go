@@ -150,6 +150,9 @@ func (r *Reconciler) unfinished(p *plan.Plan) (open, refused map[string]bool) {
 			open[c.Origin.Source] = true
 		}
 	}
+	for id, due := range r.others.due {
+		open[due.Origin.Source] = open[due.Origin.Source] || r.unseenYet(id, p)
+	}
 	for _, j := range r.readers.jobs {
 		for _, res := range j.want {
 			open[res.Origin.Source] = open[res.Origin.Source] || j.first

@@ -52,7 +52,7 @@ func bugs() []bug {
 			"sync/plan/guard/rules.go", "n+t.recent <= f.Policy.MaxRemoved {", "n+t.recent <= f.Policy.MaxRemoved+1 {",
 		}}},
 		{"what is on air is not asked", []edit{{
-			"sync/reconcile/air.go", "\tif !c.Due() || c.UnderWay {\n\t\treturn false\n\t}\n\tof :=", "\tif c.ID.Key != \"\" {\n\t\treturn false\n\t}\n\tof :=",
+			"sync/reconcile/air.go", "\tif !c.Due() || c.UnderWay || !r.leads(c.ID.Account) {\n\t\treturn false\n\t}\n\tof :=", "\tif c.ID.Key != \"\" {\n\t\treturn false\n\t}\n\tof :=",
 		}, {
 			"sync/apply/air.go", "\tif !req.Write || ", "\tif req.Write || ",
 		}}},
