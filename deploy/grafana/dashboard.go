@@ -156,8 +156,10 @@ func cluster() []Panel {
 				`max by (instance, request) (request:weir_etcd_request_duration_seconds:p99_5m{P} >= 0) or vector(0)`,
 				"{{instance}} {{request}}",
 			}),
-		chart("Trouble with etcd within 5 minutes", "Requests that it did not carry out.", "none",
-			Query{`sum by (trouble) (increase(weir_etcd_request_errors_total{P}[5m]))`, "{{trouble}}"}),
+		chart("Trouble within 5 minutes",
+			"Requests that etcd did not carry out, and calls that were not sent since another may lead the account.", "none",
+			Query{`sum by (trouble) (increase(weir_etcd_request_errors_total{P}[5m]))`, "etcd {{trouble}}"},
+			Query{`sum by (account) (increase(weir_calls_fenced_total{A}[5m]))`, "{{account}} not sent"}),
 	}
 }
 
