@@ -1,6 +1,7 @@
 package takeover
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -75,8 +76,8 @@ func newClouds(t *testing.T, who func(peer net.Addr) string) *clouds {
 }
 
 var (
-	volcKey = regexp.MustCompile(`Credential=([^/]+)/`)
-	owners  = func() map[string]string {
+	credential = regexp.MustCompile(`Credential=([^/,]+)`)
+	owners     = func() map[string]string {
 		of := map[string]string{}
 		for account, key := range accounts {
 			of[key] = account
@@ -86,14 +87,14 @@ var (
 )
 
 func (c *clouds) serve(w http.ResponseWriter, r *http.Request) {
-	key := r.URL.Query().Get("AccessKeyId")
-	if m := volcKey.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
+	key, operation := "", cmp.Or(r.Header.Get("X-Acs-Action"), r.URL.Query().Get("Action"))
+	if m := credential.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
 		key = m[1]
 	}
 	if account, ours := owners[key]; ours {
 		daemon, _ := r.Context().Value(peerKey{}).(string)
 		c.mu.Lock()
-		c.arrivals = append(c.arrivals, arrival{time.Now(), daemon, account, r.URL.Query().Get("Action")})
+		c.arrivals = append(c.arrivals, arrival{time.Now(), daemon, account, operation})
 		c.mu.Unlock()
 	}
 	c.ServeHTTP(w, r)

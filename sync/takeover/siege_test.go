@@ -14,6 +14,7 @@ import (
 
 var (
 	blows = flag.Int("blows", 6, "kills, pauses and partitions of the siege")
+	fall  = flag.Int("fall", 5, "with every so many of them a member of etcd dies as well")
 	lease = flag.Duration("lease", 5*time.Second, "the lease of the siege")
 )
 
@@ -57,7 +58,7 @@ func TestFailure_P12_P13_P14_Siege(t *testing.T) {
 		kind := kinds()[i%len(kinds())]
 		d := h.daemons[random.IntN(len(h.daemons))]
 		var fallen *int
-		if i%5 == 4 {
+		if i%*fall == *fall-1 {
 			n := random.IntN(len(h.etcd.Members))
 			fallen = &n
 			h.etcd.Members[n].Kill()
@@ -125,7 +126,10 @@ func (h *house) blow(d *daemon, kind blow) (gaps []time.Duration) {
 				gaps = append(gaps, gap)
 			}
 			if time.Now().After(deadline) {
-				h.t.Errorf("%s was %s, and nobody has called %s for %v", d.name, kind.name, account, time.Since(at))
+				h.t.Errorf("%s was %s, and nobody has called %s for %v; %q leads it", d.name, kind.name, account, time.Since(at), h.reigns.leader(account))
+				for _, d := range h.daemons {
+					h.t.Logf("%s says:\n%s", d.name, d.log())
+				}
 				break
 			}
 		}
