@@ -27,24 +27,8 @@ func (m *Member) Heard(t cluster.Trigger) {
 // Idle waits until nothing of an account is under way in this process any more, or ctx
 // ends, as reconcile.Reconciler.Idle does.
 func (m *Member) Idle(ctx context.Context, account string) {
-	l := m.loop.Load()
-	if l == nil {
-		return
-	}
-	select {
-	case <-l.ended: // and nothing is under way any more
-		return
-	default:
-	}
-	if i, waits := any(l.Reconciler).(interface {
-		Idle(ctx context.Context, account string)
-	}); waits {
-		i.Idle(ctx, account)
-		return
-	}
-	select {
-	case <-ctx.Done():
-	case <-l.ended:
+	if l := m.loop.Load(); l != nil {
+		l.Idle(ctx, account)
 	}
 }
 

@@ -46,7 +46,7 @@ func startMembers(t *testing.T, n int) (*clustertest.Memory, []*membered) {
 		m := &membered{hooked: &hooked{t: t, world: w}, pokes: &atomic.Int64{}}
 		asked := &Member{}
 		m.member = together.Join(clustertest.Joining{
-			Name: string(rune('a' + i)), Process: "weir run", Heard: asked.Heard, Idle: func(context.Context, string) {},
+			Name: string(rune('a' + i)), Process: "weir run", Heard: asked.Heard, Idle: asked.Idle,
 		})
 		w.cluster = m.member
 		open := w.open
