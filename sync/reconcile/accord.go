@@ -224,9 +224,9 @@ func (r *Reconciler) hearOffers(f *feed, view cluster.View) {
 func (r *Reconciler) declareReady(view cluster.View, now time.Time) {
 	var ready []string
 	if r.desired.ready {
-		far, unfit := r.farApart(view, now), r.unfit(view)
+		far, unfit, readOnly := r.farApart(view, now), r.unfit(view), r.opts.ReadOnly() != ""
 		for _, account := range append(sortedKeys(r.opts.Accounts), cluster.Sources) {
-			lesser := far && account != cluster.Sources || unfit && account == cluster.Sources
+			lesser := (far || readOnly) && account != cluster.Sources || unfit && account == cluster.Sources
 			if !lesser || !ledBetter(view, account) {
 				ready = append(ready, account)
 			}

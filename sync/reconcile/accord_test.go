@@ -88,6 +88,32 @@ func TestCluster_WhoReadsMoreLeads(t *testing.T) {
 	})
 }
 
+// TestFailure_P09_ReadOnlyLeadsNoAccount: a member that may apply nothing leaves the
+// accounts to those that may, and is ready for them again when it may.
+func TestFailure_P09_ReadOnlyLeadsNoAccount(t *testing.T) {
+	inTown(t, 2, []change{loose}, func(t *testing.T, w *town) {
+		a, why := w.houses[0], "it has crashed too often"
+		a.stop()
+		a.build(loose, w.seats[0].into, func(_ *house, o *Options) { o.ReadOnly = func() string { return why } })
+		a.start()
+		w.commit("a.yaml", multiOn)
+		w.wait(5 * time.Second)
+		if w.seats[0].could("ali") || !w.seats[0].could(cluster.Sources) {
+			t.Fatal("a is to leave the account to b, and to lead the sources")
+		}
+		w.lead("b", "ali")
+		w.wait(5 * time.Second)
+		if got := a.writes(); len(got) != 1 {
+			t.Errorf("writes %v", got)
+		}
+		why = ""
+		w.wait(10 * time.Minute)
+		if !w.seats[0].could("ali") {
+			t.Error("a is not ready for the account that it may change again")
+		}
+	})
+}
+
 // TestCluster_ACrashIsCountedForOneMember: that another died while it read a revision
 // says nothing of this one.
 func TestCluster_ACrashIsCountedForOneMember(t *testing.T) {
