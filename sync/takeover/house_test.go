@@ -64,7 +64,9 @@ type house struct {
 // daemon is one weir.
 type daemon struct {
 	house   *house
-	name    string
+	host    string
+	starts  int
+	name    string // another one at each start, as of a pod: a crash loop would be held up
 	config  string
 	listen  string
 	proxies []*proxy
@@ -100,19 +102,21 @@ func newHouse(t *testing.T, daemons int, lease time.Duration) *house {
 // etcd that can be cut.
 func (h *house) newDaemon(name string) *daemon {
 	h.t.Helper()
-	d := &daemon{house: h, name: name, listen: freeAddress(h.t), config: filepath.Join(h.dir, name+".yaml")}
-	var endpoints []string
+	d := &daemon{house: h, host: name, name: name, listen: freeAddress(h.t), config: filepath.Join(h.dir, name+".yaml")}
 	for _, m := range h.etcd.Members {
 		p := newProxy(h.t, strings.TrimPrefix(m.Client, "http://"))
 		d.proxies = append(d.proxies, p)
-		endpoints = append(endpoints, "http://"+p.addr)
 	}
-	h.writeConfig(d, endpoints)
+	h.writeConfig(d)
 	return d
 }
 
-func (h *house) writeConfig(d *daemon, endpoints []string) {
+func (h *house) writeConfig(d *daemon) {
 	h.t.Helper()
+	var endpoints []string
+	for _, p := range d.proxies {
+		endpoints = append(endpoints, "http://"+p.addr)
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "apiVersion: weir/v1\nkind: Config\nsources: [{name: live, directory: {path: %s}}]\naccounts:\n", h.load.dir)
 	for account, key := range accounts {
@@ -126,7 +130,7 @@ func (h *house) writeConfig(d *daemon, endpoints []string) {
 		}
 		fmt.Fprintf(&b, "  - "+provider+"\n", account, h.clouds.server.URL, file)
 	}
-	fmt.Fprintf(&b, "policy: {mode: sync, drift: heal, maxUpdatesPercent: 100}\ninterval: 10s\nlisten: %s\n", d.listen)
+	fmt.Fprintf(&b, "policy: {mode: sync, drift: heal, maxUpdatesPercent: 100, maxUpdates: 10000}\ninterval: 10s\nlisten: %s\n", d.listen)
 	fmt.Fprintf(&b, "state: {etcd: {endpoints: [%s], prefix: %s}}\n", strings.Join(endpoints, ", "), h.prefix)
 	fmt.Fprintf(&b, "cluster: {name: %s, lease: %s}\n", d.name, h.lease)
 	if err := os.WriteFile(d.config, []byte(b.String()), 0o600); err != nil {
@@ -147,6 +151,11 @@ func freeAddress(t *testing.T) string {
 // start starts the daemon, anew where it was killed.
 func (d *daemon) start() {
 	d.house.t.Helper()
+	d.starts++
+	if d.starts > 1 {
+		d.name = fmt.Sprint(d.host, "-", d.starts)
+		d.house.writeConfig(d)
+	}
 	out, err := os.OpenFile(strings.TrimSuffix(d.config, ".yaml")+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		d.house.t.Fatal(err)
