@@ -68,6 +68,7 @@ func (r *Reconciler) scanJobs(m memory) []*job {
 	}
 	want := map[string][]resource.Resource{}
 	if all {
+		r.scan.since, r.scan.left = time.Now(), map[string]bool{} // where nothing is to be read it is over at once
 		for _, res := range r.everything(m) {
 			want[res.ID.Account] = append(want[res.ID.Account], res)
 		}
