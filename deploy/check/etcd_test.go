@@ -167,6 +167,61 @@ func TestEtcd(t *testing.T) {
 	}
 }
 
+// TestEtcd_Weir runs weir as the user that the example makes: its rights are enough.
+func TestEtcd_Weir(t *testing.T) {
+	programs, err := etcdPrograms()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, weir := program(t)
+	tls := certificates(t, "127.0.0.1")
+	endpoints := members(t, programs, tls)
+	root := asking(t, programs, tls, "root", endpoints)
+	etcdctl := filepath.Join(programs, "etcdctl")
+	waitFor(t, "the members agree", func() bool {
+		_, err := root(etcdctl, "endpoint", "health")
+		return err == nil
+	})
+	if out, err := root(filepath.Join(etcdFolder, "user.sh")); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	dir, listen := t.TempDir(), freeAddress(t)
+	write(t, filepath.Join(dir, "key"), "weir-emulator")
+	write(t, filepath.Join(dir, "switch.yaml"), "apiVersion: aliyun/v1\nkind: MultiStream\nspec: {domain: live.example.com, enabled: true}\n")
+	config := filepath.Join(dir, "weir.conf")
+	write(t, config, fmt.Sprintf(`apiVersion: weir/v1
+kind: Config
+sources: [{name: live, directory: {path: .}}]
+accounts:
+  - {name: ali, provider: aliyun, endpoint: %q, credentials: {accessKeyIdFile: key, accessKeySecretFile: key}}
+policy: {mode: sync}
+state:
+  etcd: {endpoints: ["%s"], caFile: %[3]s/ca.crt, certFile: %[3]s/weir.crt, keyFile: %[3]s/weir.key}
+listen: %[4]s
+`, emulator(t, weir), strings.Join(endpoints, `", "`), tls, listen))
+	cmd := exec.CommandContext(t.Context(), weir, "run", "--config", config)
+	var said strings.Builder
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Log(&said)
+		}
+	}()
+	waitFor(t, "the switch is on record", func() bool {
+		out, err := root(etcdctl, "get", "--prefix", "--keys-only", "/weir/rec/ali/MultiStream/")
+		return err == nil && strings.Contains(out, "live.example.com")
+	})
+	resp, err := http.Get("http://" + listen + "/healthz")
+	if err != nil || errors.Join(resp.Body.Close()) != nil || resp.StatusCode != http.StatusOK {
+		t.Errorf("its health: %v, %v", resp, err)
+	}
+}
+
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for until := time.Now().Add(patience); !ok(); time.Sleep(100 * time.Millisecond) {
