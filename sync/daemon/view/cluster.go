@@ -213,8 +213,10 @@ func (c *Cluster) Unled() (accounts []string) {
 type Leader struct {
 	Name     string
 	Address  string
-	Accounts []string  // without the sources
-	Seen     time.Time // the account of them of which nothing was seen for longest; zero where nothing was of one
+	Accounts []string // without the sources
+	// Seen is when something was seen last of the account of which that is longest ago;
+	// those of which nothing ever was do not count: mostly they hold nothing. Zero for none.
+	Seen time.Time
 }
 
 // Others returns the other members that lead accounts, with these.
@@ -228,9 +230,7 @@ func (c *Cluster) Others() (out []Leader) {
 			if l.Member != m.ID || l.Account == cluster.Sources {
 				continue
 			}
-			if len(one.Accounts) == 0 || l.Seen.Before(one.Seen) {
-				one.Seen = l.Seen
-			}
+			one.Seen = plan.Earliest(one.Seen, l.Seen)
 			one.Accounts = append(one.Accounts, l.Account)
 		}
 		if len(one.Accounts) > 0 {

@@ -61,10 +61,10 @@ func TestClusterIsWhatPeopleAsk(t *testing.T) {
 }
 
 // TestOthersAreAsOldAsTheirOldest: what is said of a member's accounts is true of each
-// of them.
+// of them of which there is something.
 func TestOthersAreAsOldAsTheirOldest(t *testing.T) {
 	c := three()
-	want := []Leader{{Name: "weir-a", Address: "https://a.example.com", Accounts: []string{"ali", "other"}}}
+	want := []Leader{{Name: "weir-a", Address: "https://a.example.com", Accounts: []string{"ali", "other"}, Seen: began}}
 	if got := c.Others(); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}

@@ -46,9 +46,13 @@ func (p *page) With(it any) item { return item{p, it} }
 // T returns a text in the page's language.
 func (p *page) T(key string, args ...any) string { return p.h.texts.say(p.lang, key, args...) }
 
-// N returns a text that counts, in the form of its number.
+// N returns a text that counts, in the form of its number. That of one may leave the
+// number out.
 func (p *page) N(key string, n int) string {
-	if _, has := p.h.texts[key+".one"]; has && n == 1 {
+	if row, has := p.h.texts[key+".one"]; has && n == 1 {
+		if !strings.Contains(row[p.lang], "%") {
+			return p.T(key + ".one")
+		}
 		return p.T(key+".one", "1")
 	}
 	return p.T(key, Number(n))

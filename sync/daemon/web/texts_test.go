@@ -50,6 +50,28 @@ func TestTextsAreWhole(t *testing.T) {
 	}
 }
 
+// TestTextsOfOne: what is said of one thing is whole, with its number or without.
+func TestTextsOfOne(t *testing.T) {
+	h := handler(t, full("x"))
+	n := 0
+	for key := range catalogue(t) {
+		of, is := strings.CutSuffix(key, ".one")
+		if !is {
+			continue
+		}
+		n++
+		for i := range languages {
+			p := page{h: h, lang: i}
+			if text := p.N(of, 1); strings.Contains(text, "%") || text == "" {
+				t.Errorf("%s in %s: %q", key, languages[i].name, text)
+			}
+		}
+	}
+	if n < 10 {
+		t.Errorf("only %d texts of one", n)
+	}
+}
+
 // TestTextsAreUsed: templates and code name only keys that exist, and none is
 // left over.
 func TestTextsAreUsed(t *testing.T) {
