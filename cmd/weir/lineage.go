@@ -75,7 +75,7 @@ func (q *inquiry) directory(ctx context.Context, p *past) error {
 func (q *inquiry) repository(ctx context.Context, p *past) error {
 	opt := gitOptions(q.cfg, p.Source)
 	opt.Logger, opt.Mirror = q.b.log, mirrorOf(q.cfg, p.Source)
-	force, err := marks{store: q.store, source: inForce(p.Source)}.revision(ctx, state.InForce)
+	force, err := marks{store: q.store, source: inForce(q.cfg, p.Source)}.revision(ctx, state.InForce)
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func (b *builder) feeds(
 		}
 		opened = append(opened, src)
 		feeds = append(feeds, reconcile.Feed{
-			Name: s.Name, Source: src, Loader: manifest.New(manifestOptions(cfg, &s)), Follows: inForce(s),
+			Name: s.Name, Source: src, Loader: manifest.New(manifestOptions(cfg, &s)), Follows: inForce(cfg, s),
 		})
 	}
 	return feeds, closeAll, nil
@@ -96,9 +96,13 @@ func follows(s config.Source) string {
 }
 
 // inForce says under what the revision in force is kept: the same commit read in
-// another folder was never in force.
-func inForce(s config.Source) string {
-	if s.Git == nil {
+// another folder was never in force. The members of a cluster each have a folder of
+// their own, wherever it is.
+func inForce(cfg *config.Config, s config.Source) string {
+	switch {
+	case s.Git == nil && cfg.Etcd != nil:
+		return s.Name + ": directory of each member"
+	case s.Git == nil:
 		return s.Name + ": directory " + absolute(s.Directory)
 	}
 	of := follows(s)
