@@ -115,7 +115,7 @@ func TestWordsOfSeveralStages(t *testing.T) {
 	for name, want := range map[string][]string{
 		"unknown":        {"how all is, in one word", "outcome of a call", "state of a resource, or reason for a change"},
 		"file-too-large": {"error of a source", "problem of a manifest or of weir.yaml"},
-		"refused":        {"how all is, in one word", "outcome of a change"},
+		"refused":        {"how all is, in one word", "outcome of a change", "trouble with etcd"},
 	} {
 		found, err := meanings(name)
 		of := map[string]bool{}
