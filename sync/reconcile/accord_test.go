@@ -3,6 +3,7 @@ package reconcile
 import (
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,9 +93,11 @@ func TestCluster_WhoReadsMoreLeads(t *testing.T) {
 // accounts to those that may, and is ready for them again when it may.
 func TestFailure_P09_ReadOnlyLeadsNoAccount(t *testing.T) {
 	inTown(t, 2, []change{loose}, func(t *testing.T, w *town) {
-		a, why := w.houses[0], "it has crashed too often"
+		a := w.houses[0]
+		var why atomic.Value
+		why.Store("it has crashed too often")
 		a.stop()
-		a.build(loose, w.seats[0].into, func(_ *house, o *Options) { o.ReadOnly = func() string { return why } })
+		a.build(loose, w.seats[0].into, func(_ *house, o *Options) { o.ReadOnly = func() string { return why.Load().(string) } })
 		a.start()
 		w.commit("a.yaml", multiOn)
 		w.wait(5 * time.Second)
@@ -106,7 +109,7 @@ func TestFailure_P09_ReadOnlyLeadsNoAccount(t *testing.T) {
 		if got := a.writes(); len(got) != 1 {
 			t.Errorf("writes %v", got)
 		}
-		why = ""
+		why.Store("")
 		w.wait(10 * time.Minute)
 		if !w.seats[0].could("ali") {
 			t.Error("a is not ready for the account that it may change again")
