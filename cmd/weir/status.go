@@ -30,8 +30,8 @@ func (a *app) statusCmd() *cobra.Command {
 		Long: "status says first what matters most, then what is in force, how many resources are in which state, what is\n" +
 			"held and how to let it through, what failed, and how busy the quotas are; of daemons that share the accounts\n" +
 			"also who they are and what each leads, whichever is asked. The exit status is 1 where the daemon is not ready.\n" +
-			"Of one resource it says what is desired, applied and observed, and since when, what stands against it, and which calls\n" +
-			"were made.\n\n" +
+			"Of one resource it says what is desired, applied and observed, and since when, what stands against it, and\n" +
+			"which calls were made.\n\n" +
 			"--watch goes on showing it: on a terminal in place until Ctrl-C, into a pipe a line for each change, as JSON\n" +
 			"a document for each. --wait-for ends as soon as it is so, or with 1 after --timeout:\n" +
 			"  ready    what is declared and what the accounts hold was read once\n" +
