@@ -69,6 +69,15 @@ func (v *Viewer) Cluster() *Cluster {
 	return clusterOf(certain(v.Options.Cluster), v.Loop.Seen())
 }
 
+// led is Cluster with the accounts alone that are led, and not when each was seen: that
+// takes a look at every resource.
+func (v *Viewer) led() *Cluster {
+	if v.Options.Cluster == nil {
+		return nil
+	}
+	return clusterOf(certain(v.Options.Cluster), nil)
+}
+
 // certain returns the view of a member. What is old of it may still say that this one
 // leads what it knows that it does not.
 func certain(member cluster.Cluster) cluster.View {
@@ -135,18 +144,10 @@ func leadsOf(c cluster.View, seen map[string]time.Time) []Lead {
 		l := c.Leaders[account]
 		out = append(out, Lead{
 			Account: account, Member: l.Member, Name: l.Name, Address: address[l.Member], Term: l.Term,
-			Since: utc(l.Since), Seen: utc(seen[account]),
+			Since: l.Since.UTC(), Seen: seen[account].UTC(),
 		})
 	}
 	return out
-}
-
-// utc is t in UTC, also where it is zero.
-func utc(t time.Time) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return t.UTC()
 }
 
 // formats returns the newest format of the state that every member writes, and who of
@@ -264,14 +265,17 @@ func (o Overview) notHere() (why string) {
 	return why
 }
 
-// led says of the row of a change that is due, and that nothing withholds, who makes
+// Led says of the row of a change that is due, and that nothing withholds, who makes
 // it, where that is another member.
-func (c *Cluster) led(row Row, account string) Row {
+func (c *Cluster) Led(row Row, account string) Row {
 	l, is := c.Lead(account)
-	if is && row.Action != plan.None && row.Withheld == "" && l.Member != c.Self {
+	if !is {
+		return row
+	}
+	if row.Action != plan.None && row.Withheld == "" && l.Member != c.Self {
 		row.LedBy, row.Unled = l.Name, l.Member == ""
 	}
-	if row.Note == reconcile.LeadNote(row.LedBy) {
+	if row.Note == reconcile.LeadNote(l.Name) {
 		row.Note = "" // LedBy and Unled say it
 	}
 	return row

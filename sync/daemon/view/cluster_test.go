@@ -108,7 +108,7 @@ func TestRowsSayWhoseTheChangeIs(t *testing.T) {
 		"alone":         {nil, due, "ali", "", false},
 		"nothing known": {&Cluster{Self: "b"}, due, "ali", "", true},
 	} {
-		if got := tc.of.led(tc.row, tc.account); got.LedBy != tc.ledBy || got.Unled != tc.unled {
+		if got := tc.of.Led(tc.row, tc.account); got.LedBy != tc.ledBy || got.Unled != tc.unled {
 			t.Errorf("%s: led by %q, unled %t", name, got.LedBy, got.Unled)
 		}
 	}
@@ -117,7 +117,7 @@ func TestRowsSayWhoseTheChangeIs(t *testing.T) {
 // TestRowsSayItOnce: the plan's own note of the same is left out.
 func TestRowsSayItOnce(t *testing.T) {
 	for note, want := range map[string]string{reconcile.LeadNote("weir-a"): "", "a read is due": "a read is due"} {
-		if got := three().led(Row{Action: plan.Update, Note: note}, "ali"); got.Note != want || got.LedBy != "weir-a" {
+		if got := three().Led(Row{Action: plan.Update, Note: note}, "ali"); got.Note != want || got.LedBy != "weir-a" {
 			t.Errorf("%q: %q, led by %q", note, got.Note, got.LedBy)
 		}
 	}

@@ -17,7 +17,7 @@ func (v *Viewer) List(q Query) List {
 	if shown.Plan == nil {
 		return out
 	}
-	m, led := newMatcher(q), v.Cluster()
+	m, led := newMatcher(q), v.led()
 	all := q.All()
 	if all {
 		for _, n := range shown.Plan.Sums() {
@@ -30,7 +30,7 @@ func (v *Viewer) List(q Query) List {
 			continue
 		}
 		if found++; found > q.Offset && len(out.Resources) < q.Limit {
-			out.Resources = append(out.Resources, led.led(rowOf(c, shown.Failure(c.ID)), c.ID.Account))
+			out.Resources = append(out.Resources, led.Led(rowOf(c, shown.Failure(c.ID)), c.ID.Account))
 		}
 		if all && len(out.Resources) == q.Limit { // the others are counted already
 			return out

@@ -37,7 +37,7 @@ func (v *Viewer) Headline() Headline {
 	s := v.Loop.Status()
 	h := Headline{
 		Now: time.Now().UTC(), Ready: s.Ready, Error: s.Error, ReadOnly: s.ReadOnly, Revision: s.Revision,
-		Plan: s.Plan, Sources: []SourceHeadline{}, Run: v.run(), Cluster: v.Cluster().headline(),
+		Plan: s.Plan, Sources: []SourceHeadline{}, Run: v.run(), Cluster: v.led().headline(),
 	}
 	h.Plan.Held = append([]plan.Hold{}, s.Plan.Held...)
 	h.Total, h.States = counts(s, v.Loop.Shown())

@@ -170,7 +170,7 @@ func (v *Viewer) Resource(ctx context.Context, id resource.ID) (Resource, bool, 
 	v.locate(ctx, &out, d)
 	out.Desired, out.Applied, out.Observed = v.desired(ctx, d, out.Origin), applied(d), observed(d)
 	out.Fields = fieldsOf(d)
-	out.Row = v.Cluster().led(out.Row, id.Account)
+	out.Row = v.led().Led(out.Row, id.Account)
 	var err error
 	out.Journal, err = v.Journal(ctx, state.Query{Resource: id.String(), Limit: journalShown})
 	return out, true, err

@@ -62,19 +62,17 @@ func (p *page) MadeBy(r view.Row) string {
 	return ""
 }
 
-// MadeIn is MadeBy of a change of an account that nothing withholds.
+// MadeIn is MadeBy of a change in an account.
 func (p *page) MadeIn(account string, c reconcile.ChangeDocument) string {
-	l, is := p.over.Cluster.Lead(account)
-	if !is || c.Withheld != "" || l.Member == p.over.Cluster.Self {
-		return ""
-	}
-	return p.MadeBy(view.Row{LedBy: l.Name, Unled: l.Member == ""})
+	return p.MadeBy(p.row(account, c))
 }
 
 // Remark is the note of a change, but for one that MadeIn says.
 func (p *page) Remark(account string, c reconcile.ChangeDocument) string {
-	if l, is := p.over.Cluster.Lead(account); is && c.Note == reconcile.LeadNote(l.Name) {
-		return ""
-	}
-	return c.Note
+	return p.row(account, c).Note
+}
+
+// row is a change as far as who makes it goes.
+func (p *page) row(account string, c reconcile.ChangeDocument) view.Row {
+	return p.over.Cluster.Led(view.Row{Action: c.Action, Withheld: c.Withheld, Note: c.Note}, account)
 }
