@@ -43,10 +43,9 @@ type builder struct {
 	dryRun    bool
 	at        map[string]string // revisions of sources, by name, instead of what they are
 	keeps     bool              // writes to the store where sources are in their history
-	resident  bool              // is the daemon
+	resident  bool              // is the daemon: takes webhooks, keeps mirrors of repositories on disk, and leads
 	settled   *config.Config    // the first configuration that was built, nil before
 	fleet     *fleet            // nil for a state that is not in etcd
-	mirrors   bool              // is the daemon: keeps mirrors of repositories on disk, and takes webhooks
 	limiters  call.Limiters
 	calls     *call.Metrics
 	loop      *reconcile.Metrics
@@ -135,7 +134,7 @@ func (b *builder) build(ctx context.Context, cfg *config.Config) (setup daemon.S
 	if err != nil {
 		return setup, err
 	}
-	if b.mirrors {
+	if b.resident {
 		if setup.Webhooks, err = hooks(cfg, feeds); err != nil {
 			return setup, err
 		}

@@ -119,7 +119,7 @@ func newBuilder(log *slog.Logger, dryRun bool) (*prometheus.Registry, *builder, 
 		return nil, nil, err
 	}
 	b := &builder{
-		log: log, dryRun: dryRun, keeps: !dryRun, resident: true, mirrors: true, limiters: call.Limiters{}, calls: calls,
+		log: log, dryRun: dryRun, keeps: !dryRun, resident: true, limiters: call.Limiters{}, calls: calls,
 		loop: reconcile.NewMetrics(registry), statuses: statuses, events: events, spans: spans, stores: stores,
 	}
 	return registry, b, nil

@@ -63,7 +63,7 @@ func (b *builder) source(ctx context.Context, cfg *config.Config, s config.Sourc
 	if b.keeps {
 		opt.Remember, opt.Held = book.remember, book.held
 	}
-	if b.mirrors {
+	if b.resident {
 		opt.Mirror = mirrorOf(cfg, s)
 	}
 	return gitsource.New(opt)
