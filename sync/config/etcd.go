@@ -83,6 +83,14 @@ func (s fileState) place(cfg *Config, c fileCluster, at beside) {
 	}
 }
 
+// entries returns the default of journal.maxEntries, by where the journal is.
+func (s fileState) entries() int64 {
+	if s.Etcd != nil {
+		return DefaultEtcdEntries
+	}
+	return DefaultJournalEntries
+}
+
 // secured reports whether an endpoint is spoken to by TLS.
 func secured(endpoint string) bool { return strings.HasPrefix(endpoint, "https://") }
 

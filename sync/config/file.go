@@ -75,7 +75,7 @@ func (f file) config(path string) *Config {
 		Interval: orTime(f.Interval, DefaultInterval),
 		Journal: Journal{
 			MaxAge:     orTime(f.Journal.MaxAge, DefaultJournalAge),
-			MaxEntries: cmp.Or(f.Journal.MaxEntries, DefaultJournalEntries),
+			MaxEntries: cmp.Or(f.Journal.MaxEntries, f.State.entries()),
 		},
 		Policy: plan.Policy{
 			Mode: f.Policy.Mode, HealDrift: f.Policy.Drift != plan.DriftReport,
@@ -86,9 +86,6 @@ func (f file) config(path string) *Config {
 		},
 	}
 	f.State.place(cfg, f.Cluster, beside(path))
-	if cfg.Etcd != nil && f.Journal.MaxEntries == 0 {
-		cfg.Journal.MaxEntries = DefaultEtcdEntries
-	}
 	if f.Notify != nil {
 		cfg.Notify = f.Notify.notify(beside(path))
 	}
