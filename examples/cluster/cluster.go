@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -99,7 +100,7 @@ func (c *cluster) write(at []string) error {
 
 // start starts all of it: the daemons when what they need is up.
 func (c *cluster) start(ctx context.Context) error {
-	for _, some := range [][]*process{append(c.members[:3:3], c.emulator), c.daemons} {
+	for _, some := range [][]*process{c.needed(), c.daemons} {
 		for _, p := range some {
 			if err := p.start(); err != nil {
 				return err
@@ -114,14 +115,15 @@ func (c *cluster) start(ctx context.Context) error {
 	return nil
 }
 
-func (c *cluster) all() []*process {
-	return append(append(append([]*process(nil), c.daemons...), c.members...), c.emulator)
-}
+// needed is what the daemons need.
+func (c *cluster) needed() []*process { return slices.Concat(c.members, []*process{c.emulator}) }
+
+func (c *cluster) all() []*process { return slices.Concat(c.daemons, c.needed()) }
 
 // stop ends the daemons first, then what they need.
 func (c *cluster) stop() {
 	stopAll(c.daemons)
-	stopAll(append(c.members[:3:3], c.emulator))
+	stopAll(c.needed())
 }
 
 // tellGone says once of each process that ended that it did.
