@@ -73,16 +73,23 @@ func members(t *testing.T, programs, tls string) []string {
 	}
 	places := strings.NewReplacer(moved...)
 	for i, name := range names {
-		env := settings(t, filepath.Join(etcdFolder, "etcd.env"))
+		env := serving(t, clients[i], "https://"+name+".example.com:2380", freeAddress(t))
 		env["ETCD_NAME"] = name
-		peer := "https://" + name + ".example.com:2380"
-		env["ETCD_INITIAL_ADVERTISE_PEER_URLS"], env["ETCD_LISTEN_PEER_URLS"] = peer, peer
-		env["ETCD_ADVERTISE_CLIENT_URLS"], env["ETCD_LISTEN_CLIENT_URLS"] = clients[i], clients[i]
-		env["ETCD_LISTEN_METRICS_URLS"] = "http://" + freeAddress(t)
 		env["ETCD_DATA_DIR"] = filepath.Join(t.TempDir(), name)
 		member(t, programs, env, places)
 	}
 	return clients
+}
+
+// serving is etcd.env for a member that serves clients and others at these URLs, and
+// its metrics at an address.
+func serving(t *testing.T, client, peer, metrics string) map[string]string {
+	t.Helper()
+	env := settings(t, filepath.Join(etcdFolder, "etcd.env"))
+	env["ETCD_INITIAL_ADVERTISE_PEER_URLS"], env["ETCD_LISTEN_PEER_URLS"] = peer, peer
+	env["ETCD_ADVERTISE_CLIENT_URLS"], env["ETCD_LISTEN_CLIENT_URLS"] = client, client
+	env["ETCD_LISTEN_METRICS_URLS"] = "http://" + metrics
+	return env
 }
 
 // member starts one, which ends with the test.
@@ -123,6 +130,18 @@ func asking(t *testing.T, programs, tls, user string, endpoints []string) func(n
 	}
 }
 
+// addUsers waits until the members agree, and makes root and weir users of etcd.
+func addUsers(t *testing.T, programs string, root func(name string, args ...string) (string, error)) {
+	t.Helper()
+	waitFor(t, "the members agree", func() bool {
+		_, err := root(filepath.Join(programs, "etcdctl"), "endpoint", "health")
+		return err == nil
+	})
+	if out, err := root(filepath.Join(etcdFolder, "user.sh")); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
 // TestEtcd starts three members with the settings of the example, its certificates
 // and its users, and holds that weir's may do what it needs, and nobody else that.
 func TestEtcd(t *testing.T) {
@@ -135,13 +154,7 @@ func TestEtcd(t *testing.T) {
 	root := asking(t, programs, tls, "root", endpoints)
 	weir := asking(t, programs, tls, "weir", endpoints)
 	etcdctl := filepath.Join(programs, "etcdctl")
-	waitFor(t, "the members agree", func() bool {
-		_, err := root(etcdctl, "endpoint", "health")
-		return err == nil
-	})
-	if out, err := root(filepath.Join(etcdFolder, "user.sh")); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	addUsers(t, programs, root)
 	for _, may := range [][]string{
 		{"put", "/weir/format", "1"}, {"get", "--prefix", "/weir/"}, {"lease", "grant", "10"}, {"del", "/weir/format"},
 	} {
@@ -178,13 +191,7 @@ func TestEtcd_Weir(t *testing.T) {
 	endpoints := members(t, programs, tls)
 	root := asking(t, programs, tls, "root", endpoints)
 	etcdctl := filepath.Join(programs, "etcdctl")
-	waitFor(t, "the members agree", func() bool {
-		_, err := root(etcdctl, "endpoint", "health")
-		return err == nil
-	})
-	if out, err := root(filepath.Join(etcdFolder, "user.sh")); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	addUsers(t, programs, root)
 	dir, listen := t.TempDir(), freeAddress(t)
 	write(t, filepath.Join(dir, "key"), "weir-emulator")
 	write(t, filepath.Join(dir, "switch.yaml"), "apiVersion: aliyun/v1\nkind: MultiStream\nspec: {domain: live.example.com, enabled: true}\n")
@@ -286,11 +293,8 @@ func TestEtcdService(t *testing.T) {
 // alone is etcd.env for a member that has no others.
 func alone(t *testing.T, client, peer, metrics string) string {
 	t.Helper()
-	env := settings(t, filepath.Join(etcdFolder, "etcd.env"))
+	env := serving(t, "https://"+client, "https://"+peer, metrics)
 	env["ETCD_INITIAL_CLUSTER"] = "a=https://" + peer
-	env["ETCD_INITIAL_ADVERTISE_PEER_URLS"], env["ETCD_LISTEN_PEER_URLS"] = "https://"+peer, "https://"+peer
-	env["ETCD_ADVERTISE_CLIENT_URLS"], env["ETCD_LISTEN_CLIENT_URLS"] = "https://"+client, "https://"+client
-	env["ETCD_LISTEN_METRICS_URLS"] = "http://" + metrics
 	var text strings.Builder
 	for key, value := range env {
 		fmt.Fprintf(&text, "%s=%s\n", key, value)
